@@ -1,0 +1,53 @@
+/** The index of images that need attention: `failures/{failed|rejected}/{id}.json`. */
+import { readRevision } from "./commit.ts";
+import { errors } from "./errors.ts";
+import { ATTENTION, type Attention, failureKey } from "./keys.ts";
+import type { Metadata } from "./metadata.ts";
+import type { ObjectStore } from "./ports.ts";
+
+/** What an index entry holds. */
+export interface AttentionEntry {
+  readonly id: string;
+  readonly status: Attention;
+  readonly code: string;
+  readonly message: string;
+  readonly preset?: string | undefined;
+  readonly at: string;
+}
+
+/** The entry a document calls for: of its own error, or of a later try that left it `ready`. */
+export function attentionOf(document: Metadata | undefined): AttentionEntry | undefined {
+  if (!document || document.status === "deleted") return undefined;
+  const problem = document.lastError ?? (document.error && { ...document.error, at: document.processedAt });
+  if (!problem) return undefined;
+  const { code, message, at } = problem;
+  const status = errors[code].outcome === "failed" ? "failed" : "rejected";
+  return { id: document.id, status, code, message, preset: document.preset, at };
+}
+
+/**
+ * Brings the index in line with `document` after its commit. `before` is the document it replaced; "unknown" after
+ * a redelivery, when an earlier try may have died between its commit and this.
+ *
+ * Two keys cannot be written at once: whoever touched the index looks whether the document is still the one it
+ * spoke of, and otherwise does it again. So the last to write has seen the last document.
+ */
+export async function indexAttention(
+  stores: { readonly uploads: ObjectStore; readonly media: ObjectStore },
+  document: Metadata,
+  before: Metadata | undefined | "unknown",
+): Promise<void> {
+  const { uploads, media } = stores;
+  const entry = attentionOf(document);
+  const stale = ATTENTION.filter(
+    (status) => status !== entry?.status && (before === "unknown" || attentionOf(before)?.status === status),
+  );
+  if (!entry && stale.length === 0) return;
+  if (entry)
+    await uploads.put(failureKey(entry.status, document.id), JSON.stringify(entry), {
+      type: "application/json",
+    });
+  for (const status of stale) await uploads.delete(failureKey(status, document.id));
+  const { document: latest } = await readRevision(media, document.id);
+  if (latest && latest.writeId !== document.writeId) await indexAttention(stores, latest, "unknown");
+}

@@ -1,0 +1,14 @@
+/** Who calls, as a verified token says. */
+export const scopes = ["upload", "admin"] as const;
+export type Scope = (typeof scopes)[number];
+
+export interface Caller {
+  /** `sub`, mapped by `ownerOf`. */
+  readonly owner: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The only preset this token may upload for. */
+  readonly preset?: string;
+  /** The token's own limit, below the preset's. */
+  readonly maxBytes?: number;
+  readonly maxUploadsPerMinute?: number;
+}

@@ -1,0 +1,44 @@
+/** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
+import { commit, readRevision } from "./commit.ts";
+import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "./keys.ts";
+import { type Metadata, tombstone } from "./metadata.ts";
+import type { ObjectStore } from "./ports.ts";
+
+export interface DeleteDeps {
+  readonly uploads: ObjectStore;
+  readonly media: ObjectStore;
+  readonly now: () => Date;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * Deletes an image for good. `upload` is what is known of its original: with it the owner is told "deleted" (410)
+ * for as long as the tombstone stays.
+ */
+export async function deleteImage(
+  deps: DeleteDeps,
+  id: string,
+  upload: { owner?: string | undefined; uploadedAt?: string | undefined } = {},
+): Promise<Metadata | undefined> {
+  const found = await readRevision(deps.media, id);
+  const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
+  if (upload.owner && uploadedAt)
+    await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
+  const { document } = await commit(deps, id, found, (current) =>
+    current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
+  );
+  await purge(deps, id);
+  return document;
+}
+
+/** Removes all that lies under the id but the tombstone and the owner's entry. Idempotent. */
+export async function purge({ uploads, media }: DeleteDeps, id: string): Promise<void> {
+  await uploads.delete(originalKey(id));
+  for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
+  let after: string | undefined;
+  do {
+    const page = await media.list(imagePrefix(id), { after });
+    for (const { key } of page.objects) if (key !== metaKey(id)) await media.delete(key);
+    after = page.next;
+  } while (after !== undefined);
+}

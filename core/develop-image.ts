@@ -1,0 +1,149 @@
+/** From an original to its variants and metadata: the worker's rules 2 to 7, in their order. */
+import { indexAttention } from "./attention.ts";
+import { commit, readRevision } from "./commit.ts";
+import { deleteImage, purge } from "./delete-image.ts";
+import { DarkroomError, hasOutcome } from "./errors.ts";
+import { type JudgeDeps, judge } from "./judge.ts";
+import { originalKey, ownerKey } from "./keys.ts";
+import { compareSequencers, type Task } from "./message.ts";
+import { isSettled, type Metadata, transition, type Variant, type Verdict } from "./metadata.ts";
+import type { ObjectStore, StoredObject } from "./ports.ts";
+import { readUploadMetadata } from "./upload-metadata.ts";
+
+/** What became of one task, for logs and metrics. */
+export interface Outcome {
+  /** Absent where nothing of ours was meant. */
+  readonly id?: string;
+  /** `skipped`: nothing was to be done. `ignored`: not a message for us. */
+  readonly status: "ready" | "rejected" | "failed" | "deleted" | "skipped" | "ignored";
+  /** The error's code, or why nothing was to be done. */
+  readonly reason?: string | undefined;
+  readonly sourceBytes?: number | undefined;
+  readonly variants?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+type DevelopTask = Extract<Task, { kind: "created" | "job" }>;
+
+/** @param receives how often the queue has delivered this message, this time included */
+export async function developImage(deps: JudgeDeps, task: DevelopTask, receives: number): Promise<Outcome> {
+  const { uploads, config } = deps;
+  const { id } = task;
+  const skipped = (reason: string): Outcome => ({ id, status: "skipped", reason });
+  const found = await readRevision(deps.media, id);
+  const current = found.document;
+
+  // An earlier try may have died right after its commit: what follows a commit is repeated first.
+  if (receives > 1 && current) await indexAttention(deps, current, "unknown");
+  if (current?.status === "deleted") {
+    await purge(deps, id);
+    return skipped("deleted");
+  }
+  // A job has no sequencer of its own: it acts on what it finds, and stops when something newer overtakes it.
+  const sequencer = task.kind === "job" ? current?.sequencer : task.sequencer;
+  if (compareSequencers(current?.sequencer, sequencer) > 0) return skipped("superseded");
+  const force = task.kind === "job" && task.force;
+  const settled = (etag: string | undefined, preset: string | undefined) =>
+    !force && isSettled(current, { etag, recipe: config.presets.get(preset ?? "")?.recipe });
+  if (task.kind === "created" && settled(task.etag, current?.preset)) return skipped("duplicate");
+
+  let original: StoredObject | undefined;
+  try {
+    original = await uploads.get(originalKey(id), {
+      ifMatch: task.kind === "created" ? task.etag : undefined,
+    });
+  } catch (error) {
+    // Overwritten since: the event of that write is on its way.
+    if (hasOutcome(error, "conflict")) return skipped("overwritten");
+    throw error;
+  }
+  if (!original) {
+    await deleteImage(deps, id);
+    return { id, status: "deleted" };
+  }
+
+  const upload = readUploadMetadata(original.metadata);
+  const presetName = upload.preset ?? config.defaultPreset;
+  if (settled(original.etag, presetName)) {
+    await original.body[Symbol.asyncIterator]().return?.();
+    return skipped("unchanged");
+  }
+
+  const started = deps.now().getTime();
+  const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
+  const [judged, listed] = await Promise.allSettled([
+    judge(deps, id, { original, upload, presetName, current, force, receives }),
+    // Before the commit, so that no image is ever visible and unlisted.
+    upload.owner ? uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
+  ]);
+  if (judged.status === "rejected") throw judged.reason;
+  if (listed.status === "rejected") throw listed.reason;
+  const verdict: Verdict = {
+    ...judged.value,
+    sequencer,
+    force,
+    preset: presetName,
+    recipe: config.presets.get(presetName)?.recipe,
+    uploadedAt,
+    durationMs: deps.now().getTime() - started,
+  };
+
+  const remove = async (): Promise<Outcome> => {
+    await deleteImage(deps, id, { owner: upload.owner, uploadedAt });
+    return { id, status: "deleted" };
+  };
+  const now = await originalState(uploads, id, original.etag);
+  if (now === "gone") return remove();
+  if (now === "overwritten") return skipped("overwritten");
+
+  let stop: string | undefined;
+  const committed = await commit(deps, id, found, (latest) => {
+    assertKept(verdict.variants ?? [], current, latest);
+    const next = transition(latest, id, verdict, deps.now());
+    stop = "stop" in next ? next.stop : undefined;
+    return "write" in next ? next.write : undefined;
+  });
+  if (stop === "deleted") await purge(deps, id);
+  if (!committed.written || !committed.document) return skipped(stop ?? "done");
+
+  // A delete that came between the check and the commit removes the original before it reads the metadata again.
+  if ((await originalState(uploads, id, original.etag)) === "gone") return remove();
+  await indexAttention(deps, committed.document, committed.before);
+  return {
+    id,
+    status: verdict.status,
+    reason: verdict.error?.code,
+    sourceBytes: original.size,
+    variants: verdict.variants?.length,
+    durationMs: verdict.durationMs,
+  };
+}
+
+/**
+ * A variant that was superseded when we started, and counted on, may have been swept away since: then it must be
+ * made anew, by the next try.
+ */
+function assertKept(
+  wanted: readonly Variant[],
+  started: Metadata | undefined,
+  latest: Metadata | undefined,
+): void {
+  const keys = (document: Metadata | undefined) =>
+    new Set([...(document?.variants ?? []), ...(document?.superseded ?? [])].map(({ key }) => key));
+  const [then, now] = [keys(started), keys(latest)];
+  const lost = wanted.find(({ key }) => then.has(key) && !now.has(key));
+  if (lost) throw new DarkroomError("unavailable", `${lost.key} was swept away while it was wanted again.`);
+}
+
+async function originalState(
+  uploads: ObjectStore,
+  id: string,
+  etag: string,
+): Promise<"there" | "gone" | "overwritten"> {
+  try {
+    return (await uploads.head(originalKey(id), { ifMatch: etag })) ? "there" : "gone";
+  } catch (error) {
+    if (hasOutcome(error, "conflict")) return "overwritten";
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Every way things go wrong, one row each: add an error by adding a row.
+ *
+ * `outcome` is the whole error policy:
+ * - `answer`   the caller's fault; the API answers with `status` and a problem document
+ * - `rejected` the file's fault; ends the image, never retried
+ * - `failed`   ours; ends the image, an operator may re-process it
+ * - `retry`    will pass; goes back to the queue, the API answers with `status`
+ * - `conflict` somebody else wrote first; the caller reads again and decides anew
+ *
+ * `sentence` is for the person who uploads: what is wrong and what to do about it.
+ */
+const table = {
+  "bad-request": {
+    outcome: "answer",
+    status: 400,
+    sentence: "The request is not in the form this route expects.",
+  },
+  unauthenticated: { outcome: "answer", status: 401, sentence: "A valid bearer token is required." },
+  forbidden: { outcome: "answer", status: 403, sentence: "This token does not allow that." },
+  "not-found": { outcome: "answer", status: 404, sentence: "There is no such thing here." },
+  gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
+  "body-too-large": { outcome: "answer", status: 413, sentence: "The request body is larger than 64 KB." },
+  "type-not-accepted": { outcome: "answer", status: 422, sentence: "Files of this type are not accepted." },
+  "file-too-large": { outcome: "answer", status: 422, sentence: "The file is larger than allowed." },
+  "file-empty": { outcome: "answer", status: 422, sentence: "The file is empty." },
+  "rate-limited": {
+    outcome: "answer",
+    status: 429,
+    sentence: "Too many uploads at once; wait a moment and try again.",
+  },
+  internal: { outcome: "retry", status: 500, sentence: "Something went wrong on our side; try again." },
+  unavailable: { outcome: "retry", status: 503, sentence: "The service is busy; try again in a moment." },
+
+  empty: { outcome: "rejected", status: 422, sentence: "The file is empty." },
+  "unsupported-format": {
+    outcome: "rejected",
+    status: 422,
+    sentence: "This is not an image of a format we accept.",
+  },
+  corrupt: { outcome: "rejected", status: 422, sentence: "The image is damaged and cannot be read." },
+  truncated: { outcome: "rejected", status: 422, sentence: "The image is incomplete: its end is missing." },
+  "too-many-pixels": {
+    outcome: "rejected",
+    status: 422,
+    sentence: "The image has more pixels than we accept.",
+  },
+  "dimension-too-large": {
+    outcome: "rejected",
+    status: 422,
+    sentence: "The image is wider or taller than we accept.",
+  },
+  "too-many-frames": {
+    outcome: "rejected",
+    status: 422,
+    sentence: "The animation is longer than we accept.",
+  },
+  "too-large": { outcome: "rejected", status: 422, sentence: "The file is larger than we accept." },
+  "checksum-mismatch": {
+    outcome: "rejected",
+    status: 422,
+    sentence: "The file that arrived is not the one that was announced; upload it again.",
+  },
+  timeout: { outcome: "rejected", status: 422, sentence: "The image takes too long to read." },
+  "decoder-crashed": { outcome: "rejected", status: 422, sentence: "The image cannot be read." },
+
+  "retries-exhausted": {
+    outcome: "failed",
+    status: 500,
+    sentence:
+      "We could not develop this image after several tries. The original is kept; it can be processed again.",
+  },
+  "unknown-preset": {
+    outcome: "failed",
+    status: 500,
+    sentence: "The preset this image was uploaded for no longer exists.",
+  },
+
+  "precondition-failed": {
+    outcome: "conflict",
+    status: 412,
+    sentence: "It was changed by somebody else in the meantime.",
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+interface ErrorRow {
+  readonly outcome: "answer" | "rejected" | "failed" | "retry" | "conflict";
+  /** HTTP status, where the API answers with it. */
+  readonly status: number;
+  readonly sentence: string;
+}
+
+export type ErrorCode = keyof typeof table;
+type CodesOf<O extends ErrorRow["outcome"]> = {
+  [C in ErrorCode]: (typeof table)[C]["outcome"] extends O ? C : never;
+}[ErrorCode];
+export type RejectedCode = CodesOf<"rejected">;
+export type FailedCode = CodesOf<"failed">;
+
+export const errors: Readonly<Record<ErrorCode, ErrorRow>> = table;
+
+/** The codes with the given outcome, in table order. */
+export function codesOf<O extends ErrorRow["outcome"]>(outcome: O): CodesOf<O>[] {
+  return (Object.keys(table) as ErrorCode[]).filter((c): c is CodesOf<O> => errors[c].outcome === outcome);
+}
+
+/** The one error class. `detail` replaces the row's sentence where more can be said; it may be shown to a user. */
+export class DarkroomError extends Error {
+  override readonly name = "DarkroomError";
+  readonly code: ErrorCode;
+  /** HTTP headers that go with the answer, such as `retry-after`. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    code: ErrorCode,
+    detail?: string,
+    options: { cause?: unknown; headers?: Record<string, string> } = {},
+  ) {
+    super(detail ?? errors[code].sentence, "cause" in options ? { cause: options.cause } : {});
+    this.code = code;
+    this.headers = options.headers ?? {};
+  }
+
+  get row(): ErrorRow {
+    return errors[this.code];
+  }
+}
+
+/** True for the given outcome; anything that is not a DarkroomError is unexpected and counts as `retry`. */
+export function hasOutcome(error: unknown, outcome: ErrorRow["outcome"]): error is DarkroomError {
+  return error instanceof DarkroomError && error.row.outcome === outcome;
+}

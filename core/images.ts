@@ -1,0 +1,102 @@
+/** Reading, listing and deleting images, for those who may. What is not the caller's does not exist for them. */
+import type { Caller } from "./caller.ts";
+import { readText } from "./commit.ts";
+import { type DeleteDeps, deleteImage } from "./delete-image.ts";
+import { DarkroomError } from "./errors.ts";
+import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "./keys.ts";
+import { type Metadata, parseMetadata } from "./metadata.ts";
+import type { ObjectStore, StoredHead } from "./ports.ts";
+import { readUploadMetadata } from "./upload-metadata.ts";
+
+interface Found {
+  readonly metadata: Metadata | undefined;
+  /** Of the metadata document. */
+  readonly etag: string | undefined;
+  readonly original: StoredHead | undefined;
+  readonly owner: string | undefined;
+}
+
+/**
+ * What is known of an image that the caller owns.
+ * @throws DarkroomError `not-found`, for what is not there and what is another's alike
+ */
+async function find(
+  { uploads, media }: Pick<DeleteDeps, "uploads" | "media">,
+  caller: Caller,
+  id: string,
+): Promise<Found> {
+  if (!isId(id)) throw new DarkroomError("not-found");
+  const [original, stored] = await Promise.all([uploads.head(originalKey(id)), media.get(metaKey(id))]);
+  const metadata = stored && parseMetadata(await readText(stored.body));
+  let owner = original && readUploadMetadata(original.metadata).owner;
+  // After a delete the original is gone, and the owner's entry speaks for it.
+  if (
+    !original &&
+    metadata?.uploadedAt &&
+    (await uploads.head(ownerKey(caller.owner, Date.parse(metadata.uploadedAt), id)))
+  ) {
+    owner = caller.owner;
+  }
+  if (!original && !metadata) throw new DarkroomError("not-found");
+  if (!caller.scopes.has("admin") && owner !== caller.owner) throw new DarkroomError("not-found");
+  return { metadata, etag: stored?.etag, original, owner };
+}
+
+/**
+ * The metadata document with its ETag, or undefined while the image is on its way.
+ * @throws DarkroomError `gone` after a delete, `not-found`
+ */
+export async function getImage(
+  deps: Pick<DeleteDeps, "uploads" | "media">,
+  caller: Caller,
+  id: string,
+): Promise<{ metadata: Metadata; etag: string } | undefined> {
+  const { metadata, etag } = await find(deps, caller, id);
+  if (metadata?.status === "deleted") throw new DarkroomError("gone");
+  return metadata && etag !== undefined ? { metadata, etag } : undefined;
+}
+
+/** Deletes an image; repeated, it does so again. */
+export async function removeImage(deps: DeleteDeps, caller: Caller, id: string): Promise<void> {
+  const { original, owner } = await find(deps, caller, id);
+  await deleteImage(deps, id, { owner, uploadedAt: original?.lastModified.toISOString() });
+}
+
+/** An image in a list: its metadata once there is some. */
+export type ListedImage =
+  | Metadata
+  | { readonly id: string; readonly status: "processing"; readonly uploadedAt: string };
+
+/**
+ * The caller's images, newest first. `cursor` is the one an earlier page gave.
+ * @throws DarkroomError `bad-request` for a cursor that is none of ours
+ */
+export async function listImages(
+  { uploads, media }: { uploads: ObjectStore; media: ObjectStore },
+  caller: Caller,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+): Promise<{ images: ListedImage[]; cursor?: string }> {
+  const prefix = ownerPrefix(caller.owner);
+  if (cursor !== undefined && !parseOwnerKey(prefix + cursor)) {
+    throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
+  }
+  const page = await uploads.list(prefix, {
+    limit,
+    after: cursor === undefined ? undefined : prefix + cursor,
+  });
+  const listed = await Promise.all(
+    page.objects.map(async ({ key }): Promise<ListedImage | undefined> => {
+      const entry = parseOwnerKey(key);
+      if (!entry) return undefined;
+      const uploadedAt = new Date(entry.uploadedAt).toISOString();
+      const stored = await media.get(metaKey(entry.id));
+      if (!stored) return { id: entry.id, status: "processing", uploadedAt };
+      const metadata = parseMetadata(await readText(stored.body));
+      return metadata.status === "deleted" || metadata.uploadedAt !== uploadedAt ? undefined : metadata;
+    }),
+  );
+  return {
+    images: listed.filter((image) => image !== undefined),
+    ...(page.next === undefined ? {} : { cursor: page.next.slice(prefix.length) }),
+  };
+}

@@ -1,0 +1,141 @@
+/** `POST /uploads`: from a request to signed uploads, by computation alone. */
+import * as v from "valibot";
+import type { Caller } from "./caller.ts";
+import { DarkroomError, type ErrorCode } from "./errors.ts";
+import { extensionsOf, typesOf } from "./formats.ts";
+import { newId, originalKey, ownerOf } from "./keys.ts";
+import type { Config, Preset } from "./preset.ts";
+import { writeUploadMetadata } from "./upload-metadata.ts";
+
+/** Base64 of 32 bytes: 43 characters and one `=`. The last character carries only 4 bits. */
+const sha256 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "base64 of a SHA-256"));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
+const File = v.strictObject({
+  /** Of any length: what does not fit is cut off. */
+  name: v.string(),
+  /** As the browser says; content decides in the end. */
+  type: v.pipe(v.string(), v.maxLength(255)),
+  size: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  sha256: v.optional(sha256),
+  focus: v.optional(v.strictObject({ x: share, y: share })),
+});
+
+export const UploadRequest = v.strictObject({
+  preset: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  method: v.optional(v.picklist(["PUT", "POST"]), "PUT"),
+  /** For another owner; needs the admin scope. */
+  owner: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(1024))),
+  files: v.pipe(
+    v.array(File),
+    v.minLength(1, "at least one file"),
+    v.maxLength(50, "at most 50 files in one request"),
+  ),
+});
+export type UploadRequest = v.InferOutput<typeof UploadRequest>;
+type UploadFile = UploadRequest["files"][number];
+
+/** What S3 is to hold the upload to. */
+export interface UploadTerms {
+  readonly key: string;
+  readonly type: string;
+  /** Exact, in bytes. */
+  readonly size: number;
+  readonly sha256?: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A request S3 accepts once, as it stands, until `expiresAt` (ISO 8601). */
+export type SignedUpload = { readonly expiresAt: string; readonly url: string } & (
+  | { readonly method: "PUT"; readonly headers: Readonly<Record<string, string>> }
+  | { readonly method: "POST"; readonly fields: Readonly<Record<string, string>> }
+);
+
+export type SignUpload = (method: "PUT" | "POST", terms: UploadTerms) => Promise<SignedUpload>;
+
+export type IssuedUpload = SignedUpload & { readonly id: string; readonly key: string };
+
+export interface IssueDeps {
+  readonly config: Config;
+  readonly sign: SignUpload;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * Signs every file of the request or, where the preset refuses one, none.
+ * @throws DarkroomError `forbidden`, `bad-request`, `type-not-accepted`, `file-too-large`, `file-empty`
+ */
+export async function issueUploads(
+  deps: IssueDeps,
+  caller: Caller,
+  request: UploadRequest,
+): Promise<IssuedUpload[]> {
+  if (request.owner !== undefined && !caller.scopes.has("admin")) {
+    throw new DarkroomError("forbidden", "Only an admin token may name an owner.");
+  }
+  const owner = request.owner === undefined ? caller.owner : ownerOf(request.owner);
+  const preset = choosePreset(deps.config, caller, request.preset);
+  const refusals = request.files.flatMap((file, index) => {
+    const refusal = refuse(file, preset, caller);
+    return refusal ? [{ index, ...refusal }] : [];
+  });
+  const [first] = refusals;
+  if (first) {
+    throw new DarkroomError(
+      first.code,
+      refusals.map(({ index, detail }) => `files[${index}]: ${detail}`).join(" "),
+    );
+  }
+  return Promise.all(
+    request.files.map(async ({ name, type, size, sha256, focus }) => {
+      const id = newId(deps.random);
+      const key = originalKey(id);
+      const metadata = writeUploadMetadata({
+        owner,
+        preset: preset.name,
+        filename: name,
+        ...(focus ? { focus } : {}),
+        ...(sha256 ? { sha256 } : {}),
+      });
+      // A browser sends no Content-Type for a file without one, and a signed header must be there.
+      const terms = { key, type: type || OCTETS, size, sha256, metadata };
+      return { id, key, ...(await deps.sign(request.method, terms)) };
+    }),
+  );
+}
+
+const OCTETS = "application/octet-stream";
+
+function choosePreset(config: Config, caller: Caller, wanted: string | undefined): Preset {
+  if (caller.preset !== undefined && wanted !== undefined && wanted !== caller.preset) {
+    throw new DarkroomError("forbidden", `This token is for the preset "${caller.preset}".`);
+  }
+  const preset = config.presets.get(wanted ?? caller.preset ?? config.defaultPreset);
+  if (preset) return preset;
+  throw new DarkroomError(
+    "bad-request",
+    `preset: there is none of that name; there are ${[...config.presets.keys()].join(", ")}.`,
+  );
+}
+
+/** Why this file may not be uploaded, in words that do not repeat the user's own. */
+function refuse(
+  file: UploadFile,
+  preset: Preset,
+  caller: Caller,
+): { code: ErrorCode; detail: string } | undefined {
+  const maxBytes = Math.min(preset.maxBytes, caller.maxBytes ?? Number.POSITIVE_INFINITY);
+  if (file.size === 0) return { code: "file-empty", detail: "the file is empty." };
+  if (file.size > maxBytes) {
+    return { code: "file-too-large", detail: `it has ${file.size} bytes; at most ${maxBytes} are accepted.` };
+  }
+  const types = typesOf(preset.accept);
+  if (types.includes(file.type)) return undefined;
+  const extensions = extensionsOf(preset.accept);
+  // Browsers do not know HEIC and AVIF everywhere: then the extension stands in for the type.
+  if ((file.type === "" || file.type === OCTETS) && extensions.includes(extensionOf(file.name)))
+    return undefined;
+  return { code: "type-not-accepted", detail: `its type is not one of ${types.join(", ")}.` };
+}
+
+const extensionOf = (name: string) => /\.([A-Za-z0-9]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";

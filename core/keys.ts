@@ -1,0 +1,84 @@
+/**
+ * The only place that builds or takes apart ids and object keys. No user text ever enters a key; what does not
+ * match the grammar is refused before it is used.
+ */
+import { createHash } from "node:crypto";
+
+const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
+const ID = "[0-9a-hjkmnp-tv-z]{26}";
+const OWNER = "[A-Za-z0-9_-]{1,128}";
+/** Largest time that can be inverted into 13 digits: the year 2286. */
+const MAX_TIME = 9_999_999_999_999;
+
+/** Crockford's base32, lower case; every 5 bits a character, the last one padded with zero bits. */
+function base32(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = (value << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += CROCKFORD[(value >>> bits) & 31];
+    }
+    value &= (1 << bits) - 1;
+  }
+  return bits > 0 ? text + CROCKFORD[(value << (5 - bits)) & 31] : text;
+}
+
+/** An image id from 16 random bytes: 128 bits, 26 characters. */
+export function newId(random: (bytes: number) => Uint8Array): string {
+  return base32(random(16));
+}
+
+export function isId(text: unknown): text is string {
+  return typeof text === "string" && new RegExp(`^${ID}$`).test(text);
+}
+
+/** 80 bits of SHA-256 over the parts, in 16 characters. The separator keeps ["ab","c"] and ["a","bc"] apart. */
+export function digest(...parts: string[]): string {
+  return base32(createHash("sha256").update(parts.join("\0")).digest().subarray(0, 10));
+}
+
+/**
+ * A token's `sub` as an owner, one-to-one: itself where it fits the grammar and does not start with `_`;
+ * otherwise `_` + base64url of its UTF-8, or `__` + base64url of its SHA-256 where that would be too long.
+ */
+export function ownerOf(sub: string): string {
+  if (/^[A-Za-z0-9-][A-Za-z0-9_-]{0,127}$/.test(sub)) return sub;
+  // UTF-8 never starts with 0xfc or above, so this never starts with `_`: the two forms stay apart.
+  const encoded = Buffer.from(sub, "utf8").toString("base64url");
+  if (encoded.length <= 127) return `_${encoded}`;
+  return `__${createHash("sha256").update(sub, "utf8").digest("base64url")}`;
+}
+
+export function isOwner(text: unknown): text is string {
+  return typeof text === "string" && new RegExp(`^${OWNER}$`).test(text);
+}
+
+export const ORIGINALS = "originals/";
+export const originalKey = (id: string) => `${ORIGINALS}${id}`;
+/** The image an `originals/…` key belongs to; undefined for every other key. */
+export function parseOriginalKey(key: string): string | undefined {
+  return new RegExp(`^${ORIGINALS}(${ID})$`).exec(key)?.[1];
+}
+
+export const imagePrefix = (id: string) => `images/${id}/`;
+export const metaKey = (id: string) => `${imagePrefix(id)}meta.json`;
+export const variantKey = (id: string, name: string, digest: string, extension: string) =>
+  `${imagePrefix(id)}${name}.${digest}.${extension}`;
+
+export const ownerPrefix = (owner: string) => `owners/${owner}/`;
+/** Sorts newest first. `uploadedAt` in milliseconds. */
+export const ownerKey = (owner: string, uploadedAt: number, id: string) =>
+  `${ownerPrefix(owner)}${String(MAX_TIME - uploadedAt).padStart(13, "0")}-${id}`;
+export function parseOwnerKey(key: string): { owner: string; uploadedAt: number; id: string } | undefined {
+  const match = new RegExp(`^owners/(${OWNER})/([0-9]{13})-(${ID})$`).exec(key);
+  if (!match?.[1] || !match[2] || !match[3]) return undefined;
+  return { owner: match[1], uploadedAt: MAX_TIME - Number(match[2]), id: match[3] };
+}
+
+export const ATTENTION = ["failed", "rejected"] as const;
+export type Attention = (typeof ATTENTION)[number];
+export const failureKey = (status: Attention, id: string) => `failures/${status}/${id}.json`;

@@ -1,0 +1,89 @@
+/**
+ * What a queue message says: S3 notifications, job messages, S3's test event, or something foreign. Parses only
+ * what is used and never throws: what cannot be understood today cannot be tomorrow either.
+ */
+import { isId, parseOriginalKey } from "./keys.ts";
+
+/** One thing to do. */
+export type Task =
+  | { readonly kind: "created"; readonly id: string; readonly etag?: string; readonly sequencer?: string }
+  | { readonly kind: "removed"; readonly id: string; readonly sequencer?: string }
+  | { readonly kind: "job"; readonly id: string; readonly force: boolean; readonly job?: string }
+  /** Acknowledged, counted, never retried. `reason` holds no user text. */
+  | { readonly kind: "ignored"; readonly reason: string };
+
+/** The body of a job message: develop this image again. */
+export interface JobMessage {
+  readonly darkroom: "develop";
+  readonly id: string;
+  /** Make every variant anew, even where recipe and source are unchanged. */
+  readonly force?: boolean;
+  readonly job?: string;
+}
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const child = (value: unknown, name: string): unknown =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" && value !== "" ? value : undefined;
+
+/** The tasks in a message body that concern `bucket`, in the order they stand. */
+export function parseMessage(body: string, bucket: string): Task[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return [{ kind: "ignored", reason: "not JSON" }];
+  }
+  if (child(json, "darkroom") === "develop") {
+    const id = child(json, "id");
+    if (!isId(id)) return [{ kind: "ignored", reason: "job message without an image id" }];
+    const job = text(child(json, "job"));
+    return [{ kind: "job", id, force: child(json, "force") === true, ...(job ? { job } : {}) }];
+  }
+  if (child(json, "Event") === "s3:TestEvent") return [{ kind: "ignored", reason: "test event" }];
+  const records = child(json, "Records");
+  if (!Array.isArray(records)) return [{ kind: "ignored", reason: "neither records nor a job" }];
+  return records.map((record) => parseRecord(record, bucket));
+}
+
+function parseRecord(record: unknown, bucket: string): Task {
+  const s3 = child(record, "s3");
+  const object = child(s3, "object");
+  if (child(child(s3, "bucket"), "name") !== bucket) return { kind: "ignored", reason: "another bucket" };
+  const key = decodeKey(text(child(object, "key")) ?? "");
+  const id = key === undefined ? undefined : parseOriginalKey(key);
+  if (id === undefined) return { kind: "ignored", reason: "not a key of ours" };
+  const event = text(child(record, "eventName")) ?? "";
+  const sequencer = text(child(object, "sequencer"));
+  const sequence = sequencer ? { sequencer } : {};
+  if (event.startsWith("ObjectCreated:")) {
+    const etag = text(child(object, "eTag"))?.replaceAll('"', "");
+    return { kind: "created", id, ...sequence, ...(etag ? { etag } : {}) };
+  }
+  if (event.startsWith("ObjectRemoved:") || event.startsWith("LifecycleExpiration:"))
+    return { kind: "removed", id, ...sequence };
+  return { kind: "ignored", reason: "an event we did not ask for" };
+}
+
+/** S3 encodes keys in events like form fields: `red flower.jpg` arrives as `red+flower.jpg`. Undefined if malformed. */
+export function decodeKey(key: string): string | undefined {
+  try {
+    return decodeURIComponent(key.replaceAll("+", " "));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Order of two events of one key: negative, zero or positive. Right-padded with zeros and compared as text (S3's
+ * "Event message structure"; older texts say left-padded, which orders wrongly). None sorts lowest.
+ */
+export function compareSequencers(a: string | undefined, b: string | undefined): number {
+  const length = Math.max(a?.length ?? 0, b?.length ?? 0);
+  const left = a === undefined ? "" : a.toUpperCase().padEnd(length, "0");
+  const right = b === undefined ? "" : b.toUpperCase().padEnd(length, "0");
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,205 @@
+/**
+ * The metadata document `meta.json`: its shape, and which document may follow which. The document is public:
+ * no owner, no file name, nothing from EXIF but the date.
+ */
+import * as v from "valibot";
+import { codesOf, type ErrorCode } from "./errors.ts";
+import { formatNames, outputFormats } from "./formats.ts";
+import { compareSequencers } from "./message.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** ISO 8601 in UTC. */
+const time = v.pipe(v.string(), v.isoTimestamp());
+const KeyAt = v.object({ key: v.string(), at: time });
+const Problem = v.object({
+  code: v.picklist([...codesOf("rejected"), ...codesOf("failed")]),
+  message: v.string(),
+});
+
+const Variant = v.object({
+  name: v.string(),
+  format: v.picklist(outputFormats),
+  type: v.string(),
+  width: count,
+  height: count,
+  bytes: count,
+  /** Only where this variant is animated. */
+  frames: v.optional(count),
+  key: v.string(),
+  url: v.string(),
+});
+
+const Source = v.object({
+  bytes: count,
+  /** S3's ETag of the original, without quotes. */
+  etag: v.string(),
+  /** By content, not as declared; these are absent where the file could not be read that far. */
+  type: v.optional(v.string()),
+  format: v.optional(v.picklist(formatNames)),
+  /** Pixels, after orientation. */
+  width: v.optional(count),
+  height: v.optional(count),
+  /** Hexadecimal. */
+  sha256: v.optional(v.string()),
+  alpha: v.optional(v.boolean()),
+  frames: v.optional(count),
+  /** Local time without zone, as the camera wrote it. */
+  takenAt: v.optional(v.string()),
+});
+
+export const MetadataSchema = v.object({
+  schema: v.literal(1),
+  id: v.string(),
+  status: v.picklist(["ready", "rejected", "failed", "deleted"]),
+  /** Counts the commits of this document. */
+  rev: count,
+  /** Of the writer of this revision: tells it after a lost answer that it had won. */
+  writeId: v.string(),
+  /** Of the S3 event this revision knows of; the greatest wins. */
+  sequencer: v.optional(v.string()),
+  source: v.optional(Source),
+  placeholder: v.optional(v.object({ thumbhash: v.string(), dataUrl: v.string(), color: v.string() })),
+  variants: v.array(Variant),
+  preset: v.optional(v.string()),
+  /** Digest of the whole preset these variants were made by. */
+  recipe: v.optional(v.string()),
+  /** Formats still to come. */
+  pending: v.array(v.picklist(outputFormats)),
+  uploadedAt: v.optional(time),
+  processedAt: time,
+  durationMs: v.optional(count),
+  /** Variants no longer listed, kept for old pages until their grace period ends. */
+  superseded: v.array(KeyAt),
+  /** Variants that are being deleted. */
+  deleting: v.array(KeyAt),
+  error: v.optional(Problem),
+  lastError: v.optional(v.object({ ...Problem.entries, at: time })),
+});
+
+export type Metadata = v.InferOutput<typeof MetadataSchema>;
+export type Variant = v.InferOutput<typeof Variant>;
+export type Source = v.InferOutput<typeof Source>;
+export type Status = Metadata["status"];
+
+/** Reads a stored document. Unknown fields are dropped; throws a ValiError where it is not one of ours. */
+export function parseMetadata(text: string): Metadata {
+  return v.parse(MetadataSchema, JSON.parse(text));
+}
+
+/** What a try to develop an image came to. `sequencer` is absent for jobs, which keep the one they find. */
+export interface Verdict {
+  readonly status: "ready" | "rejected" | "failed";
+  readonly sequencer?: string | undefined;
+  readonly source?: Source | undefined;
+  readonly preset?: string | undefined;
+  readonly recipe?: string | undefined;
+  readonly uploadedAt?: string | undefined;
+  readonly placeholder?: Metadata["placeholder"];
+  readonly variants?: Variant[];
+  readonly durationMs?: number | undefined;
+  readonly error?: { code: ErrorCode; message: string };
+  /** A job's wish to make everything again. */
+  readonly force?: boolean;
+}
+
+/** A document still without `rev` and `writeId`, which the commit gives it. */
+export type Draft = Omit<Metadata, "rev" | "writeId">;
+/** What to do with a verdict in view of the document that is there. */
+export type Transition = { readonly write: Draft } | { readonly stop: "deleted" | "superseded" | "done" };
+
+/** The document that follows `current` on `verdict`, or why none does: rule 6 and "Transitions" of the design. */
+export function transition(
+  current: Metadata | undefined,
+  id: string,
+  verdict: Verdict,
+  at: Date,
+): Transition {
+  if (current?.status === "deleted") return { stop: "deleted" };
+  if (compareSequencers(current?.sequencer, verdict.sequencer) > 0) return { stop: "superseded" };
+  const sameSource =
+    current?.source !== undefined && (!verdict.source || current.source.etag === verdict.source.etag);
+  const now = at.toISOString();
+
+  if (verdict.error && current?.status === "ready" && (sameSource || verdict.status === "failed")) {
+    const code = verdict.error.code as NonNullable<Metadata["lastError"]>["code"];
+    return { write: { ...current, lastError: { code, message: verdict.error.message, at: now } } };
+  }
+  if (verdict.status === "failed" && current && current.status !== "failed") return { stop: "done" };
+  const { recipe } = verdict;
+  if (
+    verdict.status !== "failed" &&
+    !verdict.force &&
+    isSettled(current, { etag: verdict.source?.etag, recipe })
+  ) {
+    return { stop: "done" };
+  }
+
+  const variants = verdict.variants ?? [];
+  const listed = new Set(variants.map(({ key }) => key));
+  const dropped = (current?.variants ?? []).filter(({ key }) => !listed.has(key));
+  return {
+    write: definedOnly({
+      schema: 1 as const,
+      id,
+      status: verdict.status,
+      sequencer: verdict.sequencer ?? current?.sequencer,
+      source: verdict.source ?? current?.source,
+      placeholder: verdict.placeholder,
+      variants,
+      preset: verdict.preset ?? current?.preset,
+      recipe,
+      pending: [],
+      uploadedAt: current?.uploadedAt ?? verdict.uploadedAt,
+      processedAt: now,
+      durationMs: verdict.durationMs,
+      superseded: [
+        ...(current?.superseded ?? []).filter(({ key }) => !listed.has(key)),
+        ...dropped.map(({ key }) => ({ key, at: now })),
+      ],
+      deleting: current?.deleting ?? [],
+      error: verdict.error as Metadata["error"],
+    }),
+  };
+}
+
+/** Whether `current` already says, for good, what becomes of this source under this recipe. */
+export function isSettled(
+  current: Metadata | undefined,
+  wanted: { etag: string | undefined; recipe: string | undefined },
+): boolean {
+  return (
+    (current?.status === "ready" || current?.status === "rejected") &&
+    current.pending.length === 0 &&
+    current.source?.etag === wanted.etag &&
+    current.recipe === wanted.recipe
+  );
+}
+
+/** The document of a deleted image: it ends every path, whatever comes after it. */
+export function tombstone(
+  current: Metadata | undefined,
+  id: string,
+  uploadedAt: string | undefined,
+  at: Date,
+): Draft {
+  return definedOnly({
+    schema: 1 as const,
+    id,
+    status: "deleted" as const,
+    sequencer: current?.sequencer,
+    variants: [],
+    pending: [],
+    superseded: [],
+    deleting: [],
+    uploadedAt: current?.uploadedAt ?? uploadedAt,
+    processedAt: at.toISOString(),
+  });
+}
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+/** Without the properties that are undefined, so that optional means absent, in types and in JSON. */
+function definedOnly<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,251 @@
+/**
+ * From a file's header and a preset: what will be done, before any pixel moves. Pure arithmetic; the child
+ * process follows it to the letter.
+ */
+import { DarkroomError } from "./errors.ts";
+import { type EncodeSettings, type FormatName, formats, MAX_SIDE, type OutputFormat } from "./formats.ts";
+import { digest, variantKey } from "./keys.ts";
+import { encoderOf, maxPixelsOf, type NamedVariant, PIPELINE_VERSION, type Preset } from "./preset.ts";
+
+/** What the header of a source says. Sizes in pixels, after orientation. */
+export interface Header {
+  readonly format: FormatName;
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  readonly alpha: boolean;
+  /** Local time without zone, as the camera wrote it: `2026-05-01T10:00:00`. */
+  readonly takenAt?: string;
+}
+
+/** A point of the picture that crops should keep; 0 to 1 from the left and the top, after orientation. */
+export interface Focus {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The pixels a variant shows, before its format: resized inside the box or cropped to cover it, then blurred. */
+export interface Shape {
+  readonly width: number;
+  readonly height: number;
+  readonly crop?: "attention" | "entropy" | "centre" | Focus;
+  readonly blur?: number;
+}
+
+/** One variant of the plan. */
+export interface PlannedVariant {
+  readonly name: string;
+  readonly format: OutputFormat;
+  readonly shape: Shape;
+  readonly encode: EncodeSettings;
+  /** 1, or all of the source's where this variant stays animated. */
+  readonly frames: number;
+  /** Behind transparent pixels, for formats without alpha. */
+  readonly background: string;
+}
+
+/** One size to compute: from the decoded base (`from: -1`) or from the pixels of an earlier step. */
+export interface Step {
+  readonly from: number;
+  readonly shape: Shape;
+  readonly animated: boolean;
+  readonly encodes: readonly PlannedVariant[];
+}
+
+export interface Plan {
+  readonly format: FormatName;
+  readonly frames: number;
+  readonly source: { readonly width: number; readonly height: number };
+  /** Size to decode to: no step needs more. */
+  readonly base: { readonly width: number; readonly height: number };
+  /** Largest first; a step's `from` is always an earlier one. */
+  readonly steps: readonly Step[];
+}
+
+/**
+ * Refuses what a header alone condemns, before anything is decoded: rule 4 of the worker.
+ * @throws DarkroomError `corrupt`, `dimension-too-large`, `too-many-pixels`, `too-many-frames`
+ */
+export function gate(header: Header, preset: Preset): void {
+  const { width, height, format, frames } = header;
+  if (width < 1 || height < 1) throw new DarkroomError("corrupt");
+  const limit = maxPixelsOf(preset, format);
+  if (width * height > limit) {
+    throw new DarkroomError(
+      "too-many-pixels",
+      `The image has ${megapixels(width * height)} megapixels; at most ${megapixels(limit)} are accepted${formats[format].maxPixels ? ` for ${format.toUpperCase()}` : ""}.`,
+    );
+  }
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new DarkroomError(
+      "dimension-too-large",
+      `The image is ${width} × ${height} pixels; a side may have at most ${MAX_SIDE}.`,
+    );
+  }
+  if (preset.animation.over === "reject" && isOverBudget(header, preset)) {
+    throw new DarkroomError(
+      "too-many-frames",
+      `The animation has ${frames} frames; it is over the limit for its size.`,
+    );
+  }
+}
+
+const megapixels = (pixels: number) => String(Math.round(pixels / 100_000) / 10);
+const isOverBudget = ({ width, height, frames }: Header, { animation }: Preset) =>
+  frames > animation.maxFrames || width * height * frames > animation.maxPixels;
+
+/**
+ * The variants `preset` asks of this source, never enlarged. The ladder of an animation within the budget is
+ * animated where the format can be; named variants (thumbnails, posters) are its first frame.
+ */
+export function variantsOf(header: Header, preset: Preset, focus?: Focus): PlannedVariant[] {
+  const animated = header.frames > 1 && !isOverBudget(header, preset);
+  const { ladder, named, background } = preset;
+  const still = (
+    name: string,
+    format: OutputFormat,
+    shape: Shape,
+    quality: number | undefined,
+  ): PlannedVariant => ({
+    name,
+    format,
+    shape,
+    encode: encoderOf(format, quality),
+    frames: 1,
+    background,
+  });
+  // A still AVIF beside an animated WebP would win in every <picture>: for animations the ladder keeps the
+  // formats that animate, and the last one as the fallback for those that show neither.
+  const ladderFormats = (ladder?.formats ?? []).filter(
+    (format, i, all) => !animated || formats[format].animates || i === all.length - 1,
+  );
+  const fullWidth = Math.max(1, Math.floor(header.width * largestScale(header)));
+  return [
+    ...rungs(fullWidth, ladder?.widths ?? []).flatMap((width) =>
+      ladderFormats.map((format) => ({
+        ...still(`w${width}`, format, inside(header, width), ladder?.quality?.[format]),
+        ...(animated && formats[format].animates ? { frames: header.frames } : {}),
+      })),
+    ),
+    ...Object.entries(named).flatMap(([name, spec]) =>
+      [spec.format].flat().map((format) => still(name, format, shapeOf(header, spec, focus), spec.quality)),
+    ),
+  ];
+}
+
+/**
+ * The widths of a ladder that a source fills. The first rung it does not fill is made at the source's own width,
+ * unless the rung below is at least nine tenths of that.
+ */
+export function rungs(sourceWidth: number, widths: readonly number[]): number[] {
+  const sorted = [...new Set(widths)].sort((a, b) => a - b);
+  const filled = sorted.filter((width) => width <= sourceWidth);
+  const below = filled.at(-1) ?? 0;
+  if (filled.length < sorted.length && below < 0.9 * sourceWidth) filled.push(sourceWidth);
+  return filled;
+}
+
+/** WebP's longest side. */
+const MAX_VARIANT_SIDE = 16_383;
+/** A 10-bit AVIF takes 29 bytes of memory per pixel while it is encoded (measured): 350 MB. 2560 pixels wide in 9:16. */
+const MAX_VARIANT_PIXELS = 12_000_000;
+
+/** What a very long picture shrinks to before anything else: a screenshot of 2560 × 16,000 would make a 41 MP rung. */
+function largestScale({ width, height }: { width: number; height: number }): number {
+  return Math.min(
+    1,
+    MAX_VARIANT_SIDE / Math.max(width, height),
+    Math.sqrt(MAX_VARIANT_PIXELS / (width * height)),
+  );
+}
+
+function inside(source: { width: number; height: number }, width: number): Shape {
+  const height = Math.round((source.height * width) / source.width);
+  return { width, height: Math.min(MAX_VARIANT_SIDE, Math.max(1, height)) };
+}
+
+function shapeOf(
+  source: { width: number; height: number },
+  spec: NamedVariant,
+  focus: Focus | undefined,
+): Shape {
+  const blur = spec.blur === undefined ? {} : { blur: spec.blur };
+  if (spec.fit === "cover" && spec.width !== undefined && spec.height !== undefined) {
+    // A box larger than the source shrinks, keeping its own aspect ratio.
+    const scale = Math.min(1, source.width / spec.width, source.height / spec.height);
+    const crop = spec.position === "focus" ? (focus ?? "attention") : spec.position;
+    return {
+      width: Math.max(1, Math.round(spec.width * scale)),
+      height: Math.max(1, Math.round(spec.height * scale)),
+      crop,
+      ...blur,
+    };
+  }
+  const scale = Math.min(
+    largestScale(source),
+    (spec.width ?? Infinity) / source.width,
+    (spec.height ?? Infinity) / source.height,
+  );
+  return {
+    width: Math.max(1, Math.round(source.width * scale)),
+    height: Math.max(1, Math.round(source.height * scale)),
+    ...blur,
+  };
+}
+
+/** The key of a variant: a function of source bytes, recipe and pipeline version, so equal inputs share it. */
+export function keyOf(id: string, sourceSha256: string, variant: PlannedVariant): string {
+  const { name, format, ...recipe } = variant;
+  const id16 = digest(String(PIPELINE_VERSION), sourceSha256, format, JSON.stringify(recipe));
+  return variantKey(id, name, id16, formats[format].extensions[0]);
+}
+
+/** How to make `variants` with one decode. */
+export function planOf(header: Header, variants: readonly PlannedVariant[]): Plan {
+  const groups = new Map<string, { shape: Shape; animated: boolean; encodes: PlannedVariant[] }>();
+  for (const variant of variants) {
+    const animated = variant.frames > 1;
+    const key = JSON.stringify([variant.shape, animated]);
+    const group = groups.get(key) ?? { shape: variant.shape, animated, encodes: [] };
+    group.encodes.push(variant);
+    groups.set(key, group);
+  }
+  const sorted = [...groups.values()].sort(
+    (a, b) => neededWidth(header, b.shape) - neededWidth(header, a.shape),
+  );
+  const steps = sorted.map((group, index): Step => ({ from: sourceOf(header, sorted, index), ...group }));
+  const width = Math.max(1, ...sorted.map(({ shape }) => neededWidth(header, shape)));
+  return {
+    format: header.format,
+    frames: Math.max(1, ...variants.map((variant) => variant.frames)),
+    source: { width: header.width, height: header.height },
+    base: inside(header, Math.min(width, header.width)),
+    steps,
+  };
+}
+
+/** Width the whole picture must have for `shape` to be cut from it without enlarging. */
+function neededWidth(source: { width: number; height: number }, shape: Shape): number {
+  if (!shape.crop) return shape.width;
+  return Math.ceil(Math.max(shape.width, (shape.height * source.width) / source.height));
+}
+
+/**
+ * The smallest earlier, uncropped step at least twice as wide: resizing from it costs at most 0.6 % in bytes
+ * against resizing from the base (measured), and a fraction of the time.
+ */
+function sourceOf(
+  source: Header,
+  steps: readonly { shape: Shape; animated: boolean }[],
+  index: number,
+): number {
+  const step = steps[index];
+  if (!step) return -1;
+  const needed = 2 * neededWidth(source, step.shape);
+  for (let i = index - 1; i >= 0; i--) {
+    const earlier = steps[i];
+    if (!earlier || earlier.shape.crop || earlier.shape.blur || earlier.animated !== step.animated) continue;
+    if (earlier.shape.width >= needed) return i;
+  }
+  return -1;
+}

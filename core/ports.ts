@@ -1,0 +1,125 @@
+/**
+ * What the use cases need from the world. Each port has one contract, run by one suite against every
+ * implementation (`test/contracts/`): memory, the embedded servers, and AWS's SDK in front of them.
+ */
+import type { Header, Plan, PlannedVariant } from "./plan.ts";
+
+/** What a store knows of an object. ETags are without quotes. */
+export interface StoredHead {
+  readonly etag: string;
+  readonly size: number;
+  /** Seconds are exact, as in HTTP. */
+  readonly lastModified: Date;
+  readonly type: string | undefined;
+  readonly cacheControl: string | undefined;
+  /** `x-amz-meta-*`, names in lower case without the prefix. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface StoredObject extends StoredHead {
+  /** Ends in an error when the connection breaks before `size` bytes. Must be read or cancelled (`return()`). */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  readonly etag: string;
+  readonly size: number;
+  readonly lastModified: Date;
+}
+
+/**
+ * One bucket, with S3's semantics: strongly consistent, one key at a time, last writer wins unless conditions are
+ * given. A condition that does not hold is DarkroomError `precondition-failed`, whether the server says 412, 409
+ * (a racing delete) or, for `ifMatch` on a missing key, 404. Every other error is the client's own and transient.
+ */
+export interface ObjectStore {
+  /** Undefined when there is no such object. */
+  head(key: string, condition?: { ifMatch?: string | undefined }): Promise<StoredHead | undefined>;
+  get(key: string, condition?: { ifMatch?: string | undefined }): Promise<StoredObject | undefined>;
+  put(
+    key: string,
+    body: Uint8Array | string,
+    options?: {
+      type?: string;
+      cacheControl?: string;
+      metadata?: Record<string, string>;
+      /** Only over this version. */
+      ifMatch?: string | undefined;
+      /** Only where nothing is. */
+      ifNoneMatch?: "*" | undefined;
+    },
+  ): Promise<{ etag: string }>;
+  /** No error when there is no such object. */
+  delete(key: string): Promise<void>;
+  /** Keys with the prefix in the order of their UTF-8 bytes, after `after`; `next` is there when more follow. */
+  list(
+    prefix: string,
+    options?: { after?: string | undefined; limit?: number },
+  ): Promise<{ objects: ListedObject[]; next: string | undefined }>;
+}
+
+export interface QueueMessage {
+  readonly id: string;
+  readonly body: string;
+  /** Of this receive: what `delete` and `retryIn` take. */
+  readonly receipt: string;
+  /** How often it has been received, this time included. */
+  readonly receives: number;
+  readonly sentAt: Date;
+}
+
+/**
+ * One queue with the semantics of a standard SQS queue: at least once, unordered, invisible for a while after each
+ * receive, dead-lettered after too many.
+ */
+export interface Queue {
+  send(body: string, options?: { delaySeconds?: number }): Promise<void>;
+  receive(options: {
+    max: number;
+    /** Long poll: waits for a message up to this long. */
+    waitSeconds?: number;
+    /** Of the messages returned; the queue's own where absent. */
+    visibilitySeconds?: number;
+    signal?: AbortSignal;
+  }): Promise<QueueMessage[]>;
+  /** No error when it is gone already. */
+  delete(receipt: string): Promise<void>;
+  /** Makes a received message visible again after `seconds` (ChangeMessageVisibility); 0 at once. */
+  retryIn(receipt: string, seconds: number): Promise<void>;
+}
+
+/** A variant as it came out of the encoder. */
+export interface MadeVariant {
+  readonly variant: PlannedVariant;
+  /** The encoded file; its pixels are as `variant.shape` says. */
+  readonly bytes: Uint8Array;
+}
+
+export interface Developed {
+  readonly header: Header;
+  readonly placeholder: { readonly thumbhash: string; readonly dataUrl: string; readonly color: string };
+}
+
+/** The pixel work, done where a hostile file can do no harm. */
+export interface Pixels {
+  /**
+   * Reads the header, asks `planFor` what to do (it may throw a rejection), does it, and hands every variant to
+   * `write` as soon as it is encoded; ends when all writes have. After a crash of the decoder all of it happens
+   * once more, so `planFor` and `write` may be called again for the same variant.
+   * @throws DarkroomError rejected: `corrupt`, `truncated`, `unsupported-format`, `timeout`, `decoder-crashed`
+   */
+  develop(
+    source: Uint8Array,
+    format: Header["format"],
+    planFor: (header: Header) => Promise<Plan>,
+    write: (made: MadeVariant) => Promise<void>,
+  ): Promise<Developed>;
+}
+
+/** One structured line. `fields` hold ids, codes and numbers: never secrets, signed URLs or user text. */
+export type Log = (
+  level: "debug" | "info" | "warn" | "error",
+  event: string,
+  fields?: Record<string, unknown>,
+) => void;

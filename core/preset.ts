@@ -1,0 +1,160 @@
+/**
+ * What a user says in `darkroom.config.ts`: presets, validated with all problems reported together, and the
+ * recipes that follow from them.
+ */
+import * as v from "valibot";
+import {
+  DEFAULT_MAX_PIXELS,
+  type FormatName,
+  formatNames,
+  formats,
+  type OutputFormat,
+  outputFormats,
+} from "./formats.ts";
+import { digest } from "./keys.ts";
+
+/** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
+export const PIPELINE_VERSION = 1;
+
+const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
+const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
+const outputFormat = v.picklist(outputFormats);
+const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/, "a colour such as #ffffff"));
+/** A variant's name stands in its key and in `ladder` names (`w640`). */
+const variantName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
+
+const Named = v.pipe(
+  v.strictObject({
+    width: v.optional(side),
+    height: v.optional(side),
+    /** `inside` keeps everything and the aspect ratio; `cover` fills the box and crops what is over. */
+    fit: v.optional(v.picklist(["inside", "cover"]), "inside"),
+    /** What `cover` keeps: the uploader's focus point (else `attention`), what draws the eye, most detail, the centre. */
+    position: v.optional(v.picklist(["focus", "attention", "entropy", "centre"]), "focus"),
+    /** Gaussian blur, sigma in pixels of the variant. */
+    blur: v.optional(v.pipe(v.number(), v.minValue(0.3), v.maxValue(100))),
+    /** One variant per format. */
+    format: v.union([outputFormat, v.pipe(v.array(outputFormat), v.minLength(1))]),
+    quality: v.optional(quality),
+  }),
+  v.check((n) => n.width !== undefined || n.height !== undefined, "needs a width or a height"),
+  v.check(
+    (n) => n.fit === "inside" || (n.width !== undefined && n.height !== undefined),
+    "fit: cover needs both width and height",
+  ),
+);
+
+const Preset = v.pipe(
+  v.strictObject({
+    /** Input formats, by content. */
+    accept: v.pipe(v.array(v.picklist(formatNames)), v.minLength(1)),
+    maxBytes: v.optional(
+      v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5_000_000_000)),
+      25_000_000,
+    ),
+    /** Width × height of one frame; a format's own bound (AVIF: 25 MP) applies as well. */
+    maxPixels: v.optional(
+      v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(268_000_000)),
+      DEFAULT_MAX_PIXELS,
+    ),
+    /** Over this size the client uploads in parts. */
+    multipartAbove: v.optional(v.pipe(v.number(), v.integer(), v.minValue(5_242_880)), 100_000_000),
+    /** An animation within both budgets stays one; over them it becomes its first frame, or is rejected. */
+    animation: v.optional(
+      v.strictObject({
+        maxFrames: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 200),
+        /** Width × height × frames. */
+        maxPixels: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 50_000_000),
+        over: v.optional(v.picklist(["first-frame", "reject"]), "first-frame"),
+      }),
+      {},
+    ),
+    /** Responsive widths, each in each format, never enlarged. */
+    ladder: v.optional(
+      v.strictObject({
+        widths: v.pipe(v.array(side), v.minLength(1)),
+        formats: v.pipe(v.array(outputFormat), v.minLength(1)),
+        /** By format, where it should differ from the format's own. */
+        quality: v.optional(
+          v.partial(v.strictObject({ avif: quality, webp: quality, jpeg: quality, png: quality })),
+        ),
+      }),
+    ),
+    /** Variants with a name and a shape of their own. */
+    named: v.optional(v.record(variantName, Named), {}),
+    /** Behind transparent pixels in formats without alpha. */
+    background: v.optional(colour, "#ffffff"),
+  }),
+  v.check(
+    (p) => p.ladder !== undefined || Object.keys(p.named).length > 0,
+    "makes no variant: give it a ladder or named ones",
+  ),
+  v.check(
+    (p) => !Object.keys(p.named).some((name) => /^w[0-9]+$/.test(name)),
+    "a named variant must not be called like a rung of the ladder (w640)",
+  ),
+);
+
+const Config = v.strictObject({
+  /** The preset of uploads that name none. */
+  defaultPreset: v.string(),
+  presets: v.record(
+    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -")),
+    Preset,
+  ),
+});
+
+export type ConfigInput = v.InferInput<typeof Config>;
+export type NamedVariant = v.InferOutput<typeof Named>;
+type ParsedPreset = v.InferOutput<typeof Preset>;
+export interface Preset extends ParsedPreset {
+  readonly name: string;
+  /** Digest of everything that decides this preset's variants. */
+  readonly recipe: string;
+}
+export interface Config {
+  readonly defaultPreset: string;
+  readonly presets: ReadonlyMap<string, Preset>;
+}
+
+/** Checks a configuration, filling in defaults. Throws one Error that names every problem. */
+export function defineConfig(input: ConfigInput): Config {
+  const parsed = v.safeParse(Config, input);
+  const problems = (parsed.issues ?? []).map(
+    (issue) => `${v.getDotPath(issue) ?? "the configuration"}: ${issue.message}`,
+  );
+  if (parsed.success && !Object.hasOwn(parsed.output.presets, parsed.output.defaultPreset)) {
+    problems.push(`defaultPreset: there is no preset called "${parsed.output.defaultPreset}"`);
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new Error(
+      `darkroom.config.ts has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join("\n")}`,
+    );
+  }
+  return {
+    defaultPreset: parsed.output.defaultPreset,
+    presets: new Map(
+      Object.entries(parsed.output.presets).map(([name, preset]) => [
+        name,
+        { ...preset, name, recipe: presetRecipe(preset) },
+      ]),
+    ),
+  };
+}
+
+function presetRecipe({ ladder, named, background, animation }: ParsedPreset): string {
+  const encoders = outputFormats.map((name) => [name, formats[name].encode]);
+  return digest(String(PIPELINE_VERSION), JSON.stringify({ ladder, named, background, animation, encoders }));
+}
+
+/** Width × height of one frame that `format` may have under `preset`. */
+export function maxPixelsOf(preset: Pick<Preset, "maxPixels">, format: FormatName): number {
+  return Math.min(preset.maxPixels, formats[format].maxPixels ?? preset.maxPixels);
+}
+
+/** The encoder settings of one format, with the quality a preset asks for. */
+export function encoderOf(format: OutputFormat, quality?: number) {
+  const settings = formats[format].encode;
+  if (!settings) throw new Error(`${format} cannot be written`);
+  return quality === undefined ? settings : { ...settings, quality };
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from "./core/preset.ts";
+
+/** What images become. The only file to edit; `docs/presets.md` lists every option. */
+export default defineConfig({
+  defaultPreset: "photo",
+  presets: {
+    photo: {
+      accept: ["jpeg", "png", "webp", "gif", "avif", "heic"],
+      ladder: { widths: [320, 640, 960, 1280, 1920, 2560], formats: ["avif", "webp", "jpeg"] },
+      named: {
+        thumb: { width: 160, height: 160, fit: "cover", position: "focus", format: ["avif", "webp", "jpeg"] },
+        poster: { width: 64, blur: 2, format: "webp", quality: 60 },
+      },
+    },
+    avatar: {
+      accept: ["jpeg", "png", "webp", "heic", "avif"],
+      maxBytes: 10_000_000,
+      named: {
+        small: {
+          width: 64,
+          height: 64,
+          fit: "cover",
+          position: "attention",
+          format: ["avif", "webp", "jpeg"],
+        },
+        large: {
+          width: 256,
+          height: 256,
+          fit: "cover",
+          position: "attention",
+          format: ["avif", "webp", "jpeg"],
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { type ConfigInput, defineConfig } from "../../core/preset.ts";
+import shipped from "../../darkroom.config.ts";
+
+const minimal = (preset: object = {}): ConfigInput => ({
+  defaultPreset: "photo",
+  presets: { photo: { accept: ["jpeg"], ladder: { widths: [320], formats: ["webp"] }, ...preset } },
+});
+
+test("the shipped configuration is valid and says what the design promises", () => {
+  assert.deepEqual([...shipped.presets.keys()], ["photo", "avatar"]);
+  const photo = shipped.presets.get("photo");
+  assert.equal(photo?.maxBytes, 25_000_000);
+  assert.equal(photo?.maxPixels, 50_000_000);
+});
+
+test("all problems are reported together, by name", () => {
+  const broken = {
+    defaultPreset: "missing",
+    presets: {
+      photo: {
+        accept: ["svg"],
+        ladder: { widths: [0.5], formats: ["heic"] },
+        named: {
+          Big: { format: "webp" },
+          w640: { width: 1, format: "webp" },
+          square: { width: 9, fit: "cover", format: "webp" },
+        },
+        colour: "red",
+      },
+    },
+  };
+  assert.throws(
+    () => defineConfig(broken as unknown as ConfigInput),
+    (error: Error) => {
+      for (const part of [
+        "photo.accept.0",
+        "photo.ladder.widths.0",
+        "photo.ladder.formats.0",
+        "photo.named.Big",
+        "photo.colour",
+        "a width or a height",
+        "both width and height",
+      ]) {
+        assert.ok(error.message.includes(part), `${part} in\n${error.message}`);
+      }
+      return true;
+    },
+  );
+  assert.throws(() => defineConfig({ ...minimal(), defaultPreset: "missing" }), /no preset called "missing"/);
+  assert.throws(() => defineConfig(minimal({ ladder: undefined })), /makes no variant/);
+});
+
+test("a recipe changes with what makes the pixels and not with what merely lets them in", () => {
+  const recipe = (preset: object) => defineConfig(minimal(preset)).presets.get("photo")?.recipe;
+  const base = recipe({});
+  assert.equal(recipe({ maxBytes: 1000, accept: ["png"] }), base);
+  assert.notEqual(recipe({ ladder: { widths: [640], formats: ["webp"] } }), base);
+  assert.notEqual(recipe({ background: "#000000" }), base);
+  assert.notEqual(recipe({ ladder: { widths: [320], formats: ["webp"], quality: { webp: 50 } } }), base);
+});

@@ -1,0 +1,35 @@
+/**
+ * `npm test` runs every quick test, `npm run test:all` the slow ones (`*.slow.test.ts`) too. A skipped test counts as
+ * a failure: what was not checked must not look as if it had been. Arguments pick files by a part of their path.
+ */
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+
+const args = process.argv.slice(2);
+const all = args.includes("--all");
+const wanted = args.filter((arg) => !arg.startsWith("--"));
+const files = globSync("test/**/*.test.ts")
+  .filter((file) => all || wanted.length > 0 || !file.endsWith(".slow.test.ts"))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort();
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const started = performance.now();
+const tests = run({ files, concurrency: availableParallelism(), timeout: all ? 600_000 : 80_000 });
+tests.on("test:summary", ({ file, counts: { passed, failed, cancelled, skipped, todo } }) => {
+  // One summary comes for each file and one for all.
+  if (file !== undefined) return;
+  counts.passed = passed;
+  counts.failed = failed + cancelled;
+  counts.skipped = skipped + todo;
+});
+tests.compose(spec).pipe(process.stdout);
+tests.on("close", () => {
+  if (files.length === 0) console.error("No such test file.");
+  if (counts.skipped > 0) console.error("Skipped tests count as failed.");
+  console.log(`\n${Math.round((performance.now() - started) / 1000)} s`);
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  process.exitCode = counts.failed + counts.skipped > 0 || counts.passed === 0 ? 1 : 0;
+});
