@@ -1,0 +1,114 @@
+/** Who calls: verifies bearer tokens with `jose`. With no key configured every request is refused. */
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  type JWTPayload,
+  errors as joseErrors,
+  jwtVerify,
+} from "jose";
+import * as v from "valibot";
+import { type Caller, type Scope, scopes } from "../core/caller.ts";
+import { DarkroomError } from "../core/errors.ts";
+import { ownerOf } from "../core/keys.ts";
+import { environment } from "./environment.ts";
+
+export type Authenticate = (token: string | undefined, where: "header" | "path") => Promise<Caller>;
+
+const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+const Claims = v.object({
+  sub: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(1024),
+    v.check((sub) => sub.isWellFormed(), "not Unicode"),
+  ),
+  exp: v.number(),
+  /** Space-separated, as in OAuth, or a list. */
+  scope: v.union([v.string(), v.array(v.string())]),
+  preset: v.optional(v.string()),
+  maxBytes: v.optional(positive),
+  maxUploadsPerMinute: v.optional(positive),
+});
+
+/** A token in a path ends up in histories and referrers: it must not live long. */
+const PATH_TOKEN_SECONDS = 3600;
+
+export function authenticator(now: () => Date): Authenticate {
+  const { AUTH_SECRET, AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE } = environment(
+    "AUTH_SECRET",
+    "AUTH_JWKS_URL",
+    "AUTH_ISSUER",
+    "AUTH_AUDIENCE",
+  );
+  if (AUTH_JWKS_URL && !(AUTH_ISSUER && AUTH_AUDIENCE)) {
+    throw new Error(
+      "AUTH_JWKS_URL needs AUTH_ISSUER and AUTH_AUDIENCE: a provider's keys sign tokens for others too.",
+    );
+  }
+  const secret = AUTH_SECRET ? new TextEncoder().encode(AUTH_SECRET) : undefined;
+  const keys = AUTH_JWKS_URL
+    ? createRemoteJWKSet(new URL(AUTH_JWKS_URL), { timeoutDuration: 1500 })
+    : undefined;
+
+  const verify = async (token: string): Promise<JWTPayload> => {
+    const common = { currentDate: now(), requiredClaims: ["exp", "sub"], clockTolerance: 5 };
+    // The algorithm is chosen by what is configured; a token may only pick among these, never `none`.
+    const symmetric = decodeProtectedHeader(token).alg === "HS256";
+    if (symmetric && secret)
+      return (await jwtVerify(token, secret, { ...common, algorithms: ["HS256"] })).payload;
+    if (!symmetric && keys && AUTH_ISSUER && AUTH_AUDIENCE) {
+      const named = { issuer: AUTH_ISSUER, audience: AUTH_AUDIENCE, algorithms: ["RS256", "ES256"] };
+      return (await jwtVerify(token, keys, { ...common, ...named })).payload;
+    }
+    throw new joseErrors.JOSEAlgNotAllowed("not configured");
+  };
+
+  return async (token, where) => {
+    if (!token) throw refused("Send a token: Authorization: Bearer …");
+    let payload: JWTPayload;
+    try {
+      payload = await verify(token);
+    } catch (error) {
+      if (error instanceof joseErrors.JWTExpired) throw refused("The token has expired; get a new one.");
+      if (
+        error instanceof joseErrors.JWKSTimeout ||
+        !(error instanceof joseErrors.JOSEError || error instanceof TypeError)
+      ) {
+        throw new DarkroomError("unavailable", "The keys that verify tokens cannot be reached.", {
+          cause: error,
+        });
+      }
+      throw refused("The token is not valid here.");
+    }
+    const claims = v.safeParse(Claims, payload);
+    if (!claims.success)
+      throw refused(
+        `The token's claims are not valid: ${claims.issues.map((i) => v.getDotPath(i)).join(", ")}.`,
+      );
+    return callerOf(claims.output, where, now());
+  };
+}
+
+function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path", now: Date): Caller {
+  const granted = new Set<Scope>();
+  const named = [claims.scope].flat().flatMap((scope) => scope.split(" "));
+  for (const scope of scopes) if (named.includes(scope)) granted.add(scope);
+  if (where === "path") {
+    granted.delete("admin");
+    if (claims.exp - now.getTime() / 1000 > PATH_TOKEN_SECONDS + 5) {
+      throw refused("A token in the path may be valid for one hour at most.");
+    }
+  }
+  const { preset, maxBytes, maxUploadsPerMinute } = claims;
+  return {
+    owner: ownerOf(claims.sub),
+    scopes: granted,
+    ...(preset === undefined ? {} : { preset }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxUploadsPerMinute === undefined ? {} : { maxUploadsPerMinute }),
+  };
+}
+
+function refused(detail: string): DarkroomError {
+  return new DarkroomError("unauthenticated", detail, { headers: { "www-authenticate": "Bearer" } });
+}
