@@ -1,0 +1,116 @@
+/**
+ * The Serverless plugin of this repository: packages functions with our own build, and makes `serverless invoke local`
+ * run TypeScript handlers against the running local stack. Everything else is the Serverless CLI's.
+ */
+import inspector from "node:inspector";
+import { pathToFileURL } from "node:url";
+import { buildFunctions, describe } from "./build.ts";
+import { type Invocation, prepareInvocation } from "./invoke-local.ts";
+
+/** What we use of the CLI; its own types describe the configuration only. */
+interface Serverless {
+  readonly serviceDir: string;
+  readonly processedInput: { readonly commands: readonly string[] };
+  readonly classes: { readonly Error: new (message: string, code: string) => Error };
+  readonly service: {
+    getAllFunctions(): string[];
+    getFunction(name: string): ServiceFunction;
+  };
+  getProvider(name: "aws"): { getStage(): string };
+}
+interface ServiceFunction {
+  handler: string;
+  readonly timeout: number;
+  readonly environment?: Readonly<Record<string, unknown>>;
+  package?: { artifact?: string };
+}
+interface Options {
+  readonly function?: string;
+  /** The event, parsed by the CLI before ours is called; what stands here is what the handler gets. */
+  data?: unknown;
+  functionObj?: ServiceFunction;
+}
+interface Utils {
+  readonly log: { notice(message?: string): void };
+}
+
+export default class Darkroom {
+  readonly hooks: Readonly<Record<string, () => Promise<void> | void>>;
+  readonly #serverless: Serverless;
+  readonly #options: Options;
+  readonly #log: Utils["log"];
+  #invocation: Invocation | undefined;
+
+  constructor(serverless: Serverless, options: Options, { log }: Utils) {
+    this.#serverless = serverless;
+    this.#options = options;
+    this.#log = log;
+    this.hooks = {
+      "before:package:createDeploymentArtifacts": () => this.#package(serverless.service.getAllFunctions()),
+      "before:package:function:package": () => this.#package(options.function ? [options.function] : []),
+      initialize: () => this.#prepare(),
+      "before:invoke:local:invoke": () => this.#beforeInvoke(),
+      "after:invoke:local:invoke": () => this.#afterInvoke(),
+    };
+  }
+
+  /** As an error whose message says it all: the CLI prints others with their stack. */
+  readonly #say = (error: Error): never => {
+    throw new this.#serverless.classes.Error(error.message, "DARKROOM");
+  };
+
+  get #root(): URL {
+    return pathToFileURL(`${this.#serverless.serviceDir}/`);
+  }
+
+  async #package(names: string[]): Promise<void> {
+    const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
+      this.#say,
+    );
+    for (const { name } of built) {
+      const fn = this.#serverless.service.getFunction(name);
+      fn.package = { ...fn.package, artifact: `.serverless/${name}.zip` };
+      fn.handler = fn.handler.replace(/^.*\./, "index.");
+    }
+    this.#log.notice(`\n${describe(built)}`);
+  }
+
+  /** Before the CLI itself looks for credentials and a region, and finds the user's own. */
+  async #prepare(): Promise<void> {
+    const local = this.#serverless.processedInput.commands.join(" ") === "invoke local";
+    if (!local || this.#serverless.getProvider("aws").getStage() !== "local") return;
+    this.#invocation = await prepareInvocation(this.#root, process.env).catch(this.#say);
+    // A session of the user's own would be sent along with ours.
+    delete process.env["AWS_SESSION_TOKEN"];
+    Object.assign(process.env, this.#invocation.connection);
+  }
+
+  async #beforeInvoke(): Promise<void> {
+    const { functionObj } = this.#options;
+    if (!functionObj) return;
+    // The CLI loads handlers with require, which takes TypeScript in modules too, but only by its whole name.
+    functionObj.handler = functionObj.handler.replace(/(?=\.\w+$)/, ".ts");
+    if (this.#invocation) {
+      // Again: the CLI has put the region of `serverless.yml` in its place.
+      Object.assign(process.env, this.#invocation.connection);
+      const { environment, event } = await this.#invocation.ready(
+        functionObj.environment ?? {},
+        this.#options.data,
+        this.#log.notice,
+      );
+      Object.assign(process.env, environment);
+      this.#options.data = event;
+    }
+    // The CLI would wait for ever, or end well when nothing is left to wait for.
+    if (!inspector.url()) setTimeout(timedOut, functionObj.timeout * 1000, functionObj.timeout);
+  }
+
+  /** The CLI would wait for connections that the handler keeps for its next invocation. */
+  #afterInvoke(): void {
+    process.stdout.write("", () => process.exit());
+  }
+}
+
+function timedOut(seconds: number): void {
+  process.stderr.write(`Task timed out after ${seconds} seconds\n`, () => process.exit(1));
+}

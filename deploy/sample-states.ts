@@ -1,0 +1,103 @@
+/** In what ways a sample image can stand before an event, and the metadata documents for that. */
+import { variantKey } from "../core/keys.ts";
+import { type Metadata, tombstone } from "../core/metadata.ts";
+import config from "../darkroom.config.ts";
+import type { Sample } from "./samples.ts";
+
+export const UPLOADED_AT = "2026-05-01T10:00:00.000Z";
+
+/** Makes what lies at `meta.json`: a document, or the text of something else. */
+type MakeDocument = (
+  id: string,
+  sample: Sample,
+  original: { etag: string; bytes: number },
+) => Metadata | string;
+
+interface State {
+  /** Whether the original is there. */
+  readonly original: boolean;
+  /** Absent: no metadata yet. */
+  readonly document?: MakeDocument;
+}
+
+const table = {
+  /** Just uploaded. */
+  new: { original: true },
+  ready: { original: true, document: ready },
+  /** Ready by other sizes than those of today. */
+  stale: { original: true, document: (...args) => ({ ...ready(...args), recipe: "0123456789abcdef" }) },
+  /** Ready by a later event than any sample speaks of. */
+  newer: { original: true, document: (...args) => ({ ...ready(...args), sequencer: "00FFFFFFFFFFFFFFFF" }) },
+  rejected: { original: true, document: rejected },
+  /** As `ready`, but its original was removed by other means than ours. */
+  orphaned: { original: false, document: ready },
+  deleted: { original: false, document: deleted },
+  /** Written again, by a signature still valid, after it was deleted. */
+  revenant: { original: true, document: deleted },
+  /** Nothing of it is there, as when it was deleted before anything else. */
+  gone: { original: false },
+  /** Its document cannot be read: every try ends in an error of ours. */
+  unreadable: { original: true, document: () => "not JSON" },
+} as const satisfies Record<string, State>;
+
+export type StateName = keyof typeof table;
+export const states: Readonly<Record<StateName, State>> = table;
+
+function common(id: string, { preset }: Sample) {
+  const recipe = config.presets.get(preset)?.recipe;
+  return {
+    schema: 1 as const,
+    id,
+    rev: 1,
+    writeId: id,
+    preset,
+    ...(recipe ? { recipe } : {}),
+    pending: [],
+    uploadedAt: UPLOADED_AT,
+    processedAt: "2026-05-01T10:00:01.000Z",
+    durationMs: 812,
+    superseded: [],
+    deleting: [],
+  };
+}
+
+function ready(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
+  const key = variantKey(id, "thumb", "0123456789abcdef", "webp");
+  const variant = {
+    name: "thumb",
+    format: "webp",
+    type: "image/webp",
+    width: 64,
+    height: 64,
+    bytes: 21,
+  } as const;
+  return {
+    ...common(id, sample),
+    status: "ready",
+    sequencer: "0055AED6DCD90281E5",
+    source: {
+      ...original,
+      type: "image/jpeg",
+      format: "jpeg",
+      width: 96,
+      height: 64,
+      alpha: false,
+      frames: 1,
+    },
+    placeholder: {
+      thumbhash: "1QcSHQRnh493V4dIh4eXh1h4kJUI",
+      dataUrl: "data:image/webp;base64,UklGRg==",
+      color: "#7a8b99",
+    },
+    variants: [{ ...variant, key, url: `https://cdn.example.com/${key}` }],
+  };
+}
+
+function rejected(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
+  const error = { code: "corrupt", message: "The image is damaged and cannot be read." } as const;
+  return { ...common(id, sample), status: "rejected", source: original, variants: [], error };
+}
+
+function deleted(id: string): Metadata {
+  return { ...tombstone(undefined, id, UPLOADED_AT, new Date("2026-05-02T10:00:00Z")), rev: 2, writeId: id };
+}

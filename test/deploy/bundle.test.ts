@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { bundle } from "../../deploy/bundle.ts";
+import { zip } from "../../deploy/zip.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+test("presign stays small: signers and no clients", async () => {
+  const { files, sizes, packages } = await bundle("presign", ROOT);
+  assert.deepEqual([...files.keys()], ["index.mjs"]);
+  assert.ok(zip(files).length <= 80_000, `${zip(files).length} bytes`);
+  assert.deepEqual(
+    sizes.map(([owner]) => owner).filter((owner) => /^@aws-sdk\/|sharp|libheif/.test(owner)),
+    [],
+  );
+  assert.deepEqual(packages, []);
+});
+
+test("the worker carries its child along, and leaves native code outside", async () => {
+  const { files, sourceMaps, packages } = await bundle("worker", ROOT);
+  assert.deepEqual([...files.keys()].sort(), ["child.mjs", "index.mjs"]);
+  assert.deepEqual([...sourceMaps.keys()].sort(), ["child.mjs.map", "index.mjs.map"]);
+  assert.deepEqual(packages, ["sharp"]);
+});
+
+test("the same sources give the same bytes", async () => {
+  const [one, other] = await Promise.all([bundle("failures", ROOT), bundle("failures", ROOT)]);
+  assert.deepEqual(zip(one.files), zip(other.files));
+});

@@ -1,0 +1,202 @@
+/** `npx serverless package` for real, without AWS: what is in the zips, and that they run. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import test, { after, before } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { fillPlaceholders } from "../../deploy/placeholders.ts";
+import { seedSamples } from "../../deploy/samples.ts";
+import { assertTarget, targetPackages } from "../../deploy/target.ts";
+import { unzip } from "../../deploy/zip.ts";
+import { startStack } from "../../local/stack.ts";
+import { assertOutcome, sampleEvents } from "../events/cases.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const run = promisify(execFile);
+const SECRET = "a secret that must stay at home, long enough";
+const FUNCTIONS = ["failures", "images", "presign", "worker"];
+
+/** Inside the repository, where the packaged worker finds this machine's sharp in place of the target's. */
+const unpacked = join(ROOT, ".cache", "darkroom", `test-${process.pid}`);
+let packaged: string;
+const zips = new Map<string, Map<string, Buffer>>();
+
+/** Without credentials, and in the second run without a registry either. */
+async function packageInto(folder: string, env: Record<string, string> = {}): Promise<void> {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
+  const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
+  await run("npx", ["serverless", "package", "--package", folder], {
+    cwd: ROOT,
+    env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
+    timeout: 180_000,
+  });
+}
+
+before(async () => {
+  packaged = await mkdtemp(join(tmpdir(), "darkroom-package-"));
+  await packageInto(packaged);
+  for (const name of FUNCTIONS) zips.set(name, unzip(await readFile(join(packaged, `${name}.zip`))));
+  for (const [name, entries] of zips) {
+    for (const [file, bytes] of entries) {
+      if (file.includes("node_modules/")) continue;
+      await mkdir(dirname(join(unpacked, name, file)), { recursive: true });
+      await writeFile(join(unpacked, name, file), bytes);
+    }
+  }
+});
+after(async () => {
+  await rm(packaged, { recursive: true, force: true });
+  await rm(unpacked, { recursive: true, force: true });
+});
+
+test("one zip per function, within its budget", async () => {
+  assert.deepEqual(
+    (await readdir(packaged)).filter((file) => file.endsWith(".zip")).sort(),
+    FUNCTIONS.map((name) => `${name}.zip`),
+  );
+  for (const [name, limit] of Object.entries({
+    presign: 80_000,
+    images: 250_000,
+    failures: 250_000,
+    worker: 12_000_000,
+  })) {
+    const { length } = await readFile(join(packaged, `${name}.zip`));
+    assert.ok(length <= limit, `${name}.zip has ${length} bytes, at most ${limit} are planned`);
+  }
+});
+
+test("a zip holds the bundle, for the worker its child and sharp for the target, and nothing else", () => {
+  for (const [name, entries] of zips) {
+    const own = [...entries.keys()].filter((file) => !file.startsWith("node_modules/"));
+    assert.deepEqual(own, name === "worker" ? ["child.mjs", "index.mjs"] : ["index.mjs"], name);
+  }
+  const worker = zips.get("worker") ?? new Map<string, Buffer>();
+  assertTarget(worker, ["sharp"]);
+  const packages = new Set(
+    [...worker.keys()].map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? ""),
+  );
+  packages.delete("");
+  assert.deepEqual([...packages].sort(), [
+    "@img/colour",
+    "@img/sharp-libvips-linux-arm64",
+    "@img/sharp-linux-arm64",
+    "detect-libc",
+    "semver",
+    "sharp",
+  ]);
+  const surplus = [...worker.keys()].filter((file) =>
+    /\.(map|md|[cm]?ts|cc|h|gyp)$|(^|\/)tests?\//.test(file),
+  );
+  assert.deepEqual(surplus, []);
+});
+
+test("source maps are kept beside the zips, and name our sources", async () => {
+  for (const [name, entries] of zips) {
+    for (const [file, bytes] of entries) {
+      if (!file.endsWith(".mjs") || file.startsWith("node_modules/")) continue;
+      assert.ok(!bytes.includes("sourceMappingURL="), `${name}/${file}`);
+      const map = JSON.parse(await readFile(join(packaged, "source-maps", name, `${file}.map`), "utf8")) as {
+        sources: string[];
+      };
+      const entry = file === "child.mjs" ? "pixels/child.ts" : `functions/${name}.ts`;
+      assert.ok(
+        map.sources.some((source) => source.endsWith(entry)),
+        `${name}/${file}.map`,
+      );
+    }
+  }
+});
+
+test("the template runs the bundles on arm64, and holds no secret", async () => {
+  const text = await readFile(join(packaged, "cloudformation-template-update-stack.json"), "utf8");
+  assert.ok(!text.includes(SECRET));
+  assert.match(text, /\{\{resolve:secretsmanager:darkroom\/dev\/auth\}\}/);
+  const { Resources } = JSON.parse(text) as {
+    Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
+  };
+  const functions = Object.values(Resources).filter(({ Type }) => Type === "AWS::Lambda::Function");
+  assert.equal(functions.length, FUNCTIONS.length);
+  for (const { Properties } of functions) {
+    assert.equal(Properties["Handler"], "index.handler");
+    assert.equal(Properties["Runtime"], "nodejs24.x");
+    assert.deepEqual(Properties["Architectures"], ["arm64"]);
+  }
+  assert.ok(!Object.hasOwn(Resources, "IamRoleLambdaExecution"), "a role of the CLI's own for all functions");
+});
+
+test("again, and without a registry: the same bytes", async () => {
+  const again = await mkdtemp(join(tmpdir(), "darkroom-package-"));
+  try {
+    await packageInto(again, { npm_config_registry: "http://127.0.0.1:9/", npm_config_offline: "true" });
+    for (const name of FUNCTIONS) assert.equal(await hashOf(again, name), await hashOf(packaged, name), name);
+  } finally {
+    await rm(again, { recursive: true, force: true });
+  }
+});
+
+const hashOf = async (folder: string, name: string) =>
+  createHash("sha256")
+    .update(await readFile(join(folder, `${name}.zip`)))
+    .digest("hex");
+
+test("native code that is not what the lockfile says is refused, and not kept", async () => {
+  const root = await mkdtemp(join(tmpdir(), "darkroom-tampered-"));
+  try {
+    const lockfile = JSON.parse(await readFile(join(ROOT, "package-lock.json"), "utf8")) as {
+      packages: Record<string, { integrity?: string }>;
+    };
+    const locked = lockfile.packages["node_modules/@img/sharp-linux-arm64"];
+    assert.ok(locked?.integrity);
+    locked.integrity = `sha512-${createHash("sha512").update("something else").digest("base64")}`;
+    await writeFile(join(root, "package-lock.json"), JSON.stringify(lockfile));
+    await assert.rejects(
+      targetPackages(["sharp"], pathToFileURL(`${root}/`)),
+      /not as the lockfile has it: node_modules\/@img\/sharp-linux-arm64/,
+    );
+    assert.deepEqual(await readdir(join(root, ".cache", "darkroom")), []);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+/** A packaged function in a Node of its own, as Lambda runs it: no repository, no TypeScript. */
+async function invoke(name: string, event: unknown, env: Record<string, string>): Promise<unknown> {
+  const script = `
+    const { handler } = await import(${JSON.stringify(pathToFileURL(join(unpacked, name, "index.mjs")).href)});
+    const event = JSON.parse(process.env.EVENT);
+    const answer = await handler(event, { awsRequestId: "1", getRemainingTimeInMillis: () => 300_000 });
+    console.log(JSON.stringify({ answer }));
+    process.exit();`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--no-strip-types", "-e", script], {
+    cwd: join(unpacked, name),
+    env: { ...env, EVENT: JSON.stringify(event) },
+    timeout: 60_000,
+  });
+  return (JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { answer: unknown }).answer;
+}
+
+test("the packaged functions answer", async () => {
+  const data = await mkdtemp(join(tmpdir(), "darkroom-packaged-"));
+  const stack = await startStack({ port: 0, data, poll: false, logLevel: "error" });
+  const s3 = s3Client({ forcePathStyle: true });
+  try {
+    const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
+    const stores = { uploads: s3Store(s3, bucket), media: s3Store(s3, media) };
+    for (const name of ["presign.good", "presign.too-large", "images.list", "worker.put", "failures.put"]) {
+      const sample = sampleEvents.find((event) => event.name === name);
+      assert.ok(sample, name);
+      await seedSamples(sample.event, { s3, bucket, ...stores, consumed: false });
+      const event = await fillPlaceholders(sample.event, stack.env["AUTH_SECRET"] ?? "", new Date());
+      await assertOutcome(sample, await invoke(sample.fn, event, stack.env), stores);
+    }
+  } finally {
+    s3.destroy();
+    await stack.close();
+    await rm(data, { recursive: true, force: true });
+  }
+});

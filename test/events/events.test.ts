@@ -1,0 +1,90 @@
+/** Every sample event through the deployed handler, on the real local S3 and SQS. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { fillPlaceholders } from "../../deploy/placeholders.ts";
+import { type SampleWorld, samples, samplesIn, seedSamples } from "../../deploy/samples.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
+import { type Grant, grantFor, grantsOf } from "./roles.ts";
+
+let stack: Stack;
+let world: SampleWorld;
+const data = mkdtempSync(join(tmpdir(), "darkroom-events-"));
+/** Whose rights hold at the moment; while samples are made, nobody's. */
+let running: string | undefined;
+const used = new Set<Grant>();
+const grants = new Map(sampleEvents.map(({ fn }) => [fn, grantsOf(fn)]));
+
+before(async () => {
+  stack = await startStack({ port: 0, data, poll: false, logLevel: "error", s3Fault: denied });
+  const s3 = s3Client({ forcePathStyle: true });
+  const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
+  world = { s3, bucket, uploads: s3Store(s3, bucket), media: s3Store(s3, media), consumed: false };
+});
+after(async () => {
+  world?.s3.destroy();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+/** A function may do what its role in `infra/roles.yml` says, and nothing else. */
+function denied({
+  method,
+  bucket,
+  key,
+}: {
+  method: string;
+  bucket: string | undefined;
+  key: string | undefined;
+}) {
+  if (running === undefined) return undefined;
+  const logicalId = bucket === stack.env["UPLOADS_BUCKET"] ? "UploadsBucket" : "MediaBucket";
+  const grant = grantFor(grants.get(running) ?? [], { method, bucket: logicalId, key });
+  if (!grant) return { status: 403, code: "AccessDenied" };
+  used.add(grant);
+  return undefined;
+}
+
+for (const sample of sampleEvents) {
+  test(sample.name, async () => {
+    await seedSamples(sample.event, world);
+    const event = await fillPlaceholders(sample.event, stack.env["AUTH_SECRET"] ?? "", new Date());
+    running = sample.fn;
+    const answer = await stack.invoke(sample.fn, event).finally(() => {
+      running = undefined;
+    });
+    await assertOutcome(sample, answer, world);
+  });
+}
+
+test("every right of a role is needed by some event", () => {
+  const needless = [...grants].flatMap(([fn, rights]) =>
+    rights.filter((grant) => !used.has(grant)).map(({ action, on }) => `${fn}: ${action} on ${on}`),
+  );
+  assert.deepEqual(needless.sort(), [
+    // Without it S3 says 403 instead of 404 for an original that is gone, which this server does not imitate.
+    "failures: s3:ListBucket on UploadsBucket",
+    // Calls nobody: this right is what its signatures are worth.
+    "presign: s3:PutObject on UploadsBucket/originals/*",
+    "worker: s3:ListBucket on UploadsBucket",
+  ]);
+});
+
+test("every stated outcome belongs to an event, and every sample to an event", () => {
+  assert.deepEqual(Object.keys(expectations).sort(), sampleEvents.map(({ name }) => name).sort());
+  const spokenOf = new Set(sampleEvents.flatMap(({ event }) => samplesIn(event)));
+  assert.deepEqual(
+    Object.keys(samples).filter((id) => !spokenOf.has(id)),
+    [],
+  );
+});
+
+test("the README lists every event", () => {
+  const readme = readFileSync(new URL("README.md", EVENTS), "utf8");
+  const listed = [...readme.matchAll(/^\| `([a-z]+\.[a-z0-9-]+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(listed.sort(), sampleEvents.map(({ name }) => name).sort());
+});

@@ -1,0 +1,70 @@
+/** Every sample event through the real command, against a stack that consumes its queues as `npm start` does. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import type { ObjectStore } from "../../core/ports.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { assertOutcome, sampleEvents } from "./cases.ts";
+import { invokeLocal } from "./invoke-local.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-invoke-all-"));
+const s3 = s3Client({ forcePathStyle: true });
+let stack: Stack;
+let stores: { uploads: ObjectStore; media: ObjectStore };
+
+before(async () => {
+  stack = await startStack({ port: 0, data, logLevel: "error" });
+  const [uploads = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
+  stores = { uploads: s3Store(s3, uploads), media: s3Store(s3, media) };
+});
+after(async () => {
+  s3.destroy();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+test("every event", { concurrency: availableParallelism() }, async (t) => {
+  const runs = sampleEvents.map((sample) =>
+    t.test(sample.name, async () => {
+      const { status, answer, output } = await invokeLocal(
+        data,
+        sample.fn,
+        "-p",
+        `events/${sample.name}.json`,
+      );
+      assert.equal(status, 0, output);
+      await assertOutcome(sample, answer, stores);
+    }),
+  );
+  await Promise.all(runs);
+});
+
+test("a second time, as at first", async () => {
+  for (const name of ["worker.put", "images.delete"]) {
+    const sample = sampleEvents.find((event) => event.name === name);
+    assert.ok(sample);
+    const { answer } = await invokeLocal(data, sample.fn, "-p", `events/${name}.json`);
+    await assertOutcome(sample, answer, stores);
+  }
+});
+
+test("a handler that throws ends the command with a status of 1", async () => {
+  const { status, output } = await invokeLocal(data, "worker", "-d", "{}");
+  assert.equal(status, 1, output);
+  assert.match(output, /TypeError/);
+});
+
+test("an unknown placeholder is named", async () => {
+  const { status, output } = await invokeLocal(
+    data,
+    "presign",
+    "-d",
+    // The placeholder, not a template of ours.
+    `{"headers":{"authorization":"\${noToken}"}}`,
+  );
+  assert.equal(status, 1, output);
+  assert.match(output, /\$\{noToken\} means nothing in an event; there are uploadToken/);
+});

@@ -1,0 +1,27 @@
+/** `npx serverless invoke local` as a user types it, in a clean environment. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Invoked {
+  readonly status: number;
+  /** What the handler answered; undefined where it did not. */
+  readonly answer: unknown;
+  readonly output: string;
+}
+
+/** @param data of the stack that is to be found */
+export function invokeLocal(data: string, fn: string, ...event: string[]): Promise<Invoked> {
+  const { PATH, HOME } = process.env;
+  const args = ["serverless", "invoke", "local", "-s", "local", "-f", fn, ...event];
+  const env = { PATH, HOME, DARKROOM_DATA: data };
+  return new Promise((resolve) => {
+    execFile("npx", args, { cwd: ROOT, env, timeout: 60_000 }, (error, stdout, stderr) => {
+      // Log lines come first, one line each; the answer is indented.
+      const answer = /^\{\n[\s\S]*\n\}$/m.exec(stdout)?.[0];
+      const status = error ? (typeof error.code === "number" ? error.code : -1) : 0;
+      resolve({ status, answer: answer && JSON.parse(answer), output: stdout + stderr });
+    });
+  });
+}
