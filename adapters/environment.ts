@@ -18,7 +18,7 @@ const secret = (value: string) => {
 };
 
 /** `help` says what the variable holds; a row with `optional` may be absent or empty. */
-const settings = {
+export const settings = {
   UPLOADS_BUCKET: { parse: text, help: "bucket of the originals" },
   MEDIA_BUCKET: { parse: text, help: "bucket of the variants and metadata" },
   MEDIA_URL: { parse: url, help: "where the CDN serves the media bucket" },

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Queue, QueueMessage } from "../core/ports.ts";
+import { checkBody, checkRange, formatReceipt, parseReceipt, QueueError } from "./queue-rules.ts";
 
 /** Time as a queue needs it; a simulation brings its own. */
 export interface Clock {
@@ -64,42 +65,9 @@ const DEFAULTS: QueueSettings = {
   redrive: undefined,
 };
 
-/** What SQS refuses; `code` is SQS's own. */
-export class QueueError extends Error {
-  override readonly name = "QueueError";
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** @throws QueueError InvalidParameterValue, in SQS's words */
-export function checkRange(parameter: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  const reason = `Must be between ${min} and ${max}, if provided.`;
-  throw new QueueError(
-    "InvalidParameterValue",
-    `Value ${value} for parameter ${parameter} is invalid. Reason: ${reason}`,
-  );
-}
-
-/** XML 1.0's characters: the only ones SQS takes. */
-const ALLOWED = /^[\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]*$/u;
-
 /** What `receive` gives: the port's message, and what only SQS's own interface shows of it. */
 export interface ReceivedMessage extends QueueMessage, Omit<StoredMessage, "sentAt"> {
   readonly firstReceivedAt: number;
-}
-
-/** Made of what the journal keeps, so that a receipt given out before a restart is good after it. */
-const formatReceipt = ({ id, receives }: StoredMessage) =>
-  Buffer.from(`${receives}:${id}`).toString("base64url");
-
-/** Undefined where a text is no receipt of any queue. */
-export function parseReceipt(receipt: string): { id: string; receives: number } | undefined {
-  const match = /^([1-9][0-9]*):(.+)$/.exec(Buffer.from(receipt, "base64url").toString());
-  return match?.[2] === undefined ? undefined : { id: match[2], receives: Number(match[1]) };
 }
 
 interface Waiter {
@@ -171,25 +139,10 @@ export class MemoryQueue implements Queue {
     body: string,
     options: { delaySeconds?: number | undefined; extra?: string | undefined } = {},
   ): StoredMessage {
-    const { maxBytes } = this.#settings;
-    const delaySeconds = checkRange(
-      "DelaySeconds",
-      options.delaySeconds ?? this.#settings.delaySeconds,
-      0,
-      900,
-    );
-    if (body === "")
-      throw new QueueError("MissingParameter", "The request must contain the parameter MessageBody.");
-    if (Buffer.byteLength(body) > maxBytes) {
-      const reason = `Message must be shorter than ${maxBytes} bytes.`;
-      throw new QueueError("InvalidParameterValue", `One or more parameters are invalid. Reason: ${reason}`);
-    }
-    if (!ALLOWED.test(body)) {
-      throw new QueueError(
-        "InvalidMessageContents",
-        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
-      );
-    }
+    const { maxBytes, delaySeconds: byDefault } = this.#settings;
+    const { delaySeconds = byDefault } = options;
+    checkRange("DelaySeconds", delaySeconds, 0, 900);
+    checkBody(body, maxBytes);
     const now = this.#clock.now();
     const extra = options.extra === undefined ? {} : { extra: options.extra };
     const message = {
@@ -284,7 +237,7 @@ export class MemoryQueue implements Queue {
       const message = this.#messages.get(id);
       const to = message && target(message);
       if (!to) continue;
-      to.add(message.body, { delaySeconds: 0, extra: message.extra });
+      to.add(message.body, { extra: message.extra });
       this.#remove(id);
       moved++;
     }
@@ -369,7 +322,7 @@ export class MemoryQueue implements Queue {
   /** Into the dead-letter queue before out of this one: a crash in between leaves two, never none. */
   #bury({ id, body, sentAt, extra }: StoredMessage, to: MemoryQueue): void {
     const kept = { id, body, sentAt, ...(extra === undefined ? {} : { extra }) };
-    to.#store({ ...kept, visibleAt: this.#clock.now(), receives: 0, deadLetteredFrom: this.#name });
+    to.#store({ ...kept, visibleAt: to.#clock.now(), receives: 0, deadLetteredFrom: this.#name });
     this.#remove(id);
     to.#wake();
   }

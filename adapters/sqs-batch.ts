@@ -58,6 +58,6 @@ export async function settleBatch(
 }
 
 /** 10 s doubled with every receive, at most 15 minutes, of which half is left to chance. */
-export function backOff(receives: number, jitter: number): number {
+function backOff(receives: number, jitter: number): number {
   return Math.round(Math.min(900, 10 * 2 ** (receives - 1)) * (0.5 + jitter / 2));
 }

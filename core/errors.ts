@@ -95,7 +95,6 @@ type CodesOf<O extends ErrorRow["outcome"]> = {
   [C in ErrorCode]: (typeof table)[C]["outcome"] extends O ? C : never;
 }[ErrorCode];
 export type RejectedCode = CodesOf<"rejected">;
-export type FailedCode = CodesOf<"failed">;
 
 export const errors: Readonly<Record<ErrorCode, ErrorRow>> = table;
 

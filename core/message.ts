@@ -12,15 +12,6 @@ export type Task =
   /** Acknowledged, counted, never retried. `reason` holds no user text. */
   | { readonly kind: "ignored"; readonly reason: string };
 
-/** The body of a job message: develop this image again. */
-export interface JobMessage {
-  readonly darkroom: "develop";
-  readonly id: string;
-  /** Make every variant anew, even where recipe and source are unchanged. */
-  readonly force?: boolean;
-  readonly job?: string;
-}
-
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -29,7 +20,10 @@ const child = (value: unknown, name: string): unknown =>
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/** The tasks in a message body that concern `bucket`, in the order they stand. */
+/**
+ * The tasks in a message body that concern `bucket`, in the order they stand. A job message is
+ * `{ "darkroom": "develop", "id", "force"?, "job"? }`; `force` makes everything anew that is there already.
+ */
 export function parseMessage(body: string, bucket: string): Task[] {
   let json: unknown;
   try {

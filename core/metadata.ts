@@ -79,7 +79,6 @@ export const MetadataSchema = v.object({
 export type Metadata = v.InferOutput<typeof MetadataSchema>;
 export type Variant = v.InferOutput<typeof Variant>;
 export type Source = v.InferOutput<typeof Source>;
-export type Status = Metadata["status"];
 
 /** Reads a stored document. Unknown fields are dropped; throws a ValiError where it is not one of ours. */
 export function parseMetadata(text: string): Metadata {

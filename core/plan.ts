@@ -215,11 +215,13 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
   );
   const steps = sorted.map((group, index): Step => ({ from: sourceOf(header, sorted, index), ...group }));
   const width = Math.max(1, ...sorted.map(({ shape }) => neededWidth(header, shape)));
+  const base = inside(header, Math.min(width, header.width));
   return {
     format: header.format,
     frames: Math.max(1, ...variants.map((variant) => variant.frames)),
     source: { width: header.width, height: header.height },
-    base: inside(header, Math.min(width, header.width)),
+    // Of a very high picture, a width rounded down can cost rows that a shape was promised.
+    base: { ...base, height: Math.max(base.height, ...sorted.map(({ shape }) => shape.height)) },
     steps,
   };
 }
@@ -245,7 +247,7 @@ function sourceOf(
   for (let i = index - 1; i >= 0; i--) {
     const earlier = steps[i];
     if (!earlier || earlier.shape.crop || earlier.shape.blur || earlier.animated !== step.animated) continue;
-    if (earlier.shape.width >= needed) return i;
+    if (earlier.shape.width >= needed && earlier.shape.height >= step.shape.height) return i;
   }
   return -1;
 }

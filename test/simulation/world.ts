@@ -14,9 +14,10 @@ import { listImages, removeImage } from "../../core/images.ts";
 import type { JudgeDeps } from "../../core/judge.ts";
 import { failureKey, imagePrefix, metaKey, newId, originalKey } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
-import type { Log, ObjectStore, Pixels, QueueMessage } from "../../core/ports.ts";
+import type { Log, ObjectStore, QueueMessage } from "../../core/ports.ts";
 import { type Config, defineConfig } from "../../core/preset.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { toyPicture, toyPixels } from "../toy-pixels.ts";
 import { type Random, seeded } from "./random.ts";
 
 const BUCKET = "uploads";
@@ -168,10 +169,7 @@ export class World {
 
   #picture(version: number): Uint8Array {
     const kind = this.#random.chance(0.15) ? "corrupt" : "good";
-    return Buffer.concat([
-      Buffer.from([0xff, 0xd8, 0xff]),
-      Buffer.from(`${kind} ${version} ${this.#random()}`),
-    ]);
+    return toyPicture(kind, `${version} ${this.#random()}`);
   }
 
   /** As a client that does not give up. */
@@ -253,30 +251,11 @@ export class World {
     return {
       uploads: this.#through(actor, wrap(this.#uploads)),
       media: this.#through(actor, wrap(this.#media)),
-      pixels: this.#pixels(actor),
+      pixels: toyPixels(() => this.#turn(actor)),
       config: this.#config,
       mediaUrl: "https://cdn.example",
       now: () => new Date(this.#now),
       random: this.#random.bytes,
-    };
-  }
-
-  /** No pixels: the bytes say what would come of them. */
-  #pixels(actor: Actor): Pixels {
-    return {
-      develop: async (source, format, planFor, write) => {
-        await this.#turn(actor);
-        if (Buffer.from(source).includes("corrupt")) throw new DarkroomError("corrupt");
-        const header = { format, width: 60, height: 40, frames: 1, alpha: false };
-        const plan = await planFor(header);
-        for (const { encodes } of plan.steps) {
-          for (const variant of encodes) {
-            await this.#turn(actor);
-            await write({ variant, bytes: Buffer.from(`${variant.name}.${variant.format}`) });
-          }
-        }
-        return { header, placeholder: { thumbhash: "", dataUrl: "", color: "#000000" } };
-      },
     };
   }
 

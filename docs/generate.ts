@@ -1,0 +1,103 @@
+/**
+ * Writes what documents repeat of the code: tables between `<!-- name -->` marks, and the metadata's JSON Schema.
+ * `npm run generate`; with `--check` it only says what is out of date (a test does).
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { toJsonSchema } from "@valibot/to-json-schema";
+import { settings } from "../adapters/environment.ts";
+import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
+import { formatNames, formats } from "../core/formats.ts";
+import { MetadataSchema } from "../core/metadata.ts";
+import { maxPixelsOf } from "../core/preset.ts";
+import config from "../darkroom.config.ts";
+
+const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
+const table = (head: string[], rows: string[][]) =>
+  [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
+const code = (text: string) => `\`${text}\``;
+
+const blocks: Record<string, () => string> = {
+  formats: () =>
+    table(
+      ["format", "upload as", "extensions", "written", "animated", "pixels at most"],
+      formatNames.map((name) => {
+        const { type, aliases = [], extensions, encode, animates } = formats[name];
+        const limit = maxPixelsOf({ maxPixels: 50_000_000 }, name) / 1_000_000;
+        return [
+          name,
+          [type, ...aliases].map(code).join(", "),
+          extensions.map((extension) => code(`.${extension}`)).join(" "),
+          encode ? `quality ${encode.quality}` : "",
+          animates && encode ? "yes" : "",
+          `${limit} MP`,
+        ];
+      }),
+    ),
+  presets: () =>
+    table(
+      ["preset", "accepts", "bytes at most", "makes"],
+      [...config.presets.values()].map(({ name, accept, maxBytes, ladder, named }) => [
+        code(name),
+        accept.join(", "),
+        `${maxBytes / 1_000_000} MB`,
+        [
+          ...(ladder ? [`widths ${ladder.widths.join(", ")} in ${ladder.formats.join(", ")}`] : []),
+          ...Object.entries(named).map(([variant, { width, height, fit, format }]) => {
+            const size = [width, height].filter(Boolean).join(" × ");
+            return `${code(variant)} ${size}${fit === "cover" ? " cropped" : ""} in ${[format].flat().join(", ")}`;
+          }),
+        ].join("; "),
+      ]),
+    ),
+  errors: () =>
+    (["answer", "rejected", "failed", "retry"] as const)
+      .map((outcome) => {
+        const codes: ErrorCode[] = codesOf(outcome);
+        const rows = codes.map((name) => [code(name), String(errors[name].status), errors[name].sentence]);
+        return `### ${OUTCOMES[outcome]}\n\n${table(["code", "status", "sentence"], rows)}`;
+      })
+      .join("\n\n"),
+  settings: () =>
+    table(
+      ["variable", "what it holds", ""],
+      Object.entries(settings).map(([name, setting]) => [
+        code(name),
+        setting.help,
+        ["optional" in setting ? "optional" : "", "runtime" in setting ? "set by Lambda" : ""]
+          .filter(Boolean)
+          .join(", "),
+      ]),
+    ),
+};
+
+const OUTCOMES = {
+  answer: "Answers of the API: the request's fault",
+  rejected: "Rejected: the file's fault",
+  failed: "Failed: ours, after every retry",
+  retry: "Passing: try again",
+};
+
+const schema = () => {
+  const json = toJsonSchema(MetadataSchema, { errorMode: "ignore" });
+  return `${JSON.stringify({ title: "Darkroom metadata (meta.json)", ...json }, undefined, 2)}\n`;
+};
+
+const FILES = ["README.md", "docs/presets.md", "docs/api.md"];
+const root = new URL("../", import.meta.url);
+
+/** Every generated file with its content as it should be. */
+export function generated(): { file: string; content: string }[] {
+  const documents = FILES.map((file) => {
+    const text = readFileSync(new URL(file, root), "utf8");
+    const content = text.replaceAll(/(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g, (_, open, name, close) => {
+      const block = blocks[name];
+      if (!block) throw new Error(`${file}: there is no block called ${name}`);
+      return `${open}${block()}\n${close}`;
+    });
+    return { file, content };
+  });
+  return [...documents, { file: "docs/metadata.schema.json", content: schema() }];
+}
+
+if (import.meta.main)
+  for (const { file, content } of generated()) writeFileSync(new URL(file, root), content);

@@ -1,0 +1,47 @@
+/** The dead letters: marks their images failed, so that nobody waits for ever. */
+import { randomBytes } from "node:crypto";
+import middy from "@middy/core";
+import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { environment } from "../adapters/environment.ts";
+import { jsonLog } from "../adapters/log.ts";
+import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { settleBatch } from "../adapters/sqs-batch.ts";
+import { failMessage } from "../core/handle-message.ts";
+import config from "../darkroom.config.ts";
+
+let made: ReturnType<typeof setUp> | undefined;
+
+function setUp() {
+  const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "LOG_LEVEL", "AWS_ENDPOINT_URL_S3");
+  const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const deps = {
+    uploads: s3Store(s3, env.UPLOADS_BUCKET),
+    media: s3Store(s3, env.MEDIA_BUCKET),
+    config,
+    now: () => new Date(),
+    random: randomBytes,
+  };
+  return { env, deps };
+}
+
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
+  async (event, context): Promise<SQSBatchResponse> => {
+    made ??= setUp();
+    const { env, deps } = made;
+    const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
+    const options = {
+      concurrency: 4,
+      remainingMs: () => context.getRemainingTimeInMillis(),
+      reserveMs: 10_000,
+      // A dead letter that cannot be handled stays one, for the alarm and for the next try at its own time.
+      retryIn: async () => {},
+      jitter: Math.random,
+      log,
+    };
+    return settleBatch(event.Records, options, async ({ body }) => {
+      const outcomes = await failMessage(deps, { body, bucket: env.UPLOADS_BUCKET });
+      for (const outcome of outcomes)
+        log(outcome.status === "failed" ? "error" : "info", "dead letter", { ...outcome });
+    });
+  },
+);

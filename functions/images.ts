@@ -1,0 +1,65 @@
+/** `/images…`: the state of an image, an owner's images, deletion. */
+import { randomBytes } from "node:crypto";
+import { type ApiResponse, api } from "../adapters/api.ts";
+import { authenticator } from "../adapters/auth.ts";
+import { environment } from "../adapters/environment.ts";
+import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { DarkroomError } from "../core/errors.ts";
+import { getImage, listImages, removeImage } from "../core/images.ts";
+
+const MAX_PAGE = 100;
+
+export const handler = api(() => {
+  const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "LOG_LEVEL", "AWS_ENDPOINT_URL_S3");
+  const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const now = () => new Date();
+  const deps = {
+    uploads: s3Store(client, env.UPLOADS_BUCKET),
+    media: s3Store(client, env.MEDIA_BUCKET),
+    now,
+    random: randomBytes,
+  };
+  return {
+    authenticate: authenticator(now),
+    logLevel: env.LOG_LEVEL,
+    routes: {
+      "GET /images/{id}": {
+        scopes: ["upload", "admin"],
+        run: async ({ caller, params, headers }): Promise<ApiResponse> => {
+          const id = params["id"] ?? "";
+          const found = await getImage(deps, caller, id);
+          if (!found)
+            return { status: 202, headers: { "retry-after": "1" }, json: { id, status: "processing" } };
+          const etag = `"${found.etag}"`;
+          const cached = { etag, "cache-control": "private, no-cache" };
+          if (matches(headers["if-none-match"], etag)) return { status: 304, headers: cached };
+          return { status: 200, headers: cached, json: found.metadata };
+        },
+      },
+      "GET /images": {
+        scopes: ["upload"],
+        run: async ({ caller, query }) => {
+          const limit = Number(query["limit"] ?? "25");
+          if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+            throw new DarkroomError("bad-request", `limit: a whole number from 1 to ${MAX_PAGE}.`);
+          }
+          return { status: 200, json: await listImages(deps, caller, { limit, cursor: query["cursor"] }) };
+        },
+      },
+      "DELETE /images/{id}": {
+        scopes: ["upload", "admin"],
+        run: async ({ caller, params }) => {
+          await removeImage(deps, caller, params["id"] ?? "");
+          return { status: 204 };
+        },
+      },
+    },
+  };
+});
+
+/** RFC 9110 13.1.2: a list of ETags, weak comparison, or `*`. */
+function matches(header: string | undefined, etag: string): boolean {
+  return (header ?? "")
+    .split(",")
+    .some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
+}

@@ -1,0 +1,71 @@
+/** The queue of uploads and jobs: develops each image. */
+import { randomBytes } from "node:crypto";
+import middy from "@middy/core";
+import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { environment } from "../adapters/environment.ts";
+import { jsonLog } from "../adapters/log.ts";
+import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { settleBatch } from "../adapters/sqs-batch.ts";
+import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
+import { developMessage } from "../core/handle-message.ts";
+import config from "../darkroom.config.ts";
+import { pixelProcess } from "../pixels/process.ts";
+
+/** Twice the wall-clock limit of one image, for the second try after a crash, and room for reading and writing. */
+const RESERVE_MS = 150_000;
+
+let made: ReturnType<typeof setUp> | undefined;
+
+function setUp() {
+  const env = environment(
+    "UPLOADS_BUCKET",
+    "MEDIA_BUCKET",
+    "MEDIA_URL",
+    "IMAGES_QUEUE_URL",
+    "LOG_LEVEL",
+    "AWS_ENDPOINT_URL_S3",
+  );
+  const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  return {
+    env,
+    sqs: sqsClient(),
+    deps: {
+      uploads: s3Store(s3, env.UPLOADS_BUCKET),
+      media: s3Store(s3, env.MEDIA_BUCKET),
+      mediaUrl: env.MEDIA_URL,
+      pixels: pixelProcess(),
+      config,
+      now: () => new Date(),
+      random: randomBytes,
+    },
+  };
+}
+
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
+  async (event, context): Promise<SQSBatchResponse> => {
+    made ??= setUp();
+    const { env, deps, sqs } = made;
+    const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
+    const options = {
+      concurrency: 2,
+      remainingMs: () => context.getRemainingTimeInMillis(),
+      reserveMs: RESERVE_MS,
+      // Live uploads and jobs come from two queues of one account: only the name differs.
+      retryIn: (record: SQSEvent["Records"][number], seconds: number) => {
+        const name = record.eventSourceARN.split(":").at(-1) ?? "";
+        return sqsQueue(sqs, new URL(name, env.IMAGES_QUEUE_URL).href).retryIn(record.receiptHandle, seconds);
+      },
+      jitter: Math.random,
+      log,
+    };
+    return settleBatch(event.Records, options, async (record, receives) => {
+      const outcomes = await developMessage(deps, {
+        body: record.body,
+        receives,
+        bucket: env.UPLOADS_BUCKET,
+      });
+      for (const outcome of outcomes)
+        log(outcome.status === "ignored" ? "warn" : "info", "developed", { ...outcome, receives });
+    });
+  },
+);

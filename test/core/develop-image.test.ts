@@ -1,0 +1,328 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import test from "node:test";
+import { memoryStore } from "../../adapters/memory-store.ts";
+import { readRevision, readText } from "../../core/commit.ts";
+import { deleteImage } from "../../core/delete-image.ts";
+import { developMessage, failMessage } from "../../core/handle-message.ts";
+import { getImage, listImages, removeImage } from "../../core/images.ts";
+import { failureKey, imagePrefix, newId, originalKey } from "../../core/keys.ts";
+import type { ObjectStore } from "../../core/ports.ts";
+import { defineConfig } from "../../core/preset.ts";
+import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { toyPicture, toyPixels } from "../toy-pixels.ts";
+
+const preset = (widths: number[]) => ({
+  defaultPreset: "photo",
+  presets: {
+    photo: {
+      accept: ["jpeg" as const],
+      maxBytes: 1000,
+      ladder: { widths, formats: ["webp" as const, "jpeg" as const] },
+    },
+  },
+});
+const me = { owner: "me", scopes: new Set(["upload"] as const) };
+const you = { owner: "you", scopes: new Set(["upload"] as const) };
+
+/** A small system with one image uploaded, every request to the stores written down. */
+async function system({
+  picture = toyPicture("good"),
+  declared = {} as { sha256?: string; preset?: string },
+} = {}) {
+  const requests: string[] = [];
+  const counted = (name: string, store: ObjectStore): ObjectStore => {
+    const note =
+      <A extends unknown[], R>(verb: string, method: (...args: A) => R) =>
+      (...args: A): R => {
+        requests.push(`${verb} ${name}/${String(args[0]).replace(id, "ID")}`);
+        return method(...args);
+      };
+    return {
+      head: note("HEAD", store.head),
+      get: note("GET", store.get),
+      put: note("PUT", store.put),
+      delete: note("DELETE", store.delete),
+      list: note("LIST", store.list),
+    };
+  };
+  const id = newId(randomBytes);
+  const now = () => new Date("2026-11-20T12:00:00Z");
+  const deps = {
+    uploads: counted("uploads", memoryStore({ now })),
+    media: counted("media", memoryStore({ now })),
+    pixels: toyPixels(),
+    config: defineConfig(preset([32, 48])),
+    mediaUrl: "https://cdn.example",
+    now,
+    random: randomBytes,
+  };
+  const metadata = writeUploadMetadata({ owner: "me", preset: "photo", ...declared });
+  const { etag } = await deps.uploads.put(originalKey(id), picture, { metadata });
+  requests.length = 0;
+  const event = (eventName = "ObjectCreated:Put", sequencer = "01", eTag = etag) =>
+    JSON.stringify({
+      Records: [
+        { eventName, s3: { bucket: { name: "uploads" }, object: { key: originalKey(id), eTag, sequencer } } },
+      ],
+    });
+  const work = async (body: string, receives = 1) => {
+    requests.length = 0;
+    const [outcome] = await developMessage(deps, { body, receives, bucket: "uploads" });
+    return `${outcome?.status}${outcome?.reason ? ` ${outcome.reason}` : ""}`;
+  };
+  const document = async () => (await readRevision(deps.media, id)).document;
+  return { id, deps, requests, event, work, document };
+}
+
+test("an image costs six requests and one for each variant", async () => {
+  const { work, event, requests, document, deps, id } = await system();
+  assert.equal(await work(event()), "ready");
+  const variants = requests.filter((request) => request.startsWith("PUT media/images/ID/w"));
+  assert.equal(variants.length, 4);
+  assert.deepEqual(
+    requests.filter((request) => !variants.includes(request)),
+    [
+      "GET media/images/ID/meta.json",
+      "GET uploads/originals/ID",
+      "PUT uploads/owners/me/8204823999999-ID",
+      "HEAD uploads/originals/ID",
+      "PUT media/images/ID/meta.json",
+      "HEAD uploads/originals/ID",
+    ],
+  );
+  const ready = await document();
+  assert.deepEqual(ready?.variants.map(({ name, format }) => `${name}.${format}`).sort(), [
+    "w32.jpeg",
+    "w32.webp",
+    "w48.jpeg",
+    "w48.webp",
+  ]);
+  for (const { key, url } of ready?.variants ?? []) {
+    assert.ok(await deps.media.head(key));
+    assert.equal(url, `https://cdn.example/${key}`);
+    assert.match(key, new RegExp(`^images/${id}/w\\d+\\.[0-9a-z]{16}\\.(webp|jpg)$`));
+  }
+  // Public: nobody's name, nobody's file name.
+  assert.doesNotMatch(JSON.stringify(ready), /"me"|filename|owner/);
+});
+
+test("a duplicate costs one GET", async () => {
+  const { work, event, requests } = await system();
+  await work(event());
+  assert.equal(await work(event()), "skipped duplicate");
+  assert.deepEqual(requests, ["GET media/images/ID/meta.json"]);
+  assert.equal(await work(event("ObjectCreated:Put", "00")), "skipped superseded");
+});
+
+test("a rejection is written once, listed among those that need attention, and leaves it when it is made good", async () => {
+  const { work, event, document, deps, id } = await system({ picture: toyPicture("corrupt") });
+  assert.equal(await work(event()), "rejected corrupt");
+  assert.deepEqual((await document())?.error, {
+    code: "corrupt",
+    message: "The image is damaged and cannot be read.",
+  });
+  assert.ok(await deps.uploads.head(failureKey("rejected", id)));
+  assert.equal(await work(event()), "skipped duplicate");
+  const { etag } = await deps.uploads.put(originalKey(id), toyPicture("good"));
+  assert.equal(await work(event("ObjectCreated:Post", "02", etag)), "ready");
+  assert.equal(await deps.uploads.head(failureKey("rejected", id)), undefined);
+});
+
+test("files are refused before anything is decoded: empty, too large, of another kind, not the announced one", async () => {
+  const other = Buffer.from("0".repeat(32)).toString("base64");
+  const cases: [Uint8Array, { sha256?: string; preset?: string }, string][] = [
+    [Buffer.alloc(0), {}, "rejected empty"],
+    [Buffer.alloc(1001), {}, "rejected too-large"],
+    [Buffer.from("<svg/>"), {}, "rejected unsupported-format"],
+    [Buffer.from("GIF89a"), {}, "rejected unsupported-format"],
+    [toyPicture("good"), { sha256: other }, "rejected checksum-mismatch"],
+    [toyPicture("good"), { preset: "bygone" }, "failed unknown-preset"],
+  ];
+  for (const [picture, declared, expected] of cases) {
+    const { work, event } = await system({ picture, declared });
+    assert.equal(await work(event()), expected);
+  }
+});
+
+test("a new recipe makes only what is missing and keeps the old for a while", async () => {
+  const { work, event, requests, document, deps, id } = await system();
+  await work(event());
+  const before = (await document())?.variants ?? [];
+  deps.config = defineConfig(preset([32, 40]));
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id })), "ready");
+  const made = requests
+    .filter((request) => request.startsWith("PUT media/images/ID/w"))
+    .map((request) => request.split("/")[3]?.split(".")[0]);
+  assert.deepEqual(made, ["w40", "w40"]);
+  const after = await document();
+  assert.equal(after?.rev, 2);
+  const gone = before.filter(({ name }) => name === "w48").map(({ key }) => key);
+  assert.deepEqual(after?.superseded.map(({ key }) => key).sort(), gone.sort());
+  // Back to the old one: what was superseded is there still, and comes back without being made.
+  deps.config = defineConfig(preset([32, 48]));
+  await work(JSON.stringify({ darkroom: "develop", id }));
+  assert.deepEqual(
+    requests.filter((request) => request.startsWith("PUT media/images/ID/w")),
+    [],
+  );
+  assert.deepEqual(
+    (await document())?.variants.map(({ key }) => key).sort(),
+    before.map(({ key }) => key).sort(),
+  );
+});
+
+test("a try that died before its commit has not worked for nothing", async () => {
+  const { work, event, requests, deps } = await system();
+  const { put } = deps.media;
+  deps.media = {
+    ...deps.media,
+    put: async (key, ...rest) =>
+      key.endsWith("meta.json") ? Promise.reject(new Error("reset")) : put(key, ...rest),
+  };
+  await assert.rejects(work(event()), /reset/);
+  deps.media = { ...deps.media, put };
+  assert.equal(await work(event(), 2), "ready");
+  assert.deepEqual(
+    requests.filter((request) => request.startsWith("PUT media/images/ID/w")),
+    [],
+  );
+});
+
+test("jobs leave alone what is settled, unless they force it", async () => {
+  const { work, event, id } = await system();
+  await work(event());
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id })), "skipped unchanged");
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id, force: true })), "ready");
+});
+
+test("an overwritten original waits for its own event", async () => {
+  const { work, event, deps, id } = await system();
+  await deps.uploads.put(originalKey(id), toyPicture("good", "second"));
+  assert.equal(await work(event()), "skipped overwritten");
+});
+
+test("deleting is final, for whoever comes later", async () => {
+  const { work, event, deps, id, document } = await system();
+  await work(event());
+  await removeImage(deps, me, id);
+  await removeImage(deps, me, id);
+  assert.equal((await document())?.status, "deleted");
+  await assert.rejects(getImage(deps, me, id), { code: "gone" });
+  await assert.rejects(getImage(deps, you, id), { code: "not-found" });
+  // A signature still valid, or an event late by days.
+  await deps.uploads.put(originalKey(id), toyPicture("good"), {
+    metadata: writeUploadMetadata({ owner: "me", preset: "photo" }),
+  });
+  assert.equal(await work(event("ObjectCreated:Put", "FF")), "skipped deleted");
+  assert.equal(await deps.uploads.head(originalKey(id)), undefined);
+  assert.deepEqual(
+    (await deps.media.list(imagePrefix(id))).objects.map(({ key }) => key),
+    [`${imagePrefix(id)}meta.json`],
+  );
+});
+
+test("an original that is gone takes everything else with it", async () => {
+  const { work, event, deps, id, document } = await system();
+  await work(event());
+  assert.equal(await work(event("ObjectRemoved:Delete", "02")), "skipped written again");
+  await deps.uploads.delete(originalKey(id));
+  assert.equal(await work(event("LifecycleExpiration:Delete", "03")), "deleted");
+  assert.equal((await document())?.status, "deleted");
+  const never = await system();
+  await never.deps.uploads.delete(originalKey(never.id));
+  assert.equal(await never.work(never.event()), "deleted");
+});
+
+test("a delete in the middle of the work undoes it", async () => {
+  for (const moment of ["before the commit", "after it"]) {
+    const { work, event, deps, id, document } = await system();
+    const { put } = deps.media;
+    let once = true;
+    deps.media = {
+      ...deps.media,
+      put: async (key, ...rest) => {
+        const commits = key.endsWith("meta.json");
+        if (once && commits === (moment === "after it")) {
+          once = false;
+          await deleteImage({ ...deps, media: { ...deps.media, put } }, id, { owner: "me" });
+        }
+        return put(key, ...rest);
+      },
+    };
+    const outcome = await work(event());
+    assert.match(outcome, /^(deleted|skipped deleted)$/, moment);
+    assert.equal((await document())?.status, "deleted", moment);
+    assert.equal((await deps.media.list(imagePrefix(id))).objects.length, 1, moment);
+  }
+});
+
+test("dead letters end an image, unless it has ended well", async () => {
+  const { event, deps, id, document, work } = await system();
+  const fail = async (body: string) => (await failMessage(deps, { body, bucket: "uploads" }))[0]?.status;
+  assert.equal(await fail(event()), "failed");
+  assert.equal((await document())?.error?.code, "retries-exhausted");
+  const { images } = await listImages(deps, me, { limit: 10, cursor: undefined });
+  assert.deepEqual(
+    images.map(({ status }) => status),
+    ["failed"],
+  );
+  assert.ok(await deps.uploads.head(failureKey("failed", id)));
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id })), "ready");
+  assert.equal(await deps.uploads.head(failureKey("failed", id)), undefined);
+  assert.equal(await fail(event()), "skipped");
+  assert.equal((await document())?.status, "ready");
+});
+
+test("an owner's images come newest first, page by page; nobody else's do", async () => {
+  const { deps } = await system();
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i++) {
+    const id = newId(randomBytes);
+    ids.unshift(id);
+    const at = new Date(Date.parse("2026-11-20T12:00:00Z") + i * 1000);
+    const store = memoryStore({ now: () => at });
+    const metadata = writeUploadMetadata({ owner: "me", preset: "photo" });
+    const { etag } = await store.put(originalKey(id), toyPicture("good"), { metadata });
+    const body = JSON.stringify({
+      Records: [
+        {
+          eventName: "ObjectCreated:Put",
+          s3: { bucket: { name: "uploads" }, object: { key: originalKey(id), eTag: etag } },
+        },
+      ],
+    });
+    const { get, head } = store;
+    await developMessage(
+      { ...deps, uploads: { ...deps.uploads, get, head } },
+      { body, receives: 1, bucket: "uploads" },
+    );
+  }
+  const found: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listImages(deps, me, { limit: 2, cursor });
+    found.push(...page.images.map((image) => image.id));
+    cursor = page.cursor;
+  } while (cursor);
+  assert.deepEqual(found, ids);
+  assert.deepEqual((await listImages(deps, you, { limit: 2, cursor: undefined })).images, []);
+  await assert.rejects(listImages(deps, me, { limit: 2, cursor: "../you/x" }), { code: "bad-request" });
+});
+
+test("an image on its way is neither missing nor done", async () => {
+  const { deps, id } = await system();
+  assert.equal(await getImage(deps, me, id), undefined);
+  await assert.rejects(getImage(deps, you, id), { code: "not-found" });
+  await assert.rejects(getImage(deps, me, "../../x"), { code: "not-found" });
+  await assert.rejects(getImage(deps, me, newId(randomBytes)), { code: "not-found" });
+});
+
+test("metadata is stored for the public, short-lived, as JSON", async () => {
+  const { work, event, deps, id } = await system();
+  await work(event());
+  const stored = await deps.media.get(`${imagePrefix(id)}meta.json`);
+  assert.equal(stored?.type, "application/json");
+  assert.match(stored?.cacheControl ?? "", /max-age=\d{1,2}$/);
+  assert.equal(JSON.parse(await readText(stored?.body ?? [])).schema, 1);
+});

@@ -1,0 +1,100 @@
+/** Rules about the repository itself. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import test from "node:test";
+import { generated } from "../docs/generate.ts";
+
+const sources = globSync(
+  "{core,adapters,pixels,functions,local,cli,deploy,bench,events,docs}/**/*.{ts,mjs}",
+).sort();
+const importsOf = (file: string) =>
+  [...readFileSync(file, "utf8").matchAll(/(?:^|\s)(?:from|import)\s*\(?\s*"([^"]+)"/gm)].map(
+    ([, specifier]) => {
+      const target = specifier ?? "";
+      return target.startsWith(".") ? normalize(join(dirname(file), target)) : target;
+    },
+  );
+
+/** Who may import whom: folders of ours, and packages. The order is that of the layers. */
+const rules: Record<string, { folders: string[]; packages: RegExp }> = {
+  // No AWS, no environment, no pixels; hashing and bytes are all it needs of Node.
+  core: { folders: ["core"], packages: /^(node:crypto|valibot)$/ },
+  pixels: { folders: ["core", "pixels"], packages: /^(node:|sharp$|libheif-js|thumbhash$|exif-reader$|valibot$)/ },
+  adapters: {
+    folders: ["core", "adapters"],
+    packages: /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|valibot$|aws-lambda$)/,
+  },
+  functions: {
+    folders: ["core", "adapters", "pixels", "darkroom.config.ts"],
+    packages: /^(node:crypto|@middy\/core|aws-lambda)$/,
+  },
+  cli: { folders: ["core", "cli"], packages: /^(node:|commander$)/ },
+};
+
+test("folders import only what their layer may", () => {
+  for (const [folder, { folders, packages }] of Object.entries(rules)) {
+    for (const file of sources.filter((source) => source.startsWith(`${folder}/`))) {
+      for (const target of importsOf(file)) {
+        const ours = folders.some((allowed) => target === allowed || target.startsWith(`${allowed}/`));
+        assert.ok(ours || packages.test(target), `${file} may not import ${target}`);
+      }
+    }
+  }
+});
+
+test("sharp, libheif and the environment each have one door", () => {
+  const importers = (name: string) =>
+    sources.filter((file) => importsOf(file).some((target) => target.split("/")[0] === name));
+  const inProduct = (file: string) => /^(core|adapters|pixels|functions)\//.test(file);
+  assert.deepEqual(importers("sharp").filter(inProduct), ["pixels/develop.ts"]);
+  assert.deepEqual(importers("libheif-js").filter(inProduct), ["pixels/heic.ts"]);
+  const readers = sources.filter(
+    (file) => inProduct(file) && /process\.env\b/.test(readFileSync(file, "utf8")),
+  );
+  assert.deepEqual(
+    readers.filter((file) => !file.startsWith("pixels/")),
+    ["adapters/environment.ts"],
+  );
+});
+
+test("nothing but tests imports tests", () => {
+  for (const file of sources)
+    for (const target of importsOf(file)) assert.ok(!target.startsWith("test/"), `${file} imports ${target}`);
+});
+
+test("doorways are thin", () => {
+  for (const file of globSync("functions/*.ts")) {
+    const lines = readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/?\*)/.test(line));
+    assert.ok(lines.length <= 90, `${file} has ${lines.length} lines`);
+  }
+});
+
+test("documents repeat what the code says (npm run generate)", () => {
+  for (const { file, content } of generated()) assert.equal(readFileSync(file, "utf8"), content, file);
+});
+
+test("links in documents lead somewhere", () => {
+  for (const file of globSync("{*.md,docs/*.md,events/*.md}")) {
+    for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      assert.doesNotThrow(() => readFileSync(join(dirname(file), target)), `${file} links to ${target}`);
+    }
+  }
+});
+
+test("AGENTS.md stays a page", () => {
+  assert.ok(readFileSync("AGENTS.md", "utf8").split("\n").length <= 81);
+});
+
+test("no file tells of the machine it was written on", () => {
+  const tracked = execFileSync("git", ["ls-files", "-z"], { encoding: "utf8" }).split("\0");
+  for (const file of tracked.filter((name) => /\.(ts|mjs|md|ya?ml|json|html|sh)$|^\.ci\//.test(name))) {
+    const text = readFileSync(file, "utf8");
+    assert.doesNotMatch(text, /(?<![\w./-])\/(?:root|home\/\w+)\/[a-z.]/, file);
+    if (file === "package-lock.json")
+      assert.doesNotMatch(text, /"resolved":/, "download addresses in the lockfile");
+  }
+});
