@@ -81,11 +81,15 @@ export interface Queue {
     waitSeconds?: number;
     /** Of the messages returned; the queue's own where absent. */
     visibilitySeconds?: number;
+    /** Aborted, it ends with no messages. */
     signal?: AbortSignal;
   }): Promise<QueueMessage[]>;
   /** No error when it is gone already. */
   delete(receipt: string): Promise<void>;
-  /** Makes a received message visible again after `seconds` (ChangeMessageVisibility); 0 at once. */
+  /**
+   * Makes a received message visible again after `seconds` (ChangeMessageVisibility); 0 at once. No error when it is
+   * gone, or was received again since.
+   */
   retryIn(receipt: string, seconds: number): Promise<void>;
 }
 

@@ -21,7 +21,10 @@ const importsOf = (file: string) =>
 const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   // No AWS, no environment, no pixels; hashing and bytes are all it needs of Node.
   core: { folders: ["core"], packages: /^(node:crypto|valibot)$/ },
-  pixels: { folders: ["core", "pixels"], packages: /^(node:|sharp$|libheif-js|thumbhash$|exif-reader$|valibot$)/ },
+  pixels: {
+    folders: ["core", "pixels"],
+    packages: /^(node:|sharp$|libheif-js|thumbhash$|exif-reader$|valibot$)/,
+  },
   adapters: {
     folders: ["core", "adapters"],
     packages: /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|valibot$|aws-lambda$)/,
