@@ -1,0 +1,122 @@
+/** An SQS event source: receives batches, invokes, deletes what succeeded. As AWS does it, failures included. */
+import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { errorFields } from "../adapters/log.ts";
+import type { Log, Queue, QueueMessage } from "../core/ports.ts";
+import type { Invoke } from "./lambda.ts";
+
+export interface QueueTrigger {
+  /** Stops receiving; messages whose invocation has not ended within `graceMs` become visible again at once. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface TriggerOptions {
+  readonly queue: Queue;
+  readonly arn: string;
+  readonly batchSize: number;
+  /** Invocations at once. */
+  readonly concurrency: number;
+  readonly log: Log;
+}
+
+/** After a receive that failed: the server may be starting. */
+const RETRY_MS = 1000;
+/** Long enough to be no burden, short enough that stopping need not wait for it. */
+const WAIT_SECONDS = 1;
+
+export function queueTrigger(invoke: Invoke, options: TriggerOptions): QueueTrigger {
+  const stop = new AbortController();
+  const inFlight = new Set<QueueMessage>();
+  const lanes = Array.from({ length: options.concurrency }, () =>
+    lane(invoke, options, stop.signal, inFlight),
+  );
+  return {
+    async close(graceMs) {
+      stop.abort();
+      const ended = new AbortController();
+      const grace = setTimeout(graceMs, undefined, { signal: ended.signal }).catch(() => {});
+      await Promise.race([Promise.all(lanes), grace]);
+      ended.abort();
+      await Promise.allSettled([...inFlight].map(({ receipt }) => options.queue.retryIn(receipt, 0)));
+    },
+  };
+}
+
+async function lane(
+  invoke: Invoke,
+  options: TriggerOptions,
+  signal: AbortSignal,
+  inFlight: Set<QueueMessage>,
+) {
+  const { queue, batchSize, log } = options;
+  while (!signal.aborted) {
+    let messages: QueueMessage[];
+    try {
+      // Never broken off: what the server handed out just then would stay invisible for half an hour.
+      messages = await queue.receive({ max: batchSize, waitSeconds: WAIT_SECONDS });
+    } catch (error) {
+      log("warn", "cannot receive", errorFields(error));
+      await setTimeout(RETRY_MS, undefined, { signal }).catch(() => {});
+      continue;
+    }
+    if (signal.aborted) {
+      await Promise.allSettled(messages.map(({ receipt }) => queue.retryIn(receipt, 0)));
+      return;
+    }
+    if (messages.length === 0) continue;
+    for (const message of messages) inFlight.add(message);
+    const failed = await failures(invoke, messages, options);
+    for (const message of messages) inFlight.delete(message);
+    const done = messages.filter(({ id }) => !failed.has(id));
+    const deletions = await Promise.allSettled(done.map(({ receipt }) => queue.delete(receipt)));
+    for (const { reason } of deletions.filter((deletion) => deletion.status === "rejected")) {
+      log("warn", "cannot delete a message", errorFields(reason));
+    }
+  }
+}
+
+/** The ids that stay on the queue. A throw, or an answer AWS would not understand, fails the whole batch. */
+async function failures(
+  invoke: Invoke,
+  messages: QueueMessage[],
+  { arn, log }: TriggerOptions,
+): Promise<Set<string>> {
+  const all = new Set(messages.map(({ id }) => id));
+  let answer: SQSBatchResponse | null | undefined;
+  try {
+    answer = (await invoke({
+      Records: messages.map((message) => recordOf(message, arn)),
+    } satisfies SQSEvent)) as typeof answer;
+  } catch (error) {
+    log("error", "invocation failed", errorFields(error));
+    return all;
+  }
+  const failed = answer?.batchItemFailures ?? [];
+  if (!Array.isArray(failed)) return all;
+  return failed.every((failure) => all.has(failure?.itemIdentifier))
+    ? new Set(failed.map((f) => f.itemIdentifier))
+    : all;
+}
+
+function recordOf(
+  { id, body, receipt, receives, sentAt }: QueueMessage,
+  arn: string,
+): SQSEvent["Records"][number] {
+  return {
+    messageId: id,
+    receiptHandle: receipt,
+    body,
+    attributes: {
+      ApproximateReceiveCount: String(receives),
+      SentTimestamp: String(sentAt.getTime()),
+      SenderId: "000000000000",
+      ApproximateFirstReceiveTimestamp: String(Date.now()),
+    },
+    messageAttributes: {},
+    md5OfBody: createHash("md5").update(body).digest("hex"),
+    eventSource: "aws:sqs",
+    eventSourceARN: arn,
+    awsRegion: arn.split(":")[3] ?? "us-east-1",
+  };
+}

@@ -1,0 +1,153 @@
+/** PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects. */
+import { openBody, readDocument } from "./body.ts";
+import { checksumHeaders } from "./checksums.ts";
+import {
+  checkWrite,
+  httpDate,
+  parseRange,
+  quoted,
+  type Range,
+  rangeApplies,
+  readConditions,
+  unquoted,
+  writeCondition,
+} from "./conditions.ts";
+import { parseDocument } from "./documents.ts";
+import { headerNotImplemented, S3Error } from "./errors.ts";
+import { encryptionHeader, objectHeaders, outgoingHeaders, responseOverrides } from "./object-headers.ts";
+import { checkKeyLength, intParameter, type Reply } from "./request.ts";
+import {
+  bucketOf,
+  commitObject,
+  keyOf,
+  type Operation,
+  requireObject,
+  wholeSeconds,
+  xmlReply,
+} from "./s3.ts";
+import type { StoredObject } from "./storage.ts";
+import { childrenOf, renderS3, textOf } from "./xml.ts";
+
+export const putObject: Operation = async (s3, request) => {
+  const [bucket, key] = [bucketOf(request), keyOf(request)];
+  const headers = objectHeaders(request.headers);
+  const condition = writeCondition(request.headers);
+  // Here as well, so that nobody sends 200 MB to be told that they were not wanted.
+  checkWrite(condition, key, s3.storage.object(bucket, key));
+  const body = openBody(request);
+  const object = await s3.storage.store(body.stream, (file): StoredObject => {
+    const { size, md5, checksum } = body.received();
+    const stored = {
+      bucket,
+      key,
+      size,
+      etag: md5,
+      modified: wholeSeconds(s3.now()),
+      headers,
+      segments: [{ file, size }],
+      multipart: false,
+      ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
+    };
+    commitObject(s3, request, stored, condition, "ObjectCreated:Put");
+    return stored;
+  });
+  return {
+    status: 200,
+    headers: {
+      etag: quoted(object.etag),
+      ...checksumHeaders(object.checksum),
+      ...encryptionHeader(object.headers),
+    },
+  };
+};
+
+/** GET and HEAD: the server sends no body for the latter. */
+export const getObject: Operation = (s3, request) => {
+  const { headers, query } = request;
+  const object = requireObject(s3, bucketOf(request), keyOf(request));
+  const shown = {
+    etag: quoted(object.etag),
+    "last-modified": httpDate(object.modified),
+    ...outgoingHeaders({ ...object.headers, ...responseOverrides(query) }),
+  };
+  if (readConditions(headers, object) === "not-modified") return { status: 304, headers: shown };
+  const part = query.has("partNumber") ? partRange(object, intParameter(query, "partNumber", 1)) : undefined;
+  const range =
+    part ?? (rangeApplies(headers, object) ? parseRange(headers.get("range"), object.size) : undefined);
+  const { start, end } = range ?? { start: 0, end: object.size };
+  const whole = end - start === object.size;
+  return {
+    status: range ? 206 : 200,
+    headers: {
+      ...shown,
+      "accept-ranges": "bytes",
+      "content-length": String(end - start),
+      ...(range && object.size > 0 ? { "content-range": `bytes ${start}-${end - 1}/${object.size}` } : {}),
+      ...(part && object.multipart ? { "x-amz-mp-parts-count": String(object.segments.length) } : {}),
+      ...(headers.get("x-amz-checksum-mode") === "ENABLED" && whole ? checksumHeaders(object.checksum) : {}),
+    },
+    ...(request.method === "HEAD" ? {} : { body: s3.storage.bodies.read(object.segments, start, end) }),
+  };
+};
+
+/** Where the bytes of one part of a multipart upload are; any other object is one part. */
+function partRange({ segments, size }: StoredObject, number: number): Range {
+  const index = number - 1;
+  const segment = segments[index];
+  if (!segment)
+    throw new S3Error("InvalidRange", "The requested partnumber is not satisfiable", {
+      ActualObjectSize: String(size),
+    });
+  const start = segments.slice(0, index).reduce((sum, before) => sum + before.size, 0);
+  return { start, end: start + segment.size };
+}
+
+export const deleteObject: Operation = (s3, request) => {
+  const [bucket, key] = [bucketOf(request), keyOf(request)];
+  // Conditions of directory buckets, which this server has none of.
+  for (const name of ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"]) {
+    if (request.headers.has(name)) throw headerNotImplemented(name);
+  }
+  const condition = writeCondition(request.headers);
+  s3.storage.transaction(() => {
+    checkWrite(condition, key, s3.storage.object(bucket, key));
+    if (s3.storage.deleteObject(bucket, key))
+      s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key });
+  });
+  return { status: 204 };
+};
+
+const MAX_DELETES = 1000;
+
+export const deleteObjects: Operation = async (s3, request): Promise<Reply> => {
+  const bucket = bucketOf(request);
+  const root = parseDocument(await readDocument(request, { needsChecksum: true }), "Delete");
+  const wanted = childrenOf(root, "Object");
+  if (wanted.length === 0 || wanted.length > MAX_DELETES) throw new S3Error("MalformedXML");
+  const results = s3.storage.transaction(() =>
+    wanted.map((one) => {
+      const key = textOf(one, "Key");
+      const etag = textOf(one, "ETag");
+      if (!key) throw new S3Error("MalformedXML");
+      try {
+        checkKeyLength(key);
+        for (const name of ["LastModifiedTime", "Size", "VersionId"])
+          if (textOf(one, name) !== undefined) throw headerNotImplemented(name);
+        checkWrite(etag === undefined ? {} : { etag: unquoted(etag) }, key, s3.storage.object(bucket, key));
+      } catch (error) {
+        if (!(error instanceof S3Error)) throw error;
+        return { error: { Key: key, Code: error.code, Message: error.message } };
+      }
+      if (s3.storage.deleteObject(bucket, key))
+        s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key });
+      return { deleted: { Key: key } };
+    }),
+  );
+  const quiet = textOf(root, "Quiet")?.trim() === "true";
+  return xmlReply(
+    renderS3("DeleteResult", {
+      Deleted: quiet ? [] : results.flatMap(({ deleted }) => (deleted ? [deleted] : [])),
+      Error: results.flatMap(({ error }) => (error ? [error] : [])),
+    }),
+  );
+};

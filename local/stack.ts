@@ -1,0 +1,275 @@
+/** The whole system on one machine: S3, SQS, API, functions, CDN and page, wired as `serverless.yml` says. */
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { SignJWT } from "jose";
+import { errorFields, jsonLog } from "../adapters/log.ts";
+import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
+import type { Scope } from "../core/caller.ts";
+import { apiGateway } from "./api-gateway.ts";
+import { type Invoke, lambda } from "./lambda.ts";
+import { mediaServer } from "./media.ts";
+import { pageServer } from "./page.ts";
+import { provision } from "./provision.ts";
+import { queueTrigger } from "./queue-trigger.ts";
+import { startS3 } from "./s3/server.ts";
+import { startSqs } from "./sqs/server.ts";
+import { readTemplate } from "./template.ts";
+import { watchOriginals } from "./watch.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+export interface StackOptions {
+  /** Of the page; API, S3, SQS and media take the next four. 0 picks free ones. */
+  readonly port: number;
+  /** Folder that keeps everything across restarts. */
+  readonly data: string;
+  /** Whether queues are consumed; a test that invokes handlers itself says false. */
+  readonly poll?: boolean;
+  readonly logLevel?: string;
+  /** Told after each invocation, for tests that wait for one. */
+  readonly onInvocation?: (name: string, event: unknown, result: unknown) => void;
+  /** Fault injection for tests: an S3 answer instead of the real one. */
+  readonly s3Fault?: Parameters<typeof startS3>[0]["fault"];
+}
+
+export interface Stack {
+  readonly page: string;
+  readonly api: string;
+  readonly media: string;
+  readonly s3: string;
+  readonly sqs: string;
+  /** What ran already and was used instead of the embedded server. */
+  readonly external: { readonly s3: boolean; readonly sqs: boolean };
+  readonly uploadToken: string;
+  readonly adminToken: string;
+  /** The functions' environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a function directly. */
+  invoke(name: string, event: unknown): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Invocations of one queue at once: more would only share the same two cores. */
+const LOCAL_CONCURRENCY = 2;
+/** How long Ctrl-C waits for images in development before giving them back to the queue. */
+const GRACE_MS = 3000;
+/** What a server that does notify is given to do so before its originals are queued a second way. */
+const NOTIFY_GRACE_MS = 10_000;
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { data } = options;
+  const logLevel = options.logLevel ?? process.env["LOG_LEVEL"] ?? "warn";
+  const log = jsonLog(logLevel, { part: "local" });
+  mkdirSync(data, { recursive: true });
+  const template = readTemplate(ROOT);
+  const secret = keptSecret(data);
+  const given = process.env;
+  const external = { s3: Boolean(given["AWS_ENDPOINT_URL_S3"]), sqs: Boolean(given["AWS_ENDPOINT_URL_SQS"]) };
+  const region = given["AWS_REGION"] ?? "us-east-1";
+  const credentials = credentialsFor(external);
+  const ports = portsFrom(options.port);
+  const closers: (() => Promise<void>)[] = [];
+
+  const sqsError = (error: unknown) => log("error", "sqs internal error", errorFields(error));
+  const embeddedSqs = external.sqs
+    ? undefined
+    : await startSqs({
+        data,
+        port: ports.sqs,
+        credentials,
+        region,
+        releaseInFlight: true,
+        onError: sqsError,
+      });
+  if (embeddedSqs) closers.push(() => embeddedSqs.close());
+  const sqsUrl = embeddedSqs?.url ?? given["AWS_ENDPOINT_URL_SQS"] ?? "";
+  const sqs = sqsClient({ endpoint: sqsUrl, region, credentials });
+  // The embedded S3 notifies the embedded queue directly, another through its API.
+  const urls = new Map<string, string>();
+  const embeddedS3 = external.s3
+    ? undefined
+    : await startS3({
+        data,
+        port: ports.s3,
+        credentials,
+        region,
+        log,
+        notify: (arn, body) =>
+          embeddedSqs ? embeddedSqs.send(arn, body) : sqsQueue(sqs, urls.get(arn) ?? "").send(body),
+        ...(options.s3Fault ? { fault: options.s3Fault } : {}),
+      });
+  if (embeddedS3) closers.push(() => embeddedS3.close());
+  const s3Url = embeddedS3?.url ?? given["AWS_ENDPOINT_URL_S3"] ?? "";
+  const s3 = s3Client({ endpoint: s3Url, region, credentials, forcePathStyle: true });
+
+  const { queues, notifies } = await provision({ s3, sqs, region }, template, log);
+  for (const { arn, url } of queues.values()) urls.set(arn, url);
+
+  const media = await listen(mediaServer(s3Store(s3, template.buckets.media), log), ports.media);
+  closers.push(media.close);
+  const env: Record<string, string> = {
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_ENDPOINT_URL_S3: s3Url,
+    AWS_ENDPOINT_URL_SQS: sqsUrl,
+    UPLOADS_BUCKET: template.buckets.uploads,
+    MEDIA_BUCKET: template.buckets.media,
+    MEDIA_URL: media.url,
+    IMAGES_QUEUE_URL: queues.get("ImagesQueue")?.url ?? "",
+    AUTH_SECRET: secret,
+    LOG_LEVEL: logLevel,
+  };
+  // The handlers read their settings where Lambda puts them. What the user set for tokens holds.
+  const before = new Map(Object.keys(env).map((name) => [name, process.env[name]]));
+  Object.assign(process.env, env);
+
+  const functions = new Map<string, Invoke>();
+  const routes = new Map<string, Invoke>();
+  for (const fn of template.functions) {
+    const run = lambda(fn, ROOT);
+    const invoke: Invoke = async (event) => {
+      const result = await run(event);
+      options.onInvocation?.(fn.name, event, result);
+      return result;
+    };
+    functions.set(fn.name, invoke);
+    for (const route of fn.routes) routes.set(route, invoke);
+  }
+  const api = await listen(apiGateway(routes, template.apiCors, log), ports.api);
+  closers.push(api.close);
+
+  const stoppers: (() => Promise<void>)[] = [];
+  for (const fn of options.poll === false ? [] : template.functions) {
+    for (const source of fn.sources) {
+      const [invoke, queue] = [functions.get(fn.name), queues.get(source.queue)];
+      if (!invoke || !queue)
+        throw new Error(`${fn.name} is to consume ${source.queue}, which no file in infra/ declares.`);
+      const trigger = queueTrigger(invoke, {
+        queue: sqsQueue(sqs, queue.url),
+        arn: queue.arn,
+        batchSize: source.batchSize,
+        concurrency: Math.min(source.concurrency, LOCAL_CONCURRENCY),
+        log,
+      });
+      stoppers.push(() => trigger.close(GRACE_MS));
+    }
+  }
+  if (external.s3 && options.poll !== false) {
+    const watch = watchOriginals({
+      uploads: s3Store(s3, template.buckets.uploads),
+      media: s3Store(s3, template.buckets.media),
+      queue: sqsQueue(sqs, env["IMAGES_QUEUE_URL"] ?? ""),
+      bucket: template.buckets.uploads,
+      graceMs: notifies ? NOTIFY_GRACE_MS : 0,
+      log,
+    });
+    stoppers.push(() => watch.close());
+  }
+
+  const token = (scope: string, hours: number) => mintToken(secret, scope, hours);
+  const where = { api: api.url, media: media.url, s3: s3Url, sqs: sqsUrl };
+  const page = await listen(
+    pageServer(async () => ({
+      ...where,
+      // Within the hour that a token in a path may live.
+      uploadToken: await token("upload", 1),
+      adminToken: await token("upload admin", 1),
+    })),
+    ports.page,
+  );
+  closers.push(page.close);
+
+  const tokens = { uploadToken: await token("upload", 12), adminToken: await token("upload admin", 12) };
+  const noteFile = join(data, "local.json");
+  writePrivate(noteFile, JSON.stringify({ page: page.url, ...where, region, ...tokens }, undefined, 2));
+  return {
+    page: page.url,
+    ...where,
+    ...tokens,
+    external,
+    env,
+    invoke: (name, event) => {
+      const invoke = functions.get(name);
+      if (!invoke) throw new Error(`There is no function called ${name}.`);
+      return invoke(event);
+    },
+    async close() {
+      rmSync(noteFile, { force: true });
+      await Promise.all(stoppers.map((stop) => stop()));
+      for (const close of closers.reverse()) await close();
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+      s3.destroy();
+      sqs.destroy();
+    },
+  };
+}
+
+/** Consecutive ports, so that URLs kept in metadata stay right across restarts. */
+function portsFrom(port: number) {
+  const at = (offset: number) => (port === 0 ? 0 : port + offset);
+  return { page: at(0), api: at(1), s3: at(2), sqs: at(3), media: at(4) };
+}
+
+function credentialsFor(external: Stack["external"]) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
+  if (external.s3 || external.sqs) {
+    if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey };
+    throw new Error(
+      "AWS_ENDPOINT_URL_S3 or _SQS is set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for it too.",
+    );
+  }
+  // Never the user's own: the embedded servers have one account, and nothing here may reach AWS.
+  return { accessKeyId: "darkroom", secretAccessKey: "darkroom-local-secret" };
+}
+
+function keptSecret(data: string): string {
+  const file = join(data, "secret");
+  if (!existsSync(file)) writePrivate(file, randomBytes(48).toString("base64url"));
+  return readFileSync(file, "utf8");
+}
+
+function writePrivate(file: string, text: string): void {
+  writeFileSync(file, text, { mode: 0o600 });
+  chmodSync(file, 0o600);
+}
+
+async function mintToken(secret: string, scope: string, hours: number): Promise<string> {
+  return new SignJWT({ scope: scope satisfies string as Scope })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject("local")
+    .setIssuedAt()
+    .setExpirationTime(`${hours}h`)
+    .sign(new TextEncoder().encode(secret));
+}
+
+/** On the loopback only: nothing here is meant for others. */
+async function listen(
+  listener: RequestListener,
+  port: number,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === "EADDRINUSE"
+          ? new Error(`Port ${port} is in use. Stop what uses it, or set PORT.`)
+          : error,
+      ),
+    );
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return { url: `http://localhost:${(server.address() as AddressInfo).port}`, close };
+}

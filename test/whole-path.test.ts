@@ -1,0 +1,210 @@
+/** The README's promise, for real: from a signed upload through S3 and SQS to variants on the CDN's URL. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import sharp from "sharp";
+import type { SignedUpload } from "../core/issue-uploads.ts";
+import type { Metadata } from "../core/metadata.ts";
+import { type Stack, startStack } from "../local/stack.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+/** Those who wait for an invocation of the worker to end. */
+let waiting: (() => void)[] = [];
+const onInvocation = (name: string) => {
+  if (name !== "worker") return;
+  for (const wake of waiting.splice(0)) wake();
+};
+const start = () => startStack({ port: 0, data, logLevel: "error", onInvocation });
+let stack: Stack;
+
+before(async () => {
+  stack = await start();
+});
+after(async () => {
+  await stack.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+const call = (path: string, init: RequestInit = {}) =>
+  fetch(stack.api + path, {
+    ...init,
+    headers: { authorization: `Bearer ${stack.uploadToken}`, ...init.headers },
+  });
+
+async function sign(file: object, request: object = {}): Promise<SignedUpload & { id: string }> {
+  const response = await call("/uploads", {
+    method: "POST",
+    body: JSON.stringify({ files: [file], ...request }),
+  });
+  assert.equal(response.status, 201, await response.clone().text());
+  const { uploads } = (await response.json()) as { uploads: (SignedUpload & { id: string })[] };
+  assert.ok(uploads[0]);
+  return uploads[0];
+}
+
+/** Looks again after every invocation, and only then. */
+async function settled(id: string): Promise<Metadata> {
+  for (;;) {
+    const invoked = new Promise<void>((resolve) => waiting.push(resolve));
+    const response = await call(`/images/${id}`);
+    if (response.status !== 202) return (await response.json()) as Metadata;
+    await invoked;
+  }
+}
+
+/** A portrait that a camera took lying on its side: red on top, blue below once it is upright. */
+const photo = async () => {
+  const half = (colour: string) =>
+    sharp({ create: { width: 400, height: 300, channels: 3, background: colour } })
+      .png()
+      .toBuffer();
+  return sharp({ create: { width: 800, height: 300, channels: 3, background: "#000" } })
+    .composite([
+      { input: await half("#c02020"), left: 0, top: 0 },
+      { input: await half("#2020c0"), left: 400, top: 0 },
+    ])
+    .jpeg({ quality: 90 })
+    .withExif({
+      IFD0: { Artist: "Somebody" },
+      IFD2: { DateTimeOriginal: "2026:05:01 10:00:00" },
+      IFD3: { GPSLatitude: "51/1 30/1 0/1" },
+    })
+    .withMetadata({ orientation: 6 })
+    .toBuffer();
+};
+
+test("a photo is uploaded as the README says, and comes out upright, in every format, for everyone", async () => {
+  const bytes = await photo();
+  const sha256 = createHash("sha256").update(bytes).digest("base64");
+  const upload = await sign({ name: "IMG 0042.jpg", type: "image/jpeg", size: bytes.length, sha256 });
+  assert.equal(upload.method, "PUT");
+  const put = () =>
+    fetch(upload.url, { method: "PUT", headers: upload.headers, body: new Uint8Array(bytes) });
+  assert.equal((await put()).status, 200);
+  assert.equal((await put()).status, 412, "written once");
+
+  const image = await settled(upload.id);
+  assert.equal(image.status, "ready", JSON.stringify(image));
+  assert.deepEqual([image.source?.width, image.source?.height], [300, 800]);
+  assert.equal(image.source?.takenAt, "2026-05-01T10:00:00");
+  assert.equal(image.source?.sha256, createHash("sha256").update(bytes).digest("hex"));
+  assert.match(image.placeholder?.color ?? "", /^#[0-9a-f]{6}$/);
+  assert.ok(image.placeholder?.dataUrl.startsWith("data:image/webp;base64,"));
+  assert.deepEqual(new Set(image.variants.map(({ format }) => format)), new Set(["avif", "webp", "jpeg"]));
+
+  for (const variant of image.variants) {
+    const response = await fetch(variant.url);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), variant.type);
+    assert.match(response.headers.get("cache-control") ?? "", /immutable/);
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+    const body = Buffer.from(await response.arrayBuffer());
+    assert.equal(body.length, variant.bytes);
+    assert.doesNotMatch(body.toString("latin1"), /Somebody|Exif|<x:xmpmeta/);
+    // Decoded by other means than it was made with: sharp from scratch.
+    const { data: pixels, info } = await sharp(body)
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    assert.deepEqual([info.width, info.height], [variant.width, variant.height]);
+    const [red = 0, , blue = 0] = pixels.subarray(3 * (info.width >> 1));
+    assert.ok(red > blue, `${variant.name} has its red side up`);
+  }
+});
+
+test("metadata answers with an ETag, lists the owner's images, and a delete takes all of it away", async () => {
+  const bytes = await photo();
+  const upload = await sign({ name: "a.jpg", type: "image/jpeg", size: bytes.length }, { method: "POST" });
+  assert.equal(upload.method, "POST");
+  const form = new FormData();
+  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
+  form.append("file", new Blob([new Uint8Array(bytes)], { type: "image/jpeg" }), "a.jpg");
+  assert.equal((await fetch(upload.url, { method: "POST", body: form })).status, 201);
+  const image = await settled(upload.id);
+  assert.equal(image.status, "ready");
+
+  const path = `/images/${upload.id}`;
+  const etag = (await call(path)).headers.get("etag") ?? "";
+  assert.match(etag, /^"[0-9a-f]{32}"$/);
+  assert.equal((await call(path, { headers: { "if-none-match": etag } })).status, 304);
+  const { images } = (await (await call("/images?limit=10")).json()) as { images: Metadata[] };
+  assert.ok(images.some(({ id, status }) => id === upload.id && status === "ready"));
+
+  assert.equal((await call(path, { method: "DELETE" })).status, 204);
+  assert.equal((await call(path, { method: "DELETE" })).status, 204);
+  assert.equal((await call(path)).status, 410);
+  for (const { url } of image.variants) assert.equal((await fetch(url)).status, 403);
+});
+
+test("what is not an image ends rejected, with a code and a sentence", async () => {
+  const bytes = Buffer.from("<html>not a picture</html>");
+  const upload = await sign({ name: "a.jpg", type: "image/jpeg", size: bytes.length });
+  assert.equal(upload.method, "PUT");
+  await fetch(upload.url, { method: "PUT", headers: upload.headers, body: bytes });
+  const image = await settled(upload.id);
+  assert.equal(image.status, "rejected");
+  assert.deepEqual(image.error, {
+    code: "unsupported-format",
+    message: "This is not an image of a format we accept.",
+  });
+});
+
+test("S3 refuses what was not signed for, and browsers of other origins", async () => {
+  const upload = await sign({ name: "a.jpg", type: "image/jpeg", size: 3 });
+  assert.equal(upload.method, "PUT");
+  const { url, headers } = upload;
+  const put = (body: string, changes: Record<string, string> = {}) =>
+    fetch(url, { method: "PUT", headers: { ...headers, ...changes }, body });
+  assert.equal((await put("four")).status, 403);
+  assert.equal((await put("abc", { "content-type": "text/html" })).status, 403);
+  assert.equal((await put("abc", { "x-amz-meta-owner": "you" })).status, 403);
+  const preflight = (origin: string) =>
+    fetch(url, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": Object.keys(headers).join(","),
+      },
+    });
+  const ours = await preflight("http://localhost:5173");
+  assert.equal(ours.status, 200);
+  assert.equal(ours.headers.get("access-control-allow-origin"), "http://localhost:5173");
+  assert.equal((await preflight("https://evil.example")).status, 403);
+  const api = await fetch(`${stack.api}/uploads`, {
+    method: "OPTIONS",
+    headers: { origin: "https://evil.example", "access-control-request-method": "POST" },
+  });
+  assert.equal(api.headers.get("access-control-allow-origin"), null);
+});
+
+test("an upload accepted just before the stack stops is developed after the next start", async () => {
+  const bytes = await photo();
+  const upload = await sign({ name: "late.jpg", type: "image/jpeg", size: bytes.length });
+  assert.equal(upload.method, "PUT");
+  assert.equal(
+    (await fetch(upload.url, { method: "PUT", headers: upload.headers, body: new Uint8Array(bytes) })).status,
+    200,
+  );
+  await stack.close();
+  waiting = [];
+  stack = await start();
+  assert.equal((await settled(upload.id)).status, "ready");
+});
+
+test("local.json is for this machine's own names only", async () => {
+  const local = (await (await fetch(`${stack.page}/local.json`)).json()) as Record<string, string>;
+  assert.deepEqual(Object.keys(local).sort(), ["adminToken", "api", "media", "s3", "sqs", "uploadToken"]);
+  const { port } = new URL(stack.page);
+  const { request } = await import("node:http");
+  const status = await new Promise((resolve) =>
+    request({ port, path: "/local.json", headers: { host: `evil.example:${port}` } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).end(),
+  );
+  assert.equal(status, 404);
+});
