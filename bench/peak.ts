@@ -1,0 +1,21 @@
+/** Memory of the pixel process as the kernel counts it. Linux only. */
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** The child process of this process that was started last. */
+export function lastChild(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");
+  const pid = Number(children.at(-1));
+  if (!pid) throw new Error("there is no child process");
+  return pid;
+}
+
+/** Starts measuring the peak of a process's resident memory anew. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Peak of a process's resident memory in MB (1,000,000 bytes). */
+export function peakMb(pid: number): number {
+  const kB = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Math.round((Number(kB) * 1024) / 1e6);
+}

@@ -1,0 +1,67 @@
+/**
+ * The pixel process: the side that hostile files meet. Started by `process.ts` with no secrets in its environment and
+ * no way to write files, start processes or read anything but its own code; ends when the worker closes the socket.
+ */
+import { Socket } from "node:net";
+import { availableParallelism } from "node:os";
+import { type FormatName, formatNames } from "../core/formats.ts";
+import type { Plan } from "../core/plan.ts";
+import { makeVariants, openLoaders, openSource, placeholderOf, type Raster } from "./develop.ts";
+import { endsEarly } from "./ends-early.ts";
+import { receive, send, type ToChild } from "./wire.ts";
+
+openLoaders(formatNames.filter((name) => process.argv[2]?.split(",").includes(name)));
+
+const socket = new Socket({ fd: 3 });
+socket.on("error", () => process.exit(0));
+const inbox = receive(socket);
+send(socket, { kind: "ready" });
+for (let message = await inbox.next(); !message.done; message = await inbox.next()) {
+  const head = message.value.head as ToChild;
+  if (head.kind === "develop") await develop(head.format, message.value.bytes);
+}
+process.exit(0);
+
+async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
+  const decoded = await decode(format, bytes);
+  if (!decoded) return;
+  const { rasters, plan } = decoded;
+  // What the decoder needed is garbage now: a 48 MP HEIC leaves 350 MB behind.
+  globalThis.gc?.();
+  try {
+    const placeholder = await placeholderOf(rasters);
+    await makeVariants(rasters, plan, availableParallelism(), (at, encoded) =>
+      send(socket, { kind: "variant", ...at }, encoded),
+    );
+    globalThis.gc?.();
+    send(socket, { kind: "done", placeholder, rss: process.memoryUsage.rss() });
+  } catch (error) {
+    send(socket, { kind: "broken", reason: reasonOf(error) });
+  }
+}
+
+/** Nothing when the file or the worker says no. A function of its own, so that nothing keeps the decoder alive after it. */
+async function decode(
+  format: FormatName,
+  bytes: Uint8Array,
+): Promise<{ rasters: Map<number, Promise<Raster>>; plan: Plan } | undefined> {
+  try {
+    const source = await openSource(bytes, format);
+    const { format: _, ...header } = source.header;
+    send(socket, { kind: "header", ...header });
+    const answer = (await inbox.next()).value?.head as ToChild | undefined;
+    if (answer?.kind !== "plan") return undefined;
+    return { rasters: new Map([[-1, Promise.resolve(await source.decode(answer.plan))]]), plan: answer.plan };
+  } catch (error) {
+    const code = endsEarly(format, bytes) ? "truncated" : "corrupt";
+    send(socket, { kind: "rejected", code, reason: reasonOf(error) });
+    return undefined;
+  }
+}
+
+/** Decoders quote the file: what could not stand in a log line goes. */
+function reasonOf(error: unknown): string {
+  return String(error instanceof Error ? error.message : error)
+    .replaceAll(/[^ -~]+/g, " ")
+    .slice(0, 300);
+}

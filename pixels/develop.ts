@@ -1,0 +1,317 @@
+/**
+ * Everything done to pixels: header, decode, resize, encode. The only file that imports sharp; runs in the child
+ * process only.
+ */
+import sharp, { type Sharp } from "sharp";
+import { type FormatName, formats, type OutputFormat } from "../core/formats.ts";
+import type { Header, Plan, PlannedVariant, Shape, Step } from "../core/plan.ts";
+import { takenAtOf } from "./exif.ts";
+import { openHeic } from "./heic.ts";
+import { dominantColour, thumbhashOf } from "./placeholder.ts";
+import { pngOf } from "./png.ts";
+
+/** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
+export interface Raster {
+  readonly data: Uint8Array;
+  /** Of one frame. */
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3 | 4;
+  readonly frames: number;
+  /** Milliseconds per frame. */
+  readonly delay?: number[];
+  /** How often it plays; 0 for ever. */
+  readonly loop?: number;
+}
+
+/** A source whose header has been read. */
+export interface Source {
+  readonly header: Header;
+  /** The pixels at the plan's base size. */
+  decode(plan: Plan): Promise<Raster>;
+}
+
+/** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
+const OLDEST_SHARP = "0.35.5";
+
+/** Closes every loader of libvips but those of these formats. @throws Error when this sharp is too old */
+export function openLoaders(names: readonly FormatName[]): void {
+  if (sharp.versions.sharp.localeCompare(OLDEST_SHARP, "en", { numeric: true }) < 0) {
+    throw new Error(`sharp ${sharp.versions.sharp} has known holes; at least ${OLDEST_SHARP} is needed`);
+  }
+  // Several encodes run at a time instead of several threads in one: no CPU lost, less memory (measured).
+  sharp.cache(false);
+  sharp.concurrency(1);
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
+}
+
+/** Reads the header. @throws Error when it cannot be read */
+export async function openSource(bytes: Uint8Array, format: FormatName): Promise<Source> {
+  if (format === "heic") return heicSource(bytes);
+  const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
+  const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop } = metadata;
+  // The pages of an AVIF are no frames.
+  const frames = formats[format].animates ? pages : 1;
+  return {
+    header: headerOf(format, autoOrient, frames, hasAlpha, metadata.exif),
+    async decode({ frames, source, base: size }) {
+      const image = sharp(bytes, {
+        failOn: "warning",
+        limitInputPixels: source.width * source.height * frames,
+        animated: frames > 1,
+      });
+      const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
+      const small =
+        frames > 1
+          ? await shaped(await rasterOf(image), lying)
+          : await rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
+      const base = await withoutIdleAlpha(await upright(small, orientation));
+      return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
+    },
+  };
+}
+
+function heicSource(bytes: Uint8Array): Source {
+  const heic = openHeic(bytes);
+  return {
+    header: headerOf("heic", heic, 1, heic.alpha, heic.exif),
+    async decode({ base: size }) {
+      const { width, height } = heic;
+      const small = await shaped({ ...heic.decode(), width, height, frames: 1 }, size);
+      // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
+      const base = heic.icc ? await rasterOf(sharp(pngOf(small, heic.icc), { failOn: "none" })) : small;
+      return withoutIdleAlpha(base);
+    },
+  };
+}
+
+function headerOf(
+  format: FormatName,
+  { width, height }: { width: number; height: number },
+  frames: number,
+  alpha: boolean,
+  exif: Uint8Array | undefined,
+): Header {
+  const takenAt = takenAtOf(exif);
+  return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
+}
+
+/** Memory an encoder takes per pixel, in bytes (measured: 29, 5.4 and 7.3 at the table's settings). */
+const encoderBytes: Readonly<Record<OutputFormat, number>> = { avif: 30, webp: 6, jpeg: 8, png: 8 };
+/** For all encoders at work; a single larger one works alone. 2560 × 3413 in AVIF and WebP together fit. */
+const ENCODERS_BUDGET = 350_000_000;
+
+/**
+ * Makes every variant, largest first, as many at a time as there are processors. `rasters` holds the pixels that steps
+ * are made from, at first the base as -1; what no later step needs is taken out, so nobody else should hold on to it.
+ */
+export async function makeVariants(
+  rasters: Map<number, Promise<Raster>>,
+  plan: Plan,
+  parallel: number,
+  made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
+): Promise<void> {
+  /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */
+  const working = new Map<Promise<void>, number>();
+  const isRoomFor = (memory: number) =>
+    working.size < parallel && [...working.values()].reduce((a, b) => a + b, memory) <= ENCODERS_BUDGET;
+  for (const [index, step] of plan.steps.entries()) {
+    let raster: Promise<Raster> | undefined;
+    for (const [encode, variant] of step.encodes.entries()) {
+      const { width, height } = step.shape;
+      const memory = width * height * variant.frames * encoderBytes[variant.format];
+      while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
+      // Not before there is room: the pixels of an animation can take as much as its encoder.
+      raster ??= stepFrom(rasters, step);
+      const job = raster
+        .then((pixels) => encoded(pixels, variant))
+        .then((bytes) => made({ step: index, encode }, bytes));
+      working.set(job, memory);
+      job.then(
+        () => working.delete(job),
+        () => {},
+      );
+      if (encode === 0) {
+        rasters.set(index, raster);
+        await raster;
+        release(rasters, plan, index);
+      }
+    }
+  }
+  await Promise.all(working.keys());
+}
+
+async function stepFrom(
+  rasters: ReadonlyMap<number, Promise<Raster>>,
+  { from, animated, shape }: Step,
+): Promise<Raster> {
+  const source = await rasters.get(from);
+  if (!source) throw new Error(`step ${from} is gone`);
+  return shaped(animated ? source : firstFrame(source), shape);
+}
+
+/** Lets go of what no step after `index` is made from. */
+function release(
+  rasters: Map<number, Promise<Raster>>,
+  { steps, source, frames }: Plan,
+  index: number,
+): void {
+  const before = rasters.size;
+  for (const done of rasters.keys()) {
+    if (!steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
+  }
+  // V8 lets buffers pile up that nobody refers to; where they are large, it is worth the 5 ms.
+  if (rasters.size < before && source.width * source.height * frames > 20_000_000) globalThis.gc?.();
+}
+
+export async function placeholderOf(rasters: ReadonlyMap<number, Promise<Raster>>) {
+  const base = await rasters.get(-1);
+  if (!base) throw new Error("there is no base");
+  const { width, height } = base;
+  const scale = Math.min(1, 100 / Math.max(width, height));
+  const small = await shaped(firstFrame(base), {
+    width: Math.max(1, Math.round(width * scale)),
+    height: Math.max(1, Math.round(height * scale)),
+  });
+  const rgba = await open(small).ensureAlpha().raw().toBuffer();
+  return {
+    thumbhash: thumbhashOf(rgba, small.width, small.height),
+    color: dominantColour(rgba),
+    dataUrl: await dataUrlOf(small),
+  };
+}
+
+/** The best of a few tiny WebPs whose data URL has at most 400 characters. */
+async function dataUrlOf(small: Raster): Promise<string> {
+  let url = "";
+  for (const [side, quality] of [
+    [24, 60],
+    [20, 40],
+    [16, 25],
+    [12, 10],
+  ] as const) {
+    // biome-ignore format: a table
+    const image = open(small).resize(side, side, { fit: "inside", withoutEnlargement: true });
+    url = `data:image/webp;base64,${(await image.webp({ quality, alphaQuality: 50 }).toBuffer()).toString("base64")}`;
+    if (url.length <= 400) break;
+  }
+  return url;
+}
+
+const open = ({ data, width, height, channels, frames }: Raster) =>
+  sharp(data, {
+    raw: { width, height: height * frames, channels, ...(frames > 1 ? { pageHeight: height } : {}) },
+    animated: frames > 1,
+    limitInputPixels: false,
+  });
+
+/** Runs a pipeline to pixels in sRGB. */
+async function rasterOf(image: Sharp): Promise<Raster> {
+  const { data, info } = await image
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels, pageHeight = height } = info;
+  if (channels !== 3 && channels !== 4) throw new Error(`${channels} channels after conversion to sRGB`);
+  return { data, width, height: pageHeight, channels, frames: height / pageHeight };
+}
+
+function firstFrame(raster: Raster): Raster {
+  if (raster.frames === 1) return raster;
+  const { data, width, height, channels } = raster;
+  // A copy: a view would keep the whole animation in memory.
+  return {
+    data: new Uint8Array(data.subarray(0, width * height * channels)),
+    width,
+    height,
+    channels,
+    frames: 1,
+  };
+}
+
+/**
+ * Runs a pipeline over every frame of its own. libvips would treat an animation as one tall picture, and rows of
+ * neighbouring frames would bleed into each other (measured: three rows at every edge).
+ */
+async function eachFrame(from: Raster, pipeline: (frame: Sharp) => Sharp): Promise<Raster> {
+  const size = from.width * from.height * from.channels;
+  let all: Raster | undefined;
+  for (let at = 0; at < from.frames; at++) {
+    const frame = { ...from, data: from.data.subarray(at * size, (at + 1) * size), frames: 1 };
+    const made = await rasterOf(pipeline(open(frame)));
+    if (from.frames === 1) return made;
+    // One buffer for all, filled as they come: together they can be 200 MB, which is enough once.
+    all ??= { ...from, ...made, frames: from.frames, data: new Uint8Array(made.data.length * from.frames) };
+    all.data.set(made.data, at * made.data.length);
+    // V8 lets buffers pile up: another 200 MB by the end of the animation (measured).
+    globalThis.gc?.({ type: "minor" });
+  }
+  if (!all) throw new Error("a picture without frames");
+  return all;
+}
+
+/** Alpha that hides nothing, as in every screenshot of a Mac, would be encoded all the same: in AVIF as a second picture. */
+async function withoutIdleAlpha(raster: Raster): Promise<Raster> {
+  const { data, channels } = raster;
+  if (channels === 3) return raster;
+  for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return raster;
+  return eachFrame(raster, (image) => image.removeAlpha());
+}
+
+/** Resizes or crops to a shape. */
+async function shaped(from: Raster, shape: Shape): Promise<Raster> {
+  const { width, height, crop, blur } = shape;
+  if (width === from.width && height === from.height && blur === undefined) return from;
+  return eachFrame(from, (image) => {
+    if (typeof crop === "object") image.extract(aroundFocus(from, shape, crop));
+    image.resize(
+      width,
+      height,
+      typeof crop === "string" ? { fit: "cover", position: crop } : { fit: "fill" },
+    );
+    return blur === undefined ? image : image.blur(blur);
+  });
+}
+
+/** What turns a picture upright, by EXIF orientation; mirroring comes first. */
+const turns: Readonly<Record<number, { readonly mirror?: "flip" | "flop"; readonly degrees?: number }>> = {
+  2: { mirror: "flop" },
+  3: { degrees: 180 },
+  4: { mirror: "flip" },
+  5: { mirror: "flop", degrees: 270 },
+  6: { degrees: 90 },
+  7: { mirror: "flop", degrees: 90 },
+  8: { degrees: 270 },
+};
+
+/**
+ * Turned after the picture has become small: sharp's `autoOrient` comes before shrinking, decodes all of it and holds
+ * it (48 MP JPEG: 548 MB instead of 374, measured).
+ */
+async function upright(raster: Raster, orientation: number): Promise<Raster> {
+  const turn = turns[orientation];
+  if (!turn) return raster;
+  return eachFrame(raster, (image) => {
+    if (turn.mirror) image[turn.mirror]();
+    return turn.degrees === undefined ? image : image.rotate(turn.degrees);
+  });
+}
+
+/** The largest rectangle of the shape's aspect ratio that lies in the picture, as near to the focus as it can. */
+function aroundFocus(from: Raster, shape: Shape, focus: { x: number; y: number }) {
+  const scale = Math.min(from.width / shape.width, from.height / shape.height);
+  const width = Math.min(from.width, Math.max(1, Math.round(shape.width * scale)));
+  const height = Math.min(from.height, Math.max(1, Math.round(shape.height * scale)));
+  const start = (centre: number, length: number, whole: number) =>
+    Math.min(whole - length, Math.max(0, Math.round(centre * whole - length / 2)));
+  return { left: start(focus.x, width, from.width), top: start(focus.y, height, from.height), width, height };
+}
+
+function encoded(raster: Raster, { format, encode, background }: PlannedVariant): Promise<Buffer> {
+  const { delay, loop, frames } = raster;
+  const image = open(raster);
+  if (!formats[format].alpha) image.flatten({ background });
+  const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
+  return image.toFormat(format, { ...encode, ...animation }).toBuffer();
+}

@@ -1,0 +1,27 @@
+/** What little we take from EXIF. Everything else in it stays with the original. */
+import readExif from "exif-reader";
+
+/** The year of the first photograph. */
+const FIRST_YEAR = 1826;
+const DAY = 86_400_000;
+
+/**
+ * When the picture was taken, as the camera's clock said (`2026-05-01T10:00:00`); undefined where there is no
+ * plausible date. `exif` is the TIFF structure, with or without `Exif\0\0` before it. Never throws.
+ */
+export function takenAtOf(exif: Uint8Array | undefined, now = Date.now()): string | undefined {
+  if (!exif) return undefined;
+  const bytes = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength);
+  try {
+    const date: unknown = readExif(bytes).Photo?.DateTimeOriginal;
+    if (!(date instanceof Date)) return undefined;
+    // A day ahead is what a camera set to the easternmost time zone can say.
+    if (date.getUTCFullYear() < FIRST_YEAR || date.getTime() > now + DAY) return undefined;
+    const text = date.toISOString().slice(0, 19);
+    // The reader turns 31 February into 3 March: what it read must be what stands there.
+    const asWritten = text.replaceAll("-", ":").replace("T", " ");
+    return bytes.includes(asWritten, 0, "latin1") ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

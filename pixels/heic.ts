@@ -1,0 +1,118 @@
+/**
+ * HEIC through libheif in WebAssembly: sharp's own build reads no HEVC. The only file that imports libheif-js.
+ *
+ * Every file gets an instance of its own, so that a hostile one meets neither native code nor what the image
+ * before it left in memory; it dies with the reference to it, as WebAssembly memory never shrinks.
+ */
+import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
+
+/** Values of libheif's enums. */
+const COLORSPACE_RGB = 1;
+const CHROMA_RGB = 10;
+const CHROMA_RGBA = 11;
+const CHANNEL_INTERLEAVED = 10;
+
+/** Of the primary image, after its rotation, mirroring and crop. */
+export interface Heic {
+  readonly width: number;
+  readonly height: number;
+  readonly alpha: boolean;
+  /** The ICC profile that the decoded colours are in; sRGB where there is none. */
+  readonly icc: Uint8Array | undefined;
+  /** TIFF structure as in other formats. */
+  readonly exif: Uint8Array | undefined;
+  /**
+   * Rows of RGB or RGBA without gaps, 8 bits each: a view of the instance's memory, valid while it is referenced.
+   * @throws Error when the pixels cannot be decoded
+   */
+  decode(): { readonly data: Uint8Array; readonly channels: 3 | 4 };
+}
+
+/** @throws Error when the structure of the file cannot be read */
+export function openHeic(bytes: Uint8Array): Heic {
+  const lib = libheif();
+  const allocate = (size: number): number => {
+    const pointer = lib._malloc(size);
+    if (pointer === 0) throw new Error("libheif: out of memory");
+    return pointer;
+  };
+  const out = allocate(4);
+  const result = () => lib.HEAP32[out >> 2] ?? 0;
+  const error = allocate(12);
+  /** Calls a function that reports through the `heif_error` whose address it gets: code, subcode, message. */
+  const attempt = (call: (error: number) => void): void => {
+    call(error);
+    const code = lib.HEAP32[error >> 2];
+    if (code !== 0) throw new Error(`libheif: error ${code}.${lib.HEAP32[(error >> 2) + 1]}`);
+  };
+  /** Bytes that libheif copies into a buffer of ours; none where it cannot. */
+  const copied = (size: number, copy: (error: number, buffer: number) => void): Uint8Array | undefined => {
+    if (size <= 0 || size > bytes.length) return undefined;
+    const buffer = allocate(size);
+    try {
+      attempt((error) => copy(error, buffer));
+      return lib.HEAPU8.slice(buffer, buffer + size);
+    } catch {
+      return undefined;
+    } finally {
+      lib._free(buffer);
+    }
+  };
+
+  const input = allocate(bytes.length);
+  lib.HEAPU8.set(bytes, input);
+  const context = lib._heif_context_alloc();
+  attempt((error) => lib._heif_context_read_from_memory(error, context, input, bytes.length, 0));
+  lib._free(input);
+  attempt((error) => lib._heif_context_get_primary_image_handle(error, context, out));
+  const handle = result();
+  const alpha = lib._heif_image_handle_has_alpha_channel(handle) !== 0;
+
+  return {
+    width: lib._heif_image_handle_get_width(handle),
+    height: lib._heif_image_handle_get_height(handle),
+    alpha,
+    icc: copied(lib._heif_image_handle_get_raw_color_profile_size(handle), (error, buffer) =>
+      lib._heif_image_handle_get_raw_color_profile(error, handle, buffer),
+    ),
+    exif: readExif(),
+    decode,
+  };
+
+  function readExif(): Uint8Array | undefined {
+    const filter = allocate(5);
+    lib.HEAPU8.set(Buffer.from("Exif\0"), filter);
+    if (lib._heif_image_handle_get_list_of_metadata_block_IDs(handle, filter, out, 1) < 1) return undefined;
+    const id = result();
+    const block = copied(lib._heif_image_handle_get_metadata_size(handle, id), (error, buffer) =>
+      lib._heif_image_handle_get_metadata(error, handle, id, buffer),
+    );
+    if (!block || block.length < 4) return undefined;
+    // ISO/IEC 23008-12, A.2.1: four bytes say how far after them the TIFF header stands.
+    return block.subarray(4 + new DataView(block.buffer).getUint32(0));
+  }
+
+  function decode() {
+    attempt((error) =>
+      lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, alpha ? CHROMA_RGBA : CHROMA_RGB, 0),
+    );
+    const image = result();
+    const width = lib._heif_image_get_width(image, CHANNEL_INTERLEAVED);
+    const height = lib._heif_image_get_height(image, CHANNEL_INTERLEAVED);
+    const plane = lib._heif_image_get_plane_readonly2(image, CHANNEL_INTERLEAVED, out);
+    const stride = result();
+    const channels = alpha ? 4 : 3;
+    const row = width * channels;
+    const sized =
+      width === lib._heif_image_handle_get_width(handle) &&
+      height === lib._heif_image_handle_get_height(handle);
+    if (plane === 0 || stride < row || !sized) throw new Error("libheif: not the image the header promised");
+    // Rows are padded; they are moved together in place, as a copy would cost the image's size once more.
+    if (stride > row) {
+      for (let y = 1; y < height; y++) {
+        lib.HEAPU8.copyWithin(plane + y * row, plane + y * stride, plane + y * stride + row);
+      }
+    }
+    return { data: lib.HEAPU8.subarray(plane, plane + row * height), channels } as const;
+  }
+}

@@ -1,0 +1,32 @@
+/** What stands in for an image until it has loaded, computed from at most 100 × 100 pixels of RGBA. */
+import { rgbaToThumbHash } from "thumbhash";
+
+/** Base64 of the ThumbHash (https://evanw.github.io/thumbhash/): about 25 bytes. */
+export function thumbhashOf(rgba: Uint8Array, width: number, height: number): string {
+  return Buffer.from(rgbaToThumbHash(width, height, rgba)).toString("base64");
+}
+
+/**
+ * The colour most of the picture is in, as `#rrggbb`: of the 4,096 boxes that colours fall into by their upper four
+ * bits, the average of the fullest. Pixels count by their opacity; black when all are transparent.
+ */
+export function dominantColour(rgba: Uint8Array): string {
+  const weights = new Float64Array(4096);
+  const sums = new Float64Array(4096 * 3);
+  let fullest = 0;
+  for (let i = 0; i + 3 < rgba.length; i += 4) {
+    const [r = 0, g = 0, b = 0, alpha = 0] = rgba.subarray(i, i + 4);
+    const box = ((r >> 4) << 8) | ((g >> 4) << 4) | (b >> 4);
+    const weight = (weights[box] ?? 0) + alpha;
+    weights[box] = weight;
+    for (const [channel, value] of [r, g, b].entries()) {
+      sums[box * 3 + channel] = (sums[box * 3 + channel] ?? 0) + value * alpha;
+    }
+    if (weight > (weights[fullest] ?? 0)) fullest = box;
+  }
+  const total = weights[fullest] ?? 0;
+  const colour = [0, 1, 2].map((channel) =>
+    total === 0 ? 0 : Math.round((sums[fullest * 3 + channel] ?? 0) / total),
+  );
+  return `#${colour.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+}

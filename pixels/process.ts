@@ -1,0 +1,143 @@
+/**
+ * The worker's side of the pixel work: one child process, used for one image at a time and for as many as it stays
+ * healthy, killed at the wall-clock limit.
+ */
+import { DarkroomError } from "../core/errors.ts";
+import { type FormatName, formatNames } from "../core/formats.ts";
+import type { Header, Plan } from "../core/plan.ts";
+import type { Developed, Log, MadeVariant, Pixels } from "../core/ports.ts";
+import { Child, ChildGone } from "./spawn.ts";
+import type { FromChild } from "./wire.ts";
+
+export interface PixelOptions {
+  /** Formats whose loaders are opened; all others are `unsupported-format`. TIFF has to be asked for. */
+  readonly accept?: readonly FormatName[];
+  /** Wall-clock limits: to read the header, and from the plan to the last variant. */
+  readonly headerSeconds?: number;
+  readonly developSeconds?: number;
+  /** A child that holds more bytes of memory than this after an image is replaced. */
+  readonly maxRss?: number;
+  readonly log?: Log;
+}
+
+/** Pixel work in a child process that starts with the first image; `close` ends it. Images wait for each other. */
+export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Promise<void> } {
+  const {
+    accept = formatNames.filter((name) => name !== "tiff"),
+    headerSeconds = 10,
+    developSeconds = 60,
+    maxRss = 400_000_000,
+    log = () => {},
+  } = options;
+  let child: Child | undefined;
+  let closed = false;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** Ends the child and starts another in advance, so that the next image need not wait for it. */
+  function replace(): Child {
+    child?.kill();
+    if (closed) throw new Error("the pixel process is closed");
+    child = new Child(accept);
+    return child;
+  }
+
+  async function develop(
+    ...[source, format, planFor, write]: Parameters<Pixels["develop"]>
+  ): Promise<Developed> {
+    const mine = child?.alive ? child : replace();
+    const writes: Promise<void>[] = [];
+    let failedWrite: { error: unknown } | undefined;
+    let healthy = false;
+    mine.ref();
+    try {
+      await mine.ready;
+      mine.send({ kind: "develop", format }, source);
+      const opened = await mine.next(headerSeconds);
+      healthy = opened.head.kind === "rejected" || opened.head.kind === "header";
+      const header = headerOf(format, opened.head);
+      let plan: Plan;
+      try {
+        plan = await planFor(header);
+      } catch (error) {
+        mine.send({ kind: "abort" });
+        throw error;
+      }
+      healthy = false;
+      mine.send({ kind: "plan", plan });
+      const deadline = performance.now() + developSeconds * 1000;
+      for (;;) {
+        const { head, bytes } = await mine.next((deadline - performance.now()) / 1000);
+        healthy = head.kind === "rejected" || (head.kind === "done" && head.rss <= maxRss);
+        if (head.kind === "done") {
+          await Promise.all(writes);
+          if (failedWrite) throw failedWrite.error;
+          return { header, placeholder: head.placeholder };
+        }
+        const made = variantOf(plan, head, bytes);
+        const written = write(made).catch((error: unknown) => {
+          failedWrite ??= { error };
+          // The child is in the midst of an image nobody wants: the next one gets another.
+          if (!healthy) mine.kill();
+        });
+        writes.push(written);
+      }
+    } catch (error) {
+      await Promise.all(writes);
+      throw failedWrite ? failedWrite.error : error;
+    } finally {
+      mine.unref();
+      if (!healthy && !closed) replace();
+    }
+  }
+
+  async function developTwice(...args: Parameters<Pixels["develop"]>): Promise<Developed> {
+    try {
+      return await develop(...args);
+    } catch (error) {
+      if (!(error instanceof ChildGone)) throw error;
+      log("warn", "pixels.child-gone", { code: error.code });
+    }
+    // Once may be bad luck: memory ran out, or an image before this one left something behind.
+    try {
+      return await develop(...args);
+    } catch (error) {
+      if (!(error instanceof ChildGone)) throw error;
+      throw new DarkroomError(error.code, undefined, { cause: error });
+    }
+  }
+
+  return {
+    develop(...args) {
+      if (!accept.includes(args[1])) return Promise.reject(new DarkroomError("unsupported-format"));
+      const mine = turn.then(() => developTwice(...args));
+      turn = mine.catch(() => {});
+      return mine;
+    },
+    async close() {
+      closed = true;
+      child?.ref();
+      child?.kill();
+      await child?.gone;
+    },
+  };
+}
+
+function headerOf(format: FormatName, head: FromChild): Header {
+  if (head.kind !== "header") throw troubleOf(head);
+  const { kind: _, takenAt, ...rest } = head;
+  return { format, ...rest, ...(takenAt === undefined ? {} : { takenAt }) };
+}
+
+function variantOf(plan: Plan, head: FromChild, bytes: Uint8Array): MadeVariant {
+  const variant = head.kind === "variant" ? plan.steps[head.step]?.encodes[head.encode] : undefined;
+  if (head.kind !== "variant" || !variant) throw troubleOf(head);
+  return { variant, bytes };
+}
+
+/** What an answer means that is not the one hoped for. */
+function troubleOf(head: FromChild): Error {
+  if (head.kind === "rejected")
+    return new DarkroomError(head.code, undefined, { cause: new Error(head.reason) });
+  if (head.kind === "broken") return new Error(`the decoded pixels could not be encoded: ${head.reason}`);
+  return new ChildGone("decoder-crashed", { cause: new Error(`an unexpected "${head.kind}"`) });
+}

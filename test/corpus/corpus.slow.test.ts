@@ -1,0 +1,57 @@
+/** Every file of the corpus ends as its manifest says, within memory. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import test from "node:test";
+import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
+import { pixelProcess } from "../../pixels/process.ts";
+import { accepted, checkVariants, outcomeOf } from "./outcome.ts";
+
+const corpus = new URL("../../../shared/corpus/", import.meta.url);
+
+if (existsSync(corpus)) {
+  test("the corpus", { timeout: 900_000 }, async (t) => {
+    // Never replaced for its size, so that its peak can be read.
+    const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY });
+    t.after(() => pixels.close());
+    await outcomeOf(pixels, readFileSync(new URL("valid/generated/1x1.png", corpus)));
+    const pid = lastChild();
+    const peaks: { path: string; peak: number }[] = [];
+    const rows = csv(readFileSync(new URL("manifest.csv", corpus), "utf8"));
+    assert(rows.length > 300, "the manifest has been read");
+    for (const { path = "", expected = "" } of rows) {
+      await t.test(path, async () => {
+        const bytes = readFileSync(new URL(path.replaceAll("#", "%23"), corpus));
+        resetPeak(pid);
+        const { end, made } = await outcomeOf(pixels, bytes);
+        assert.equal(lastChild(), pid, "the child has not crashed");
+        const peak = peakMb(pid);
+        peaks.push({ path, peak });
+        // The manifest was written for sharp alone, which reads no HEVC.
+        const isHeic = path.endsWith(".heic") && !path.startsWith("valid/");
+        const ends = accepted(isHeic ? "either" : expected, bytes);
+        assert(ends.includes(end), `${end}; expected ${ends.join(" or ")}`);
+        assert(peak < (path === "valid/heic/48mp.heic" ? 900 : 700), `${peak} MB`);
+        await checkVariants(made);
+      });
+    }
+    peaks.sort((a, b) => b.peak - a.peak);
+    for (const { path, peak } of peaks.slice(0, 5)) t.diagnostic(`${peak} MB ${path}`);
+  });
+} else {
+  test("the corpus", (t) => {
+    t.diagnostic("there is no ../shared/corpus here: only the committed images (images.test.ts) are tested");
+  });
+}
+
+/** Rows of an RFC 4180 file by its first line's names. */
+function csv(text: string): Partial<Record<string, string>>[] {
+  const [names = [], ...rows] = text
+    .trim()
+    .split("\n")
+    .map((line) =>
+      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) =>
+        quoted === undefined ? (plain ?? "") : quoted.replaceAll('""', '"'),
+      ),
+    );
+  return rows.map((cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ""])));
+}

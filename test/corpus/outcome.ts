@@ -1,0 +1,77 @@
+/** How a file ends: the way the worker would take it, with a look at every variant by other code than made it. */
+import assert from "node:assert/strict";
+import sharp from "sharp";
+import { DarkroomError, hasOutcome } from "../../core/errors.ts";
+import { detectFormat } from "../../core/formats.ts";
+import { gate, planOf, variantsOf } from "../../core/plan.ts";
+import type { Developed, MadeVariant, Pixels } from "../../core/ports.ts";
+import config from "../../darkroom.config.ts";
+
+const found = config.presets.get("photo");
+assert(found);
+const photo = found;
+
+export interface Outcome {
+  /** `ready`, or `rejected:` and the code. */
+  readonly end: string;
+  readonly developed?: Developed;
+  readonly made: readonly MadeVariant[];
+}
+
+/** Develops the bytes by the preset `photo`. Whatever is neither ready nor a rejection is thrown. */
+export async function outcomeOf(pixels: Pixels, bytes: Uint8Array): Promise<Outcome> {
+  const made: MadeVariant[] = [];
+  let planned = 0;
+  try {
+    const format = detectFormat(bytes.subarray(0, 4096));
+    if (bytes.length === 0) throw new DarkroomError("empty");
+    if (bytes.length > photo.maxBytes) throw new DarkroomError("too-large");
+    if (format === undefined || !photo.accept.includes(format)) throw new DarkroomError("unsupported-format");
+    const developed = await pixels.develop(
+      bytes,
+      format,
+      async (header) => {
+        gate(header, photo);
+        const variants = variantsOf(header, photo);
+        planned = variants.length;
+        return planOf(header, variants);
+      },
+      async (variant) => {
+        made.push(variant);
+      },
+    );
+    assert.equal(made.length, planned, "every planned variant is made once");
+    return { end: "ready", developed, made };
+  } catch (error) {
+    if (!hasOutcome(error, "rejected")) throw error;
+    return { end: `rejected:${error.code}`, made };
+  }
+}
+
+/** Every variant decodes, has the planned size, format and frames, and carries nothing but pixels. */
+export async function checkVariants(made: readonly MadeVariant[]): Promise<void> {
+  for (const { variant, bytes } of made) {
+    const what = `${variant.name}.${variant.format}`;
+    const image = sharp(bytes, { animated: true, failOn: "warning" });
+    const is = await image.metadata();
+    assert.equal(is.mediaType, `image/${variant.format}`, what);
+    assert.equal(is.width, variant.shape.width, what);
+    assert.equal(is.pageHeight ?? is.height, variant.shape.height, what);
+    // libwebp makes one frame of neighbours that are equal.
+    assert((is.pages ?? 1) <= variant.frames, `${what}: ${is.pages} frames`);
+    for (const kind of ["exif", "xmp", "iptc", "icc", "comments", "gainMap"] as const) {
+      assert.equal(is[kind], undefined, `${what} carries ${kind}`);
+    }
+    await image.stats();
+  }
+}
+
+const UNREADABLE = ["rejected:corrupt", "rejected:truncated", "rejected:unsupported-format"];
+
+/** The ends that a manifest's `expected` allows. */
+export function accepted(expected: string, bytes: Uint8Array): string[] {
+  if (expected.startsWith("either")) return ["ready", ...UNREADABLE];
+  // Where the magic number is an image's, one may stand for another.
+  const isImage = detectFormat(bytes.subarray(0, 4096)) !== undefined;
+  return isImage && UNREADABLE.includes(expected) ? UNREADABLE : [expected];
+}

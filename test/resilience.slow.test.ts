@@ -1,0 +1,137 @@
+/** What goes wrong around the system: a killed process, an S3 that answers 503 half of the time, foreign servers. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { setTimeout } from "node:timers/promises";
+import sharp from "sharp";
+import { describeFile, sendFile, type Target, waitUntilReady } from "../cli/api-client.ts";
+import { startS3 } from "../local/s3/server.ts";
+import { startSqs } from "../local/sqs/server.ts";
+import { type Stack, startStack } from "../local/stack.ts";
+
+const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
+const targetOf = (stack: Stack): Target => ({ api: stack.api, token: stack.uploadToken });
+
+/** Noise, so that developing it takes a while. */
+async function picture(data: string, name: string, side: number): Promise<string> {
+  const path = join(data, name);
+  const noise = { type: "gaussian" as const, mean: 128, sigma: 40 };
+  await sharp({ create: { width: side, height: side, channels: 3, background: "#000", noise } })
+    .jpeg()
+    .toFile(path);
+  return path;
+}
+
+const upload = async (target: Target, path: string) => sendFile(target, await describeFile(path), undefined);
+
+test("with an S3 that answers 503 half of the time nothing is lost", async () => {
+  const data = folder();
+  let calls = 0;
+  const stack = await startStack({
+    port: 0,
+    data,
+    logLevel: "error",
+    // Not the configuration at the start, which nobody would repeat.
+    s3Fault: ({ key }) => (key && ++calls % 2 === 0 ? { status: 503, code: "SlowDown" } : undefined),
+  });
+  try {
+    const path = await picture(data, "a.jpg", 400);
+    const ids = await Promise.all([1, 2, 3].map(() => upload(targetOf(stack), path)));
+    for (const id of ids) assert.equal((await waitUntilReady(targetOf(stack), id, 120)).status, "ready");
+    assert.ok(calls > 50, `${calls} calls`);
+  } finally {
+    await stack.close();
+    rmSync(data, { recursive: true });
+  }
+});
+
+/** `npm start` as a user has it, on a free port. */
+async function startProcess(data: string): Promise<{ child: ChildProcess; target: Target }> {
+  rmSync(join(data, "local.json"), { force: true });
+  const noted = new Promise<void>((resolve) => {
+    const watcher = watch(data, () => {
+      if (!existsSync(join(data, "local.json"))) return;
+      watcher.close();
+      resolve();
+    });
+  });
+  const child = spawn(process.execPath, ["local/start.ts"], {
+    env: { ...process.env, PORT: "0", DARKROOM_DATA: data, LOG_LEVEL: "error" },
+    stdio: "inherit",
+  });
+  await noted;
+  // The note is written last of all, in one go; reading it may still come a moment too early.
+  for (;;) {
+    const text = readFileSync(join(data, "local.json"), "utf8");
+    if (text.endsWith("}")) {
+      const { api, uploadToken } = JSON.parse(text) as { api: string; uploadToken: string };
+      return { child, target: { api, token: uploadToken } };
+    }
+    await setTimeout(5);
+  }
+}
+
+test("a process killed in the middle of an image develops it after the next start", async () => {
+  const data = folder();
+  const first = await startProcess(data);
+  const path = await picture(data, "big.jpg", 2000);
+  const files = () => readdirSync(join(data, "bodies")).length;
+  const id = await upload(first.target, path);
+  // Until the work has begun: variants lie there, and no metadata yet.
+  const before = files();
+  const watcher = watch(join(data, "bodies"));
+  while (files() < before + 3) await once(watcher, "change");
+  watcher.close();
+  const headers = { authorization: `Bearer ${first.target.token}` };
+  const { status } = await fetch(`${first.target.api}/images/${id}`, { headers });
+  assert.equal(status, 202, "killed too late to prove anything");
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
+  const second = await startProcess(data);
+  try {
+    assert.equal((await waitUntilReady(second.target, id, 120)).status, "ready");
+  } finally {
+    second.child.kill("SIGTERM");
+    await once(second.child, "exit");
+    rmSync(data, { recursive: true });
+  }
+});
+
+test("foreign servers are used as they are: buckets, queues and CORS made, originals found though nobody notifies", async () => {
+  const [foreign, data] = [folder(), folder()];
+  const credentials = { accessKeyId: "foreign-key", secretAccessKey: "foreign-secret" };
+  const common = { data: foreign, port: 0, credentials, region: "eu-west-1" };
+  const sqs = await startSqs(common);
+  const s3 = await startS3({
+    ...common,
+    notify: () => assert.fail("was never configured"),
+    fault: ({ query }) => (query.has("notification") ? { status: 501, code: "NotImplemented" } : undefined),
+  });
+  const variables = {
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_ENDPOINT_URL_SQS: sqs.url,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_REGION: "eu-west-1",
+  };
+  Object.assign(process.env, variables);
+  const stack = await startStack({ port: 0, data, logLevel: "error" });
+  try {
+    assert.deepEqual(stack.external, { s3: true, sqs: true });
+    const path = await picture(data, "a.jpg", 400);
+    const id = await upload(targetOf(stack), path);
+    const image = await waitUntilReady(targetOf(stack), id, 60);
+    assert.ok(image.variants.length > 3);
+    assert.equal((await fetch(image.variants[0]?.url ?? "")).status, 200);
+  } finally {
+    await stack.close();
+    for (const name of Object.keys(variables)) delete process.env[name];
+    await Promise.all([s3.close(), sqs.close()]);
+    rmSync(data, { recursive: true });
+    rmSync(foreign, { recursive: true });
+  }
+});
