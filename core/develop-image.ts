@@ -69,7 +69,6 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
     return skipped("unchanged");
   }
 
-  const started = deps.now().getTime();
   const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
   const [judged, listed] = await Promise.allSettled([
     judge(deps, id, { original, upload, presetName, current, force, receives }),
@@ -85,7 +84,6 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
     preset: presetName,
     recipe: config.presets.get(presetName)?.recipe,
     uploadedAt,
-    durationMs: deps.now().getTime() - started,
   };
 
   const remove = async (): Promise<Outcome> => {

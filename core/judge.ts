@@ -33,7 +33,7 @@ export async function judge(
   deps: JudgeDeps,
   id: string,
   submission: Submission,
-): Promise<Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "error">> {
+): Promise<Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "durationMs" | "error">> {
   const { original, upload, current } = submission;
   let source: Source = { bytes: original.size, etag: original.etag };
   try {
@@ -53,7 +53,7 @@ export async function judge(
       ? new Map<string, number>()
       : await variantsThere(deps.media, id, submission);
     const variants = new Map<string, Variant>();
-    const { placeholder } = await deps.pixels.develop(
+    const { placeholder, durationMs } = await deps.pixels.develop(
       bytes,
       format,
       async (header): Promise<Plan> => {
@@ -83,7 +83,7 @@ export async function judge(
         variants.set(key, describe(deps, key, variant, bytes.length));
       },
     );
-    return { status: "ready", source, placeholder, variants: [...variants.values()] };
+    return { status: "ready", source, placeholder, variants: [...variants.values()], durationMs };
   } catch (error) {
     if (!hasOutcome(error, "rejected") && !hasOutcome(error, "failed")) throw error;
     const status = error.row.outcome === "rejected" ? "rejected" : "failed";

@@ -67,6 +67,7 @@ export const MetadataSchema = v.object({
   pending: v.array(v.picklist(outputFormats)),
   uploadedAt: v.optional(time),
   processedAt: time,
+  /** How long the pixel work took. */
   durationMs: v.optional(count),
   /** Variants no longer listed, kept for old pages until their grace period ends. */
   superseded: v.array(KeyAt),

@@ -103,6 +103,8 @@ export interface MadeVariant {
 export interface Developed {
   readonly header: Header;
   readonly placeholder: { readonly thumbhash: string; readonly dataUrl: string; readonly color: string };
+  /** Wall-clock, without waiting for other images. */
+  readonly durationMs: number;
 }
 
 /** The pixel work, done where a hostile file can do no harm. */

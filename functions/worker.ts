@@ -33,7 +33,8 @@ function setUp() {
       uploads: s3Store(s3, env.UPLOADS_BUCKET),
       media: s3Store(s3, env.MEDIA_BUCKET),
       mediaUrl: env.MEDIA_URL,
-      pixels: pixelProcess(),
+      // TIFF and whatever else a preset asks for; every other loader stays closed.
+      pixels: pixelProcess({ accept: [...config.presets.values()].flatMap(({ accept }) => accept) }),
       config,
       now: () => new Date(),
       random: randomBytes,

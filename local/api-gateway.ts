@@ -23,8 +23,8 @@ export function apiGateway(routes: ReadonlyMap<string, Invoke>, cors: ApiCors, l
     const [method = "", path = ""] = key.split(" ");
     return { key, method, segments: path.split("/"), invoke };
   });
-  // A literal segment beats a parameter.
-  table.sort((a, b) => parameters(a) - parameters(b));
+  // A literal segment beats a parameter, and that a greedy one.
+  table.sort((a, b) => vagueness(a) - vagueness(b));
   return (request, response) => {
     answer(request, response, table, cors, log).catch((error: unknown) => {
       log("error", "request failed", errorFields(error));
@@ -34,7 +34,9 @@ export function apiGateway(routes: ReadonlyMap<string, Invoke>, cors: ApiCors, l
   };
 }
 
-const parameters = ({ segments }: Route) => segments.filter((segment) => segment.startsWith("{")).length;
+const isGreedy = (segment: string | undefined) => segment?.endsWith("+}") ?? false;
+const vagueness = ({ segments }: Route) =>
+  segments.filter((segment) => segment.startsWith("{")).length + (isGreedy(segments.at(-1)) ? 100 : 0);
 
 async function answer(
   request: IncomingMessage,
@@ -103,13 +105,17 @@ function match(
   method: string,
   path: string,
 ): { route: Route; params: Record<string, string> } | undefined {
-  const parts = path.split("/");
+  const whole = path.split("/");
   for (const route of table) {
-    if (route.method !== method || route.segments.length !== parts.length) continue;
+    const { segments } = route;
+    const last = segments.length - 1;
+    // `{proxy+}` takes all that is left.
+    const parts = isGreedy(segments[last]) ? [...whole.slice(0, last), whole.slice(last).join("/")] : whole;
+    if (route.method !== method || segments.length !== parts.length) continue;
     const params: Record<string, string> = {};
-    const fits = route.segments.every((segment, i) => {
+    const fits = segments.every((segment, i) => {
       const part = parts[i] ?? "";
-      const name = /^\{(.+)\}$/.exec(segment)?.[1];
+      const name = /^\{(.+?)\+?\}$/.exec(segment)?.[1];
       if (name === undefined) return segment === part;
       params[name] = decode(part);
       return part !== "";

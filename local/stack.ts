@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { GetQueueUrlCommand } from "@aws-sdk/client-sqs";
 import { SignJWT } from "jose";
 import { errorFields, jsonLog } from "../adapters/log.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
@@ -89,7 +90,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const sqsUrl = embeddedSqs?.url ?? given["AWS_ENDPOINT_URL_SQS"] ?? "";
   const sqs = sqsClient({ endpoint: sqsUrl, region, credentials });
   // The embedded S3 notifies the embedded queue directly, another through its API.
-  const urls = new Map<string, string>();
+  const notifyForeign = async (arn: string, body: string) => {
+    const { QueueUrl = "" } = await sqs.send(new GetQueueUrlCommand({ QueueName: arn.split(":").at(-1) }));
+    await sqsQueue(sqs, QueueUrl).send(body);
+  };
   const embeddedS3 = external.s3
     ? undefined
     : await startS3({
@@ -98,8 +102,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         credentials,
         region,
         log,
-        notify: (arn, body) =>
-          embeddedSqs ? embeddedSqs.send(arn, body) : sqsQueue(sqs, urls.get(arn) ?? "").send(body),
+        notify: (arn, body) => (embeddedSqs ? embeddedSqs.send(arn, body) : notifyForeign(arn, body)),
         ...(options.s3Fault ? { fault: options.s3Fault } : {}),
       });
   if (embeddedS3) closers.push(() => embeddedS3.close());
@@ -107,7 +110,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const s3 = s3Client({ endpoint: s3Url, region, credentials, forcePathStyle: true });
 
   const { queues, notifies } = await provision({ s3, sqs, region }, template, log);
-  for (const { arn, url } of queues.values()) urls.set(arn, url);
 
   const media = await listen(mediaServer(s3Store(s3, template.buckets.media), log), ports.media);
   closers.push(media.close);
@@ -159,7 +161,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       stoppers.push(() => trigger.close(GRACE_MS));
     }
   }
-  if (external.s3 && options.poll !== false) {
+  if ((external.s3 || !notifies) && options.poll !== false) {
     const watch = watchOriginals({
       uploads: s3Store(s3, template.buckets.uploads),
       media: s3Store(s3, template.buckets.media),

@@ -6,8 +6,9 @@ import { Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import { type FormatName, formatNames } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
-import { makeVariants, openLoaders, openSource, placeholderOf, type Raster } from "./develop.ts";
+import { openLoaders, openSource, placeholderOf } from "./develop.ts";
 import { endsEarly } from "./ends-early.ts";
+import { makeVariants, type Rasters } from "./variants.ts";
 import { receive, send, type ToChild } from "./wire.ts";
 
 openLoaders(formatNames.filter((name) => process.argv[2]?.split(",").includes(name)));
@@ -29,7 +30,8 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   // What the decoder needed is garbage now: a 48 MP HEIC leaves 350 MB behind.
   globalThis.gc?.();
   try {
-    const placeholder = await placeholderOf(rasters);
+    const placeholder = await rasters.get(-1)?.then(placeholderOf);
+    if (!placeholder) throw new Error("there is no base");
     await makeVariants(rasters, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),
     );
@@ -40,18 +42,22 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Nothing when the file or the worker says no. A function of its own, so that nothing keeps the decoder alive after it. */
+/**
+ * Header, plan, pixels; nothing when the file or the worker says no. A function of its own, so that nothing keeps the
+ * decoder's memory after it.
+ */
 async function decode(
   format: FormatName,
   bytes: Uint8Array,
-): Promise<{ rasters: Map<number, Promise<Raster>>; plan: Plan } | undefined> {
+): Promise<{ rasters: Rasters; plan: Plan } | undefined> {
   try {
     const source = await openSource(bytes, format);
     const { format: _, ...header } = source.header;
     send(socket, { kind: "header", ...header });
     const answer = (await inbox.next()).value?.head as ToChild | undefined;
     if (answer?.kind !== "plan") return undefined;
-    return { rasters: new Map([[-1, Promise.resolve(await source.decode(answer.plan))]]), plan: answer.plan };
+    const { plan } = answer;
+    return { rasters: new Map([[-1, Promise.resolve(await source.decode(plan))]]), plan };
   } catch (error) {
     const code = endsEarly(format, bytes) ? "truncated" : "corrupt";
     send(socket, { kind: "rejected", code, reason: reasonOf(error) });

@@ -1,10 +1,10 @@
 /**
- * Everything done to pixels: header, decode, resize, encode. The only file that imports sharp; runs in the child
- * process only.
+ * Everything that can be done to pixels: header, decode, resize, encode. The only file that imports sharp; runs in
+ * the child process only.
  */
 import sharp, { type Sharp } from "sharp";
-import { type FormatName, formats, type OutputFormat } from "../core/formats.ts";
-import type { Header, Plan, PlannedVariant, Shape, Step } from "../core/plan.ts";
+import { type FormatName, formats } from "../core/formats.ts";
+import type { Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
 import { takenAtOf } from "./exif.ts";
 import { openHeic } from "./heic.ts";
 import { dominantColour, thumbhashOf } from "./placeholder.ts";
@@ -25,7 +25,7 @@ export interface Raster {
 }
 
 /** A source whose header has been read. */
-export interface Source {
+interface Source {
   readonly header: Header;
   /** The pixels at the plan's base size. */
   decode(plan: Plan): Promise<Raster>;
@@ -80,8 +80,7 @@ function heicSource(bytes: Uint8Array): Source {
       const { width, height } = heic;
       const small = await shaped({ ...heic.decode(), width, height, frames: 1 }, size);
       // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
-      const base = heic.icc ? await rasterOf(sharp(pngOf(small, heic.icc), { failOn: "none" })) : small;
-      return withoutIdleAlpha(base);
+      return heic.icc ? rasterOf(sharp(pngOf(small, heic.icc), { failOn: "none" })) : small;
     },
   };
 }
@@ -97,80 +96,11 @@ function headerOf(
   return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
 }
 
-/** Memory an encoder takes per pixel, in bytes (measured: 29, 5.4 and 7.3 at the table's settings). */
-const encoderBytes: Readonly<Record<OutputFormat, number>> = { avif: 30, webp: 6, jpeg: 8, png: 8 };
-/** For all encoders at work; a single larger one works alone. 2560 × 3413 in AVIF and WebP together fit. */
-const ENCODERS_BUDGET = 350_000_000;
-
-/**
- * Makes every variant, largest first, as many at a time as there are processors. `rasters` holds the pixels that steps
- * are made from, at first the base as -1; what no later step needs is taken out, so nobody else should hold on to it.
- */
-export async function makeVariants(
-  rasters: Map<number, Promise<Raster>>,
-  plan: Plan,
-  parallel: number,
-  made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
-): Promise<void> {
-  /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */
-  const working = new Map<Promise<void>, number>();
-  const isRoomFor = (memory: number) =>
-    working.size < parallel && [...working.values()].reduce((a, b) => a + b, memory) <= ENCODERS_BUDGET;
-  for (const [index, step] of plan.steps.entries()) {
-    let raster: Promise<Raster> | undefined;
-    for (const [encode, variant] of step.encodes.entries()) {
-      const { width, height } = step.shape;
-      const memory = width * height * variant.frames * encoderBytes[variant.format];
-      while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
-      // Not before there is room: the pixels of an animation can take as much as its encoder.
-      raster ??= stepFrom(rasters, step);
-      const job = raster
-        .then((pixels) => encoded(pixels, variant))
-        .then((bytes) => made({ step: index, encode }, bytes));
-      working.set(job, memory);
-      job.then(
-        () => working.delete(job),
-        () => {},
-      );
-      if (encode === 0) {
-        rasters.set(index, raster);
-        await raster;
-        release(rasters, plan, index);
-      }
-    }
-  }
-  await Promise.all(working.keys());
-}
-
-async function stepFrom(
-  rasters: ReadonlyMap<number, Promise<Raster>>,
-  { from, animated, shape }: Step,
-): Promise<Raster> {
-  const source = await rasters.get(from);
-  if (!source) throw new Error(`step ${from} is gone`);
-  return shaped(animated ? source : firstFrame(source), shape);
-}
-
-/** Lets go of what no step after `index` is made from. */
-function release(
-  rasters: Map<number, Promise<Raster>>,
-  { steps, source, frames }: Plan,
-  index: number,
-): void {
-  const before = rasters.size;
-  for (const done of rasters.keys()) {
-    if (!steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
-  }
-  // V8 lets buffers pile up that nobody refers to; where they are large, it is worth the 5 ms.
-  if (rasters.size < before && source.width * source.height * frames > 20_000_000) globalThis.gc?.();
-}
-
-export async function placeholderOf(rasters: ReadonlyMap<number, Promise<Raster>>) {
-  const base = await rasters.get(-1);
-  if (!base) throw new Error("there is no base");
-  const { width, height } = base;
+/** What a page shows until the image is there, of its first frame. */
+export async function placeholderOf(raster: Raster) {
+  const { width, height } = raster;
   const scale = Math.min(1, 100 / Math.max(width, height));
-  const small = await shaped(firstFrame(base), {
+  const small = await shaped(firstFrame(raster), {
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),
   });
@@ -191,7 +121,6 @@ async function dataUrlOf(small: Raster): Promise<string> {
     [16, 25],
     [12, 10],
   ] as const) {
-    // biome-ignore format: a table
     const image = open(small).resize(side, side, { fit: "inside", withoutEnlargement: true });
     url = `data:image/webp;base64,${(await image.webp({ quality, alphaQuality: 50 }).toBuffer()).toString("base64")}`;
     if (url.length <= 400) break;
@@ -217,7 +146,7 @@ async function rasterOf(image: Sharp): Promise<Raster> {
   return { data, width, height: pageHeight, channels, frames: height / pageHeight };
 }
 
-function firstFrame(raster: Raster): Raster {
+export function firstFrame(raster: Raster): Raster {
   if (raster.frames === 1) return raster;
   const { data, width, height, channels } = raster;
   // A copy: a view would keep the whole animation in memory.
@@ -260,7 +189,7 @@ async function withoutIdleAlpha(raster: Raster): Promise<Raster> {
 }
 
 /** Resizes or crops to a shape. */
-async function shaped(from: Raster, shape: Shape): Promise<Raster> {
+export async function shaped(from: Raster, shape: Shape): Promise<Raster> {
   const { width, height, crop, blur } = shape;
   if (width === from.width && height === from.height && blur === undefined) return from;
   return eachFrame(from, (image) => {
@@ -308,7 +237,8 @@ function aroundFocus(from: Raster, shape: Shape, focus: { x: number; y: number }
   return { left: start(focus.x, width, from.width), top: start(focus.y, height, from.height), width, height };
 }
 
-function encoded(raster: Raster, { format, encode, background }: PlannedVariant): Promise<Buffer> {
+/** The file of a variant. */
+export function encoded(raster: Raster, { format, encode, background }: PlannedVariant): Promise<Buffer> {
   const { delay, loop, frames } = raster;
   const image = open(raster);
   if (!formats[format].alpha) image.flatten({ background });

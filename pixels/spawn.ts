@@ -81,7 +81,7 @@ export class Child {
     const limit = setTimeout(() => {
       late = true;
       this.kill();
-    }, seconds * 1000);
+    }, seconds * 1000).unref();
     try {
       const message = await this.#inbox.next();
       if (!message.done) return { head: parseFromChild(message.value.head), bytes: message.value.bytes };

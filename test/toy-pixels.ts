@@ -21,7 +21,7 @@ export function toyPixels(turn: () => Promise<void> = async () => {}): Pixels {
           await write({ variant, bytes: Buffer.from(`${variant.name}.${variant.format}`) });
         }
       }
-      return { header, placeholder: { thumbhash: "", dataUrl: "", color: "#000000" } };
+      return { header, placeholder: { thumbhash: "", dataUrl: "", color: "#000000" }, durationMs: 1 };
     },
   };
 }

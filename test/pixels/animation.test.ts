@@ -64,9 +64,14 @@ for (const format of ["gif", "webp"] as const) {
         }
       }
     }
-    for (const name of ["w90.jpeg", "w45.jpeg", "thumb.png"]) {
+    for (const [name, width, height] of [
+      ["w90.jpeg", 90, 60],
+      ["w45.jpeg", 45, 30],
+      ["thumb.png", 20, 20],
+    ] as const) {
       const still = sharp(get(name));
-      assert.equal((await still.metadata()).pages, undefined);
+      const is = await still.metadata();
+      assert.deepEqual([is.width, is.height, is.pages], [width, height, undefined]);
       const { dominant } = await still.stats();
       const found = [dominant.r, dominant.g, dominant.b];
       assert(distance([found], [frames[0]]) <= 16, `${name}: ${found}`);

@@ -19,7 +19,7 @@ export const quarters: Quarters = [
  * width and height change places.
  */
 type Place = (x: number, y: number, w: number, h: number) => readonly [number, number];
-export const orientations: Readonly<Record<number, Place>> = {
+const orientations: Readonly<Record<number, Place>> = {
   1: (x, y) => [x, y],
   2: (x, y, w) => [w - 1 - x, y],
   3: (x, y, w, h) => [w - 1 - x, h - 1 - y],
