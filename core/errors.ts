@@ -94,8 +94,6 @@ export type ErrorCode = keyof typeof table;
 type CodesOf<O extends ErrorRow["outcome"]> = {
   [C in ErrorCode]: (typeof table)[C]["outcome"] extends O ? C : never;
 }[ErrorCode];
-export type RejectedCode = CodesOf<"rejected">;
-
 export const errors: Readonly<Record<ErrorCode, ErrorRow>> = table;
 
 /** The codes with the given outcome, in table order. */
