@@ -21,6 +21,8 @@ export interface ApiRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** Parses the JSON body. */
   body<T>(schema: v.GenericSchema<unknown, T>): T;
+  /** The body as it came. @throws DarkroomError `bad-request` where it is not UTF-8 */
+  text(): string;
   readonly log: Log;
 }
 
@@ -29,12 +31,16 @@ export interface ApiResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
+  /** A document, sent instead. */
+  readonly xml?: string;
 }
 
 export interface Route {
   /** Any of these is enough. */
   readonly scopes: readonly Scope[];
   readonly run: (request: ApiRequest) => Promise<ApiResponse>;
+  /** A refusal as this route's clients read it; a problem document where absent. */
+  readonly refusal?: (error: DarkroomError, requestId: string) => ApiResponse;
 }
 
 /** By API Gateway's route key without a token in the path: `GET /images/{id}`. */
@@ -65,8 +71,8 @@ export function api(
       const routeKey = event.routeKey.replace(TOKEN_PREFIX, "");
       let response: APIGatewayProxyStructuredResultV2;
       let owner: string | undefined;
+      const route = Object.hasOwn(made.routes, routeKey) ? made.routes[routeKey] : undefined;
       try {
-        const route = Object.hasOwn(made.routes, routeKey) ? made.routes[routeKey] : undefined;
         if (!route) throw new DarkroomError("not-found", "There is no such route.");
         const { token, ...params } = event.pathParameters ?? {};
         const caller = await made.authenticate(viaPath ? token : bearer(event), viaPath ? "path" : "header");
@@ -84,11 +90,12 @@ export function api(
           query,
           headers,
           body: (schema) => parseBody(event, schema),
+          text: () => textOf(event),
           log,
         });
         response = render(result);
       } catch (error) {
-        response = problem(error, requestId, log);
+        response = problem(error, requestId, log, route?.refusal);
       }
       // The route and not the path: that may hold a token.
       const ms = Math.round(performance.now() - started);
@@ -105,14 +112,23 @@ function bearer({ headers }: APIGatewayProxyEventV2): string | undefined {
   return /^Bearer +([^\s]+)$/i.exec(headers?.["authorization"] ?? "")?.[1];
 }
 
-function parseBody<T>(event: APIGatewayProxyEventV2, schema: v.GenericSchema<unknown, T>): T {
+function textOf(event: APIGatewayProxyEventV2): string {
   const bytes = Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8");
   if (bytes.length > MAX_BODY_BYTES) throw new DarkroomError("body-too-large");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new DarkroomError("bad-request", "The body must be UTF-8.");
+  }
+}
+
+function parseBody<T>(event: APIGatewayProxyEventV2, schema: v.GenericSchema<unknown, T>): T {
+  const text = textOf(event);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = JSON.parse(text);
   } catch {
-    throw new DarkroomError("bad-request", "The body must be JSON in UTF-8.");
+    throw new DarkroomError("bad-request", "The body must be JSON.");
   }
   const parsed = v.safeParse(schema, json, { abortPipeEarly: true });
   if (parsed.success) return parsed.output;
@@ -129,7 +145,11 @@ function sentence(issue: v.BaseIssue<unknown>): string {
   return issue.expected === "never" ? "is not known here" : `expected ${issue.expected ?? "another value"}`;
 }
 
-function render({ status, headers, json }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+function render({ status, headers, json, xml }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+  if (xml !== undefined) {
+    // Without a charset: Uppy compares the whole of it before it reads an error.
+    return { statusCode: status, headers: { "content-type": "application/xml", ...headers }, body: xml };
+  }
   if (json === undefined) return { statusCode: status, headers: { ...headers } };
   return {
     statusCode: status,
@@ -138,13 +158,23 @@ function render({ status, headers, json }: ApiResponse): APIGatewayProxyStructur
   };
 }
 
-function problem(error: unknown, requestId: string, log: Log): APIGatewayProxyStructuredResultV2 {
+function problem(
+  error: unknown,
+  requestId: string,
+  log: Log,
+  refusal = problemDocument,
+): APIGatewayProxyStructuredResultV2 {
   const known =
     error instanceof DarkroomError ? error : new DarkroomError("internal", undefined, { cause: error });
-  const { status, sentence: title } = known.row;
-  if (status >= 500)
+  if (known.row.status >= 500)
     log("error", "request failed", { code: known.code, ...errorFields(known.cause ?? known) });
-  const body = {
+  const { headers, ...answer } = refusal(known, requestId);
+  return render({ ...answer, headers: { ...headers, "cache-control": "no-store", ...known.headers } });
+}
+
+function problemDocument(known: DarkroomError, requestId: string): ApiResponse {
+  const { status, sentence: title } = known.row;
+  const json = {
     type: `urn:darkroom:problem:${known.code}`,
     title,
     status,
@@ -152,9 +182,5 @@ function problem(error: unknown, requestId: string, log: Log): APIGatewayProxySt
     code: known.code,
     requestId,
   };
-  return {
-    statusCode: status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...known.headers },
-    body: JSON.stringify(body),
-  };
+  return { status, headers: { "content-type": "application/problem+json" }, json };
 }

@@ -29,6 +29,11 @@ export const settings = {
     optional: true,
   },
   AUTH_SECRET: { parse: secret, help: "HS256 key of the callers' tokens", optional: true },
+  SEAL_SECRET: {
+    parse: secret,
+    help: "key of what clients carry for us between requests; AUTH_SECRET where absent",
+    optional: true,
+  },
   AUTH_JWKS_URL: { parse: url, help: "keys of RS256 or ES256 tokens", optional: true },
   AUTH_ISSUER: { parse: text, help: "`iss` of tokens verified by JWKS", optional: true },
   AUTH_AUDIENCE: { parse: text, help: "`aud` of tokens verified by JWKS", optional: true },

@@ -6,6 +6,7 @@ import { Hash } from "@smithy/hash-node";
 import { HttpRequest } from "@smithy/protocol-http";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { SignUpload, UploadTerms } from "../core/issue-uploads.ts";
+import type { SignPart } from "../core/multipart.ts";
 
 export interface SignerSettings {
   readonly bucket: string;
@@ -18,8 +19,30 @@ export interface SignerSettings {
 }
 
 export function uploadSigner(settings: SignerSettings): SignUpload {
-  const { region, credentials } = settings;
-  const signer = new SignatureV4({
+  const signer = signerOf(settings);
+  return (method, terms) =>
+    method === "PUT" ? signPut(signer, settings, terms) : signPost(signer, settings, terms);
+}
+
+/** Signs one part of a multipart upload, with its exact length where that is known. */
+export function partSigner(settings: SignerSettings): SignPart {
+  const signer = signerOf(settings);
+  return async (key, uploadId, part, size) => {
+    const query = { partNumber: String(part), uploadId };
+    const length = size === undefined ? {} : { "content-length": String(size) };
+    const url = await presignPut(signer, settings, {
+      key,
+      query,
+      headers: length,
+      signedHeaders: [],
+      at: settings.now(),
+    });
+    return { url, seconds: settings.validitySeconds };
+  };
+}
+
+function signerOf({ region, credentials }: SignerSettings): SignatureV4 {
+  return new SignatureV4({
     credentials,
     region,
     service: "s3",
@@ -27,11 +50,9 @@ export function uploadSigner(settings: SignerSettings): SignUpload {
     // S3 signs the path as it is sent, not encoded a second time as the other services do.
     uriEscapePath: false,
   });
-  return (method, terms) =>
-    method === "PUT" ? signPut(signer, settings, terms) : signPost(signer, settings, terms);
 }
 
-function bucketUrl({ bucket, region, endpoint }: SignerSettings): string {
+export function bucketUrl({ bucket, region, endpoint }: SignerSettings): string {
   return endpoint ? `${endpoint}/${bucket}` : `https://${bucket}.s3.${region}.amazonaws.com`;
 }
 
@@ -47,27 +68,50 @@ async function signPut(signer: SignatureV4, settings: SignerSettings, terms: Upl
     ...(terms.sha256 ? { "x-amz-checksum-sha256": terms.sha256 } : {}),
     ...asMetadataHeaders(terms.metadata),
   };
-  const target = new URL(`${bucketUrl(settings)}/${terms.key}`);
-  const signed = await signer.presign(
-    new HttpRequest({
-      method: "PUT",
-      protocol: target.protocol,
-      hostname: target.hostname,
-      ...(target.port ? { port: Number(target.port) } : {}),
-      path: target.pathname,
-      headers: {
-        ...headers,
-        host: target.host,
-        "content-length": String(terms.size),
-        "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
-      },
-    }),
+  const url = await presignPut(signer, settings, {
+    key: terms.key,
+    query: {},
+    headers: { ...headers, "content-length": String(terms.size) },
     // In the query S3 would ignore the checksum, and a browser could leave the metadata out.
-    { signingDate, expiresIn: settings.validitySeconds, unhoistableHeaders: new Set(Object.keys(headers)) },
-  );
+    signedHeaders: Object.keys(headers),
+    at: signingDate,
+  });
+  return { method: "PUT" as const, url, headers, expiresAt: expiry(settings, signingDate) };
+}
+
+interface Presigning {
+  readonly key: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** `x-amz-*` headers that stay headers; others would move into the query. */
+  readonly signedHeaders: readonly string[];
+  readonly at: Date;
+}
+
+async function presignPut(
+  signer: SignatureV4,
+  settings: SignerSettings,
+  { key, query, headers, signedHeaders, at }: Presigning,
+): Promise<string> {
+  const target = new URL(`${bucketUrl(settings)}/${key}`);
+  const request = new HttpRequest({
+    method: "PUT",
+    protocol: target.protocol,
+    hostname: target.hostname,
+    ...(target.port ? { port: Number(target.port) } : {}),
+    path: target.pathname,
+    query,
+    headers: { ...headers, host: target.host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
+  });
+  const options = {
+    signingDate: at,
+    expiresIn: settings.validitySeconds,
+    unhoistableHeaders: new Set(signedHeaders),
+  };
+  const signed = await signer.presign(request, options);
   for (const [name, value] of Object.entries(signed.query ?? {}))
     target.searchParams.set(name, String(value));
-  return { method: "PUT" as const, url: target.href, headers, expiresAt: expiry(settings, signingDate) };
+  return target.href;
 }
 
 async function signPost(signer: SignatureV4, settings: SignerSettings, terms: UploadTerms) {
@@ -88,7 +132,7 @@ async function signPost(signer: SignatureV4, settings: SignerSettings, terms: Up
   };
   const conditions = [
     { bucket },
-    ["content-length-range", terms.size, terms.size],
+    ["content-length-range", terms.size ?? 1, terms.size ?? terms.maxBytes],
     ...Object.entries(fields).map(([name, value]) => ({ [name]: value })),
   ];
   const policy = Buffer.from(JSON.stringify({ expiration: expiresAt, conditions })).toString("base64");

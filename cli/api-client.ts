@@ -4,7 +4,7 @@ import { createReadStream, openAsBlob } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { detectFormat, formats } from "../core/formats.ts";
-import type { IssuedUpload } from "../core/issue-uploads.ts";
+import type { IssuedUpload, MultipartTicket } from "../core/issue-uploads.ts";
 import type { Metadata } from "../core/metadata.ts";
 
 export interface Target {
@@ -103,32 +103,87 @@ export async function sendFile(target: Target, file: LocalFile, preset: string |
       { name, type: file.type, size: file.size, sha256: file.sha256 },
       preset,
     );
+    if (signed.method === "MULTIPART") {
+      await sendParts(target, file, signed);
+      return signed.id;
+    }
     const answer = await request(signed.url, async () => ({
       method: "PUT",
       headers: signed.method === "PUT" ? signed.headers : {},
       body: await openAsBlob(file.path),
     }));
-    const text = await answer.text();
     // 412: written already, by a try whose answer was lost.
     if (answer.ok || answer.status === 412) return signed.id;
-    const code = /<Code>([A-Za-z]+)<\/Code>/.exec(text)?.[1] ?? String(answer.status);
-    const expired = answer.status === 403 && /expired/i.test(text);
-    if (!expired || attempt >= MAX_TRIES)
-      throw new Refused(code, /<Message>([^<]+)/.exec(text)?.[1] ?? "S3 refused the file.");
+    await refusedUnlessExpired(answer, attempt);
   }
 }
 
-async function sign(target: Target, file: object, preset: string | undefined): Promise<IssuedUpload> {
-  const response = await request(`${target.api}/uploads`, () => ({
-    method: "POST",
-    headers: { authorization: `Bearer ${target.token}`, "content-type": "application/json" },
-    body: JSON.stringify({ ...(preset ? { preset } : {}), files: [file] }),
+/** S3's refusal, but for an expired signature, which a new one may do away with. */
+async function refusedUnlessExpired(answer: Response, attempt: number): Promise<void> {
+  const text = await answer.text();
+  const code = /<Code>([A-Za-z]+)<\/Code>/.exec(text)?.[1] ?? String(answer.status);
+  const expired = answer.status === 403 && /expired/i.test(text);
+  if (!expired || attempt >= MAX_TRIES)
+    throw new Refused(code, /<Message>([^<]+)/.exec(text)?.[1] ?? "S3 refused the file.");
+}
+
+/** Parts of one file on their way at once. */
+const PART_LANES = 4;
+
+/** Sends a file in parts; what is there of it is taken back when it cannot be completed. */
+async function sendParts(target: Target, file: LocalFile, { ticket, partSize }: MultipartTicket) {
+  const { uploadId } = await call<{ uploadId: string }>(target, "POST", "/s3/multipart", { ticket });
+  const upload = `/s3/multipart/${uploadId}`;
+  const whole = await openAsBlob(file.path);
+  const parts = Array.from({ length: Math.ceil(file.size / partSize) }, (_, i) => ({
+    PartNumber: i + 1,
+    ETag: "",
   }));
-  const body = (await response.json()) as { uploads: IssuedUpload[]; code: string; detail: string };
-  const [upload] = body.uploads ?? [];
-  if (upload) return upload;
+  const left = parts.values();
+  const lane = async () => {
+    for (const part of left) {
+      const bytes = whole.slice((part.PartNumber - 1) * partSize, part.PartNumber * partSize);
+      part.ETag = await sendPart(target, `${upload}/${part.PartNumber}`, bytes);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: PART_LANES }, lane));
+    await call(target, "POST", `${upload}/complete`, { parts });
+  } catch (error) {
+    await call(target, "DELETE", upload).catch(() => {});
+    throw error;
+  }
+}
+
+/** Resolves with the part's ETag. */
+async function sendPart(target: Target, path: string, body: Blob): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const { url } = await call<{ url: string }>(target, "GET", path);
+    const answer = await request(url, () => ({ method: "PUT", body }));
+    if (answer.ok) return answer.headers.get("etag") ?? "";
+    await refusedUnlessExpired(answer, attempt);
+  }
+}
+
+/** @throws CliError for a token that does not do, Refused for every other refusal */
+async function call<T>(target: Target, method: string, path: string, json?: unknown): Promise<T> {
+  const response = await request(`${target.api}${path}`, () => ({
+    method,
+    headers: { authorization: `Bearer ${target.token}`, "content-type": "application/json" },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+  }));
+  const body = (await response.json()) as T & { code: string; detail: string };
+  if (response.ok) return body;
   if (response.status === 401 || response.status === 403) throw new CliError(body.detail);
   throw new Refused(body.code, body.detail.replace(/^files\[0\]: /, ""));
+}
+
+async function sign(target: Target, file: object, preset: string | undefined): Promise<IssuedUpload> {
+  const body = { ...(preset ? { preset } : {}), files: [file] };
+  const { uploads } = await call<{ uploads: IssuedUpload[] }>(target, "POST", "/uploads", body);
+  const [upload] = uploads;
+  if (upload) return upload;
+  throw new CliError(`${target.api} is not Darkroom's API.`);
 }
 
 /**

@@ -4,7 +4,9 @@ import type { Caller } from "./caller.ts";
 import { DarkroomError, type ErrorCode } from "./errors.ts";
 import { extensionsOf, typesOf } from "./formats.ts";
 import { newId, originalKey, ownerOf } from "./keys.ts";
+import { type Agreement, partSizeOf } from "./multipart.ts";
 import type { Config, Preset } from "./preset.ts";
+import type { Seal } from "./seal.ts";
 import { writeUploadMetadata } from "./upload-metadata.ts";
 
 /** Base64 of 32 bytes: 43 characters and one `=`. The last character carries only 4 bits. */
@@ -23,7 +25,8 @@ const File = v.strictObject({
 
 export const UploadRequest = v.strictObject({
   preset: v.optional(v.pipe(v.string(), v.maxLength(64))),
-  method: v.optional(v.picklist(["PUT", "POST"]), "PUT"),
+  /** `MULTIPART` is also the answer to a PUT of a file above the preset's threshold. */
+  method: v.optional(v.picklist(["PUT", "POST", "MULTIPART"]), "PUT"),
   /** For another owner; needs the admin scope. */
   owner: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(1024))),
   files: v.pipe(
@@ -39,8 +42,9 @@ type UploadFile = UploadRequest["files"][number];
 export interface UploadTerms {
   readonly key: string;
   readonly type: string;
-  /** Exact, in bytes. */
-  readonly size: number;
+  /** Exact, in bytes; absent where the client cannot say, and then `maxBytes` bounds it. */
+  readonly size?: number | undefined;
+  readonly maxBytes: number;
   readonly sha256?: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -53,11 +57,23 @@ export type SignedUpload = { readonly expiresAt: string; readonly url: string } 
 
 export type SignUpload = (method: "PUT" | "POST", terms: UploadTerms) => Promise<SignedUpload>;
 
-export type IssuedUpload = SignedUpload & { readonly id: string; readonly key: string };
+/** What the multipart routes exchange for an upload in parts. */
+export interface MultipartTicket {
+  readonly method: "MULTIPART";
+  readonly ticket: string;
+  /** Of every part but the last, in bytes. */
+  readonly partSize: number;
+  readonly expiresAt: string;
+}
+
+export type IssuedUpload = (SignedUpload | MultipartTicket) & { readonly id: string; readonly key: string };
 
 export interface IssueDeps {
   readonly config: Config;
   readonly sign: SignUpload;
+  readonly tickets: Seal;
+  readonly validitySeconds: number;
+  readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
 }
 
@@ -87,22 +103,75 @@ export async function issueUploads(
     );
   }
   return Promise.all(
-    request.files.map(async ({ name, type, size, sha256, focus }) => {
-      const id = newId(deps.random);
-      const key = originalKey(id);
-      const metadata = writeUploadMetadata({
-        owner,
-        preset: preset.name,
-        filename: name,
-        ...(focus ? { focus } : {}),
-        ...(sha256 ? { sha256 } : {}),
-      });
-      // A browser sends no Content-Type for a file without one, and a signed header must be there.
-      const terms = { key, type: type || OCTETS, size, sha256, metadata };
-      return { id, key, ...(await deps.sign(request.method, terms)) };
+    request.files.map(async (file) => {
+      const terms = termsFor(deps, caller, owner, preset, file);
+      const { id, key } = terms;
+      const { method } = request;
+      if (method === "MULTIPART" || (method === "PUT" && file.size > preset.multipartAbove)) {
+        return { id, key, ...ticketFor(deps, owner, terms) };
+      }
+      return { id, key, ...(await deps.sign(method, terms)) };
     }),
   );
 }
+
+/**
+ * The terms of one upload whose size the client cannot say, as Uppy asks for it.
+ * @throws DarkroomError as `issueUploads` does
+ */
+export function agreeOnUpload(
+  deps: Pick<IssueDeps, "config" | "random">,
+  caller: Caller,
+  file: Pick<UploadFile, "name" | "type">,
+): UploadTerms & { readonly id: string; readonly owner: string } {
+  const preset = choosePreset(deps.config, caller, undefined);
+  const refusal = refuse({ ...file, size: undefined }, preset, caller);
+  if (refusal) throw new DarkroomError(refusal.code, refusal.detail);
+  return { ...termsFor(deps, caller, caller.owner, preset, file), owner: caller.owner };
+}
+
+function termsFor(
+  deps: Pick<IssueDeps, "random">,
+  caller: Caller,
+  owner: string,
+  preset: Preset,
+  { name, type, size, sha256, focus }: Pick<UploadFile, "name" | "type"> & Partial<UploadFile>,
+): UploadTerms & { readonly id: string } {
+  const id = newId(deps.random);
+  const metadata = writeUploadMetadata({
+    owner,
+    preset: preset.name,
+    filename: name,
+    ...(focus ? { focus } : {}),
+    ...(sha256 ? { sha256 } : {}),
+  });
+  // A browser sends no Content-Type for a file without one, and a signed header must be there.
+  return {
+    id,
+    key: originalKey(id),
+    type: type || OCTETS,
+    size,
+    maxBytes: maxBytesOf(preset, caller),
+    sha256,
+    metadata,
+  };
+}
+
+function ticketFor(deps: IssueDeps, owner: string, terms: UploadTerms): MultipartTicket {
+  const { key, type, metadata, size = 0, maxBytes } = terms;
+  const partSize = partSizeOf(size);
+  const expiresAt = new Date(deps.now().getTime() + deps.validitySeconds * 1000);
+  const agreement: Agreement = { key, owner, type, metadata: { ...metadata }, size, maxBytes, partSize };
+  return {
+    method: "MULTIPART",
+    ticket: deps.tickets.close(agreement, expiresAt.getTime()),
+    partSize,
+    expiresAt: expiresAt.toISOString(),
+  };
+}
+
+const maxBytesOf = (preset: Preset, caller: Caller) =>
+  Math.min(preset.maxBytes, caller.maxBytes ?? Number.POSITIVE_INFINITY);
 
 const OCTETS = "application/octet-stream";
 
@@ -120,13 +189,13 @@ function choosePreset(config: Config, caller: Caller, wanted: string | undefined
 
 /** Why this file may not be uploaded, in words that do not repeat the user's own. */
 function refuse(
-  file: UploadFile,
+  file: Pick<UploadFile, "name" | "type"> & { readonly size: number | undefined },
   preset: Preset,
   caller: Caller,
 ): { code: ErrorCode; detail: string } | undefined {
-  const maxBytes = Math.min(preset.maxBytes, caller.maxBytes ?? Number.POSITIVE_INFINITY);
+  const maxBytes = maxBytesOf(preset, caller);
   if (file.size === 0) return { code: "file-empty", detail: "the file is empty." };
-  if (file.size > maxBytes) {
+  if (file.size !== undefined && file.size > maxBytes) {
     return { code: "file-too-large", detail: `it has ${file.size} bytes; at most ${maxBytes} are accepted.` };
   }
   const types = typesOf(preset.accept);

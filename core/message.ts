@@ -37,7 +37,8 @@ export function parseMessage(body: string, bucket: string): Task[] {
     const job = text(child(json, "job"));
     return [{ kind: "job", id, force: child(json, "force") === true, ...(job ? { job } : {}) }];
   }
-  if (child(json, "Event") === "s3:TestEvent") return [{ kind: "ignored", reason: "test event" }];
+  // Sent when notifications are configured; understood, and nothing to do.
+  if (child(json, "Event") === "s3:TestEvent") return [];
   const records = child(json, "Records");
   if (!Array.isArray(records)) return [{ kind: "ignored", reason: "neither records nor a job" }];
   return records.map((record) => parseRecord(record, bucket));

@@ -1,13 +1,25 @@
 /** Best effort per instance: the stage's throttle is the hard bound. */
+import type { Caller } from "./caller.ts";
+import { DarkroomError } from "./errors.ts";
 
 /** Owners remembered at once; the one longest unseen makes room. */
 const MAX_OWNERS = 10_000;
 
 /**
- * A token bucket per owner that holds a minute's worth.
- * @returns for `take`: 0 when granted, else the seconds after which it would be
+ * Holds callers to what their tokens say of uploads per minute.
+ * @throws DarkroomError, the function it gives back: `rate-limited`, with the seconds to wait
  */
-export function rateLimit(now: () => Date): (owner: string, uploads: number, perMinute: number) => number {
+export function rateLimit(now: () => Date): (caller: Caller, uploads: number) => void {
+  const take = buckets(now);
+  return ({ owner, maxUploadsPerMinute }, uploads) => {
+    const wait = maxUploadsPerMinute ? take(owner, uploads, maxUploadsPerMinute) : 0;
+    if (wait > 0)
+      throw new DarkroomError("rate-limited", undefined, { headers: { "retry-after": String(wait) } });
+  };
+}
+
+/** A token bucket per owner that holds a minute's worth: 0 when granted, else the seconds after which it would be. */
+function buckets(now: () => Date): (owner: string, uploads: number, perMinute: number) => number {
   const buckets = new Map<string, { level: number; at: number }>();
   return (owner, uploads, perMinute) => {
     const at = now().getTime();

@@ -47,7 +47,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
   return {
     connection,
     async ready(settings, event, notice) {
-      await seed(event, readTemplate(root).buckets, notice);
+      const uploadIds = await seed(event, readTemplate(root).buckets, notice);
       const secret = await readFile(join(data, "secret"), "utf8");
       const known: Record<string, string> = {
         MEDIA_URL: stack.media,
@@ -58,7 +58,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
       const set = Object.entries(known).filter(([name]) => Object.hasOwn(settings, name));
       return {
         environment: Object.fromEntries(set),
-        event: await fillPlaceholders(event, secret, new Date()),
+        event: await fillPlaceholders(event, secret, new Date(), uploadIds),
       };
     },
   };
@@ -86,11 +86,11 @@ async function seed(
   event: unknown,
   buckets: Record<"uploads" | "media", string>,
   notice: (text: string) => void,
-): Promise<void> {
+): Promise<ReadonlyMap<string, string>> {
   const s3 = s3Client({ forcePathStyle: true });
   try {
     const stores = { uploads: s3Store(s3, buckets.uploads), media: s3Store(s3, buckets.media) };
-    await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, consumed: true, notice });
+    return await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, consumed: true, notice });
   } finally {
     s3.destroy();
   }

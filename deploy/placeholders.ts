@@ -1,5 +1,10 @@
-/** Tokens in sample events: `${uploadToken}` and the like, minted anew, as one that is kept expires. */
+/**
+ * What sample events leave open, made anew, as one that is kept expires: tokens, `${uploadToken}` and the like; and
+ * what the API seals for a sample image, `${ticket:ID}` and `${uploadId:ID}`.
+ */
 import { SignJWT, UnsecuredJWT } from "jose";
+import { seal } from "../core/seal.ts";
+import { agreementOn } from "./samples.ts";
 
 const HOUR = 3600;
 
@@ -32,21 +37,41 @@ interface TokenTerms {
   readonly signed?: "not" | "by another";
 }
 
-const placeholderNames = Object.keys(tokens);
+const placeholderNames = [...Object.keys(tokens), "ticket:ID", "uploadId:ID"];
+const PLACEHOLDER = /\$\{(\w+)(?::(\w+))?\}/g;
 
-/** The event with every `${NAME}` replaced. @throws Error for a name there is not */
-export async function fillPlaceholders(event: unknown, secret: string, now: Date): Promise<unknown> {
+/**
+ * The event with every `${NAME}` replaced.
+ * @param uploadIds S3's, by sample
+ * @throws Error for a name there is not
+ */
+export async function fillPlaceholders(
+  event: unknown,
+  secret: string,
+  now: Date,
+  uploadIds: ReadonlyMap<string, string>,
+): Promise<unknown> {
   const text = JSON.stringify(event) ?? "null";
-  const minted = new Map<string, string>();
-  for (const [, name = ""] of text.matchAll(/\$\{(\w+)\}/g)) {
-    const terms: TokenTerms | undefined = Object.hasOwn(tokens, name)
-      ? tokens[name as keyof typeof tokens]
-      : undefined;
-    if (!terms)
-      throw new Error(`\${${name}} means nothing in an event; there are ${placeholderNames.join(", ")}.`);
-    if (!minted.has(name)) minted.set(name, await mint(terms, secret, Math.floor(now.getTime() / 1000)));
+  const expiresAt = now.getTime() + HOUR * 1000;
+  const contentOf = (name: string, id: string | undefined): string | Promise<string> => {
+    if (id !== undefined && name === "ticket")
+      return seal(secret, "ticket", () => now).close(agreementOn(id), expiresAt);
+    const uploadId = uploadIds.get(id ?? "");
+    if (id !== undefined && name === "uploadId" && uploadId) {
+      const { metadata: _, type: __, ...limits } = agreementOn(id);
+      return seal(secret, "multipart upload", () => now).close({ ...limits, uploadId }, expiresAt);
+    }
+    if (id === undefined && Object.hasOwn(tokens, name))
+      return mint(tokens[name as keyof typeof tokens], secret, Math.floor(now.getTime() / 1000));
+    throw new Error(
+      `\${${id === undefined ? name : `${name}:${id}`}} means nothing in an event; there are ${placeholderNames.join(", ")}.`,
+    );
+  };
+  const filled = new Map<string, string>();
+  for (const [placeholder, name = "", id] of text.matchAll(PLACEHOLDER)) {
+    if (!filled.has(placeholder)) filled.set(placeholder, await contentOf(name, id));
   }
-  return JSON.parse(text.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => minted.get(name) ?? ""));
+  return JSON.parse(text.replaceAll(PLACEHOLDER, (placeholder) => filled.get(placeholder) ?? ""));
 }
 
 async function mint({ lives, signed, ...claims }: TokenTerms, secret: string, now: number): Promise<string> {

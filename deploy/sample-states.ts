@@ -18,6 +18,8 @@ interface State {
   readonly original: boolean;
   /** Absent: no metadata yet. */
   readonly document?: MakeDocument;
+  /** In parts: one part of it is there, or it is open no more. Absent: it never was. */
+  readonly multipart?: "open" | "over";
 }
 
 const table = {
@@ -36,6 +38,11 @@ const table = {
   revenant: { original: true, document: deleted },
   /** Nothing of it is there, as when it was deleted before anything else. */
   gone: { original: false },
+  /** Being uploaded in parts: the first part is there. */
+  uploading: { original: false, multipart: "open" },
+  /** Was uploaded in parts; the answer may not have arrived. */
+  completed: { original: true, multipart: "over" },
+  aborted: { original: false, multipart: "over" },
   /** Its document cannot be read: every try ends in an error of ours. */
   unreadable: { original: true, document: () => "not JSON" },
 } as const satisfies Record<string, State>;

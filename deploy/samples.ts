@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import {
+  AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
@@ -17,6 +19,7 @@ import {
   ownerKey,
   ownerPrefix,
 } from "../core/keys.ts";
+import { type Agreement, partSizeOf } from "../core/multipart.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
 import { type StateName, states, UPLOADED_AT } from "./sample-states.ts";
@@ -36,6 +39,9 @@ export interface Sample {
   readonly multipart?: boolean;
   /** Of the bytes announced at signing, base64; another one than the file's for a mismatch. */
   readonly sha256?: string;
+  /** What was agreed on an upload in parts: its exact size, where that was said, and the limit. */
+  readonly size?: number;
+  readonly maxBytes?: number;
   /** Placeholder by which events mean this image without naming it. */
   readonly meantBy?: string;
   /** What else there is, `sample-states.ts`. */
@@ -64,14 +70,24 @@ export function samplesIn(event: unknown): string[] {
     .map(([id]) => id);
 }
 
-/** Brings every sample of the event into its state. Afterwards nobody else works on it. */
-export async function seedSamples(event: unknown, world: SampleWorld): Promise<void> {
-  await Promise.all(samplesIn(event).map((id) => seed(id, world)));
+/**
+ * Brings every sample of the event into its state. Afterwards nobody else works on it.
+ * @returns S3's upload ids by sample, of those that are or were uploaded in parts
+ */
+export async function seedSamples(event: unknown, world: SampleWorld): Promise<ReadonlyMap<string, string>> {
+  const uploadIds = new Map<string, string>();
+  const seedOne = async (id: string) => {
+    const sample = samples[id];
+    if (!sample) return;
+    await seed(id, sample, world);
+    const uploadId = await seedParts(id, sample, world);
+    if (uploadId) uploadIds.set(id, uploadId);
+  };
+  await Promise.all(samplesIn(event).map(seedOne));
+  return uploadIds;
 }
 
-async function seed(id: string, world: SampleWorld): Promise<void> {
-  const sample = samples[id];
-  if (!sample) return;
+async function seed(id: string, sample: Sample, world: SampleWorld): Promise<void> {
   const { uploads, media } = world;
   const { original, document } = states[sample.state];
   const file = readFileSync(new URL(sample.file, FOLDER));
@@ -130,6 +146,35 @@ async function upload(id: string, sample: Sample, Body: Buffer, world: SampleWor
     new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload }),
   );
   return (ETag ?? "").replaceAll('"', "");
+}
+
+/** Of the uploads in parts that an earlier event left open, none stays. */
+async function seedParts(id: string, sample: Sample, { s3, bucket }: SampleWorld) {
+  const { multipart } = states[sample.state];
+  const target = { Bucket: bucket, Key: originalKey(id) };
+  const open = await s3.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: target.Key }));
+  for (const { UploadId } of open.Uploads ?? []) {
+    await s3.send(new AbortMultipartUploadCommand({ ...target, UploadId }));
+  }
+  if (!multipart) return undefined;
+  const terms = { ContentType: sample.type, Metadata: metadataOf(sample) };
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...target, ...terms }));
+  if (multipart === "over") {
+    await s3.send(new AbortMultipartUploadCommand({ ...target, UploadId }));
+  } else {
+    const Body = readFileSync(new URL(sample.file, FOLDER));
+    await s3.send(new UploadPartCommand({ ...target, UploadId, PartNumber: 1, Body }));
+  }
+  return UploadId;
+}
+
+/** As `POST /uploads` would have agreed on it. */
+export function agreementOn(id: string): Agreement {
+  const sample = samples[id];
+  if (!sample) throw new Error(`There is no sample ${id}.`);
+  const { owner, type, size, maxBytes = 25_000_000 } = sample;
+  const exact = size === undefined ? {} : { size, partSize: partSizeOf(size) };
+  return { key: originalKey(id), owner, type, metadata: metadataOf(sample), maxBytes, ...exact };
 }
 
 const PATIENCE_MS = 10_000;

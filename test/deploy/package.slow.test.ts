@@ -19,7 +19,7 @@ import { assertOutcome, sampleEvents } from "../events/cases.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const run = promisify(execFile);
 const SECRET = "a secret that must stay at home, long enough";
-const FUNCTIONS = ["failures", "images", "presign", "worker"];
+const FUNCTIONS = ["failures", "images", "multipart", "presign", "worker"];
 
 /** Inside the repository, where the packaged worker finds this machine's sharp in place of the target's. */
 const unpacked = join(ROOT, ".cache", "darkroom", `test-${process.pid}`);
@@ -62,6 +62,7 @@ test("one zip per function, within its budget", async () => {
   for (const [name, limit] of Object.entries({
     presign: 80_000,
     images: 250_000,
+    multipart: 250_000,
     failures: 250_000,
     worker: 12_000_000,
   })) {
@@ -186,13 +187,15 @@ test("the packaged functions answer", async () => {
   const s3 = s3Client({ forcePathStyle: true });
   try {
     const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
-    const stores = { uploads: s3Store(s3, bucket), media: s3Store(s3, media) };
-    for (const name of ["presign.good", "presign.too-large", "images.list", "worker.put", "failures.put"]) {
+    const world = { s3, bucket, uploads: s3Store(s3, bucket), media: s3Store(s3, media), consumed: false };
+    const one = ["presign.good", "presign.too-large", "multipart.complete", "multipart.xml-list"];
+    for (const name of [...one, "images.list", "worker.put", "failures.put"]) {
       const sample = sampleEvents.find((event) => event.name === name);
       assert.ok(sample, name);
-      await seedSamples(sample.event, { s3, bucket, ...stores, consumed: false });
-      const event = await fillPlaceholders(sample.event, stack.env["AUTH_SECRET"] ?? "", new Date());
-      await assertOutcome(sample, await invoke(sample.fn, event, stack.env), stores);
+      const uploadIds = await seedSamples(sample.event, world);
+      const secret = stack.env["AUTH_SECRET"] ?? "";
+      const event = await fillPlaceholders(sample.event, secret, new Date(), uploadIds);
+      await assertOutcome(sample, await invoke(sample.fn, event, stack.env), world);
     }
   } finally {
     s3.destroy();

@@ -36,7 +36,10 @@ interface Statement {
 }
 
 const service = parse(read("serverless.yml"), { merge: true }) as {
-  provider: { environment: Record<string, unknown> };
+  provider: {
+    environment: Record<string, unknown>;
+    httpApi: { cors: { allowedMethods: string[] } };
+  };
   functions: Record<string, FunctionTemplate>;
   resources: string[];
 };
@@ -132,6 +135,21 @@ test("every queue has dead letters, kept longer, after at least five receives, a
   for (const id of queues.keys()) assert.ok(read.has(id), `nobody reads ${id}`);
 });
 
+test("every route of the API has a sibling with the token in its path", () => {
+  const routes = functions.flatMap(([, { events }]) => events.flatMap(({ httpApi }) => httpApi ?? []));
+  const plain = routes.filter((route) => !route.includes("/t/{token}"));
+  const siblings = plain.map((route) => route.replace(" /", " /t/{token}/"));
+  assert.deepEqual(routes.sort(), [...plain, ...siblings].sort());
+});
+
+test("a browser may use every method of the API", () => {
+  const { allowedMethods } = service.provider.httpApi.cors;
+  const methods = functions.flatMap(([, { events }]) =>
+    events.flatMap(({ httpApi }) => httpApi?.split(" ")[0] ?? []),
+  );
+  assert.deepEqual([...allowedMethods].sort(), [...new Set(methods)].sort());
+});
+
 test("a browser may send every header that an upload signs", () => {
   const uploads = resources["UploadsBucket"]?.Properties as {
     CorsConfiguration: { CorsRules: { AllowedHeaders: string[]; ExposedHeaders: string[] }[] };
@@ -214,7 +232,7 @@ test("no role has a wildcard for an action, or objects without a prefix", () => 
   }
 });
 
-test("presign may only put originals, and nobody else may", () => {
+test("only presign and multipart may put originals, and presign nothing else", () => {
   const puts = (role: string) =>
     statementsOf(role)
       .filter(({ Action }) => [Action].flat().includes("s3:PutObject"))
@@ -222,7 +240,7 @@ test("presign may only put originals, and nobody else may", () => {
       .join();
   assert.deepEqual(
     functions.filter(([, { role }]) => puts(role).includes("/originals/")).map(([name]) => name),
-    ["presign"],
+    ["presign", "multipart"],
   );
   const beyondLogs = statementsOf("PresignRole").filter(
     ({ Action }) => ![Action].flat().every((action) => action.startsWith("logs:")),

@@ -1,10 +1,12 @@
 /** The sample events with what must come of them, and how to look at it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { readText } from "../../core/commit.ts";
 import { imagePrefix, metaKey, originalKey } from "../../core/keys.ts";
 import { parseMetadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
+import type { SampleWorld } from "../../deploy/samples.ts";
 import { assertMatches } from "./matches.ts";
 
 export const EVENTS = new URL("../../events/", import.meta.url);
@@ -14,8 +16,11 @@ interface Expected {
   readonly is: string;
   /** Of the handler; `json` is the body of an HTTP answer, parsed. */
   readonly response: unknown;
-  /** By id, once the handler has answered: whether the original is there, and the metadata document. */
-  readonly images?: Readonly<Record<string, { original?: boolean; metadata?: unknown }>>;
+  /**
+   * By id, once the handler has answered: whether the original is there, the metadata document, and how many uploads
+   * in parts are open.
+   */
+  readonly images?: Readonly<Record<string, { original?: boolean; metadata?: unknown; uploads?: number }>>;
 }
 
 export interface SampleEvent {
@@ -40,11 +45,16 @@ export const sampleEvents: readonly SampleEvent[] = readdirSync(EVENTS).flatMap(
 export async function assertOutcome(
   { expected }: SampleEvent,
   answer: unknown,
-  { uploads, media }: { uploads: ObjectStore; media: ObjectStore },
+  { uploads, media, s3, bucket }: Pick<SampleWorld, "uploads" | "media" | "s3" | "bucket">,
 ): Promise<void> {
   assert.ok(expected, "events/expected.json must state what comes of it");
   assertMatches(withParsedBody(answer), expected.response, "response");
-  for (const [id, { original, metadata }] of Object.entries(expected.images ?? {})) {
+  for (const [id, { original, metadata, uploads: open }] of Object.entries(expected.images ?? {})) {
+    if (open !== undefined) {
+      const Prefix = originalKey(id);
+      const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix }));
+      assert.equal(Uploads.length, open, `uploads in parts of ${id}`);
+    }
     if (original !== undefined)
       assert.equal((await uploads.head(originalKey(id))) !== undefined, original, `original of ${id}`);
     if (metadata === undefined) continue;
@@ -67,5 +77,5 @@ async function assertHonest(id: string, media: ObjectStore): Promise<void> {
 function withParsedBody(answer: unknown): unknown {
   if (typeof answer !== "object" || answer === null || !("body" in answer) || typeof answer.body !== "string")
     return answer;
-  return { ...answer, json: JSON.parse(answer.body) };
+  return answer.body.startsWith("<") ? answer : { ...answer, json: JSON.parse(answer.body) };
 }

@@ -36,14 +36,16 @@ function denied({
   method,
   bucket,
   key,
+  query,
 }: {
   method: string;
   bucket: string | undefined;
   key: string | undefined;
+  query: ReadonlyMap<string, string>;
 }) {
   if (running === undefined) return undefined;
   const logicalId = bucket === stack.env["UPLOADS_BUCKET"] ? "UploadsBucket" : "MediaBucket";
-  const grant = grantFor(grants.get(running) ?? [], { method, bucket: logicalId, key });
+  const grant = grantFor(grants.get(running) ?? [], { method, bucket: logicalId, key, query });
   if (!grant) return { status: 403, code: "AccessDenied" };
   used.add(grant);
   return undefined;
@@ -51,8 +53,9 @@ function denied({
 
 for (const sample of sampleEvents) {
   test(sample.name, async () => {
-    await seedSamples(sample.event, world);
-    const event = await fillPlaceholders(sample.event, stack.env["AUTH_SECRET"] ?? "", new Date());
+    const uploadIds = await seedSamples(sample.event, world);
+    const secret = stack.env["AUTH_SECRET"] ?? "";
+    const event = await fillPlaceholders(sample.event, secret, new Date(), uploadIds);
     running = sample.fn;
     const answer = await stack.invoke(sample.fn, event).finally(() => {
       running = undefined;
@@ -68,6 +71,7 @@ test("every right of a role is needed by some event", () => {
   assert.deepEqual(needless.sort(), [
     // Without it S3 says 403 instead of 404 for an original that is gone, which this server does not imitate.
     "failures: s3:ListBucket on UploadsBucket",
+    "multipart: s3:ListBucket on UploadsBucket",
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "worker: s3:ListBucket on UploadsBucket",

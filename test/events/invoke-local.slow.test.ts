@@ -5,7 +5,6 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import type { ObjectStore } from "../../core/ports.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { assertOutcome, sampleEvents } from "./cases.ts";
 import { invokeLocal } from "./invoke-local.ts";
@@ -13,12 +12,12 @@ import { invokeLocal } from "./invoke-local.ts";
 const data = mkdtempSync(join(tmpdir(), "darkroom-invoke-all-"));
 const s3 = s3Client({ forcePathStyle: true });
 let stack: Stack;
-let stores: { uploads: ObjectStore; media: ObjectStore };
+let stores: Parameters<typeof assertOutcome>[2];
 
 before(async () => {
   stack = await startStack({ port: 0, data, logLevel: "error" });
   const [uploads = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
-  stores = { uploads: s3Store(s3, uploads), media: s3Store(s3, media) };
+  stores = { uploads: s3Store(s3, uploads), media: s3Store(s3, media), s3, bucket: uploads };
 });
 after(async () => {
   s3.destroy();

@@ -27,7 +27,7 @@ after(async () => {
 });
 
 test("one event per function", { concurrency: true }, async (t) => {
-  const one = ["presign.good", "images.get", "worker.put", "failures.put"];
+  const one = ["presign.good", "multipart.complete", "images.get", "worker.put", "failures.put"];
   const runs = one.map((name) =>
     t.test(name, async () => {
       const sample = sampleEvents.find((event) => event.name === name);

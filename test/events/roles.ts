@@ -47,13 +47,25 @@ const actions: Readonly<Record<string, string>> = {
   PUT: "s3:PutObject",
   DELETE: "s3:DeleteObject",
 };
+/** Of requests about an upload in parts: those that make an object need the right to put one. */
+const multipartActions: Readonly<Record<string, string>> = {
+  GET: "s3:ListMultipartUploadParts",
+  POST: "s3:PutObject",
+  DELETE: "s3:AbortMultipartUpload",
+};
 
 /** The right that allows a request, if there is one. `bucket` is a logical id. */
 export function grantFor(
   grants: readonly Grant[],
-  { method, bucket, key }: { method: string; bucket: string; key: string | undefined },
+  {
+    method,
+    bucket,
+    key,
+    query,
+  }: { method: string; bucket: string; key: string | undefined; query: ReadonlyMap<string, string> },
 ): Grant | undefined {
-  const action = key === undefined ? "s3:ListBucket" : actions[method];
+  const inParts = query.has("uploads") || query.has("uploadId");
+  const action = key === undefined ? "s3:ListBucket" : (inParts ? multipartActions : actions)[method];
   const target = key === undefined ? bucket : `${bucket}/${key}`;
   return grants.find((grant) => grant.action === action && asPattern(grant.on).test(target));
 }

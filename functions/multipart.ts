@@ -1,0 +1,37 @@
+/** `/s3/…`: uploads in parts, and single ones as Uppy asks for them. */
+import { api } from "../adapters/api.ts";
+import { companionRoutes, type Originals } from "../adapters/companion.ts";
+import { multipartStore } from "../adapters/multipart-store.ts";
+import { xmlRoutes } from "../adapters/multipart-xml.ts";
+import { s3Client } from "../adapters/s3-store.ts";
+import { uploadDeps } from "../adapters/upload-deps.ts";
+import { bucketUrl, partSigner, uploadSigner } from "../adapters/upload-signer.ts";
+import { agreeOnUpload } from "../core/issue-uploads.ts";
+import { rateLimit } from "../core/rate-limit.ts";
+import config from "../darkroom.config.ts";
+
+const scopes = ["upload", "admin"] as const;
+
+export const handler = api(() => {
+  const { env, signer, authenticate, issue, uploads } = uploadDeps(config);
+  const bucket = env.UPLOADS_BUCKET;
+  const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const store = multipartStore(client, bucket);
+  const deps = { store, sign: partSigner(signer), tickets: issue.tickets, uploads, now: issue.now };
+  const limit = rateLimit(issue.now);
+  const originals: Originals = {
+    // Those that come with a ticket were counted when it was given out.
+    agree(caller, name, type) {
+      limit(caller, 1);
+      return agreeOnUpload(issue, caller, { name, type });
+    },
+    sign: uploadSigner(signer),
+    validitySeconds: issue.validitySeconds,
+    where: (key) => ({ bucket, location: `${bucketUrl(signer)}/${key}` }),
+  };
+  return {
+    authenticate,
+    logLevel: env.LOG_LEVEL,
+    routes: { ...companionRoutes(deps, originals, scopes), ...xmlRoutes(deps, originals, scopes) },
+  };
+});
