@@ -33,6 +33,8 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
     folders: ["core", "adapters", "pixels", "darkroom.config.ts"],
     packages: /^(node:crypto|@middy\/core|aws-lambda)$/,
   },
+  // No dependency: what a page loads is ours alone.
+  client: { folders: ["client"], packages: /^react$/ },
   cli: { folders: ["core", "cli"], packages: /^(node:|commander$)/ },
 };
 

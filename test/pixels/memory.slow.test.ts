@@ -64,8 +64,8 @@ const cases: { what: string; format: FormatName; make: () => Promise<Buffer>; pr
 ];
 
 for (const { what, format, make, preset = photo } of cases) {
-  test(what, { timeout: 120_000 }, async (t) => {
-    const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY, developSeconds: 110 });
+  test(what, { timeout: 600_000 }, async (t) => {
+    const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY, developSeconds: 500 });
     t.after(() => pixels.close());
     const bytes = await make();
     let child = 0;

@@ -1,0 +1,65 @@
+/** What can go wrong in the browser, and what a person should read then. The API's own codes come with sentences. */
+const sentences = {
+  offline: "You are offline. Connect to the internet and try again.",
+  unreachable: "The server cannot be reached. Try again in a moment.",
+  busy: "The server is busy. Try again in a moment.",
+  "file-empty": "The file is empty.",
+  "file-changed": "The file was changed or removed while it was being uploaded. Choose it again.",
+  "token-refused": "You are not signed in, or no longer. Sign in again, then upload again.",
+  "token-failed": "Your permission to upload could not be fetched. Try again in a moment.",
+  "clock-wrong": "The server's clock is wrong, so its storage refuses uploads. Tell whoever runs this site.",
+  "upload-refused":
+    "The storage refused the file. Try again; if it happens again, tell whoever runs this site.",
+  "upload-lost": "This upload was stopped on the server. Start it again.",
+  "still-processing": "The image is not ready yet. It will be; look again later.",
+  "bad-answer": "The server gave an answer that makes no sense here. Is the endpoint right?",
+} as const;
+
+/** Made in the browser; every code of the API (`docs/api.md`) may stand in its place. */
+export type ClientErrorCode = keyof typeof sentences;
+
+/** The one error class. An upload that the caller aborts throws the signal's reason instead (an `AbortError`). */
+export class DarkroomError extends Error {
+  override readonly name = "DarkroomError";
+  /** For programs: one of ours, or the API's. */
+  readonly code: ClientErrorCode | (string & {});
+  /** Whether the same may succeed a little later. */
+  readonly retryable: boolean;
+  /** Milliseconds that the server asked to wait. */
+  readonly retryAfter: number | undefined;
+
+  /** @param message for people; the code's own sentence where absent */
+  constructor(
+    code: ClientErrorCode | (string & {}),
+    message?: string | undefined,
+    {
+      retryable = false,
+      retryAfter,
+      cause,
+    }: { retryable?: boolean; retryAfter?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message ?? sentences[code as ClientErrorCode] ?? code, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.retryable = retryable;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** A request that got no answer. */
+export function networkError(cause?: unknown): DarkroomError {
+  return new DarkroomError(navigator.onLine === false ? "offline" : "unreachable", undefined, {
+    retryable: true,
+    cause,
+  });
+}
+
+/** Whether a server that answers so may answer better later. */
+export const isPassing = (status: number) => status >= 500 || status === 429 || status === 408;
+
+/** A longer wish is not followed: by then the person has gone. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
+/** Milliseconds of a `Retry-After`. Dates are not followed: this computer's clock may be wrong. */
+export function retryAfterOf(header: string | null): number | undefined {
+  return header && /^\d+$/.test(header) ? Math.min(Number(header) * 1000, MAX_RETRY_AFTER_MS) : undefined;
+}

@@ -1,0 +1,50 @@
+/** An image that is ready, as the API and `meta.json` tell of it: the fields that pages use. */
+export interface Image {
+  readonly id: string;
+  readonly status: "ready";
+  readonly source?:
+    | {
+        readonly bytes: number;
+        /** By content, such as `image/jpeg`. */
+        readonly type?: string | undefined;
+        /** Pixels, after orientation. */
+        readonly width?: number | undefined;
+        readonly height?: number | undefined;
+        readonly alpha?: boolean | undefined;
+        readonly frames?: number | undefined;
+        /** Local time without zone, as the camera wrote it. */
+        readonly takenAt?: string | undefined;
+      }
+    | undefined;
+  readonly placeholder?:
+    | {
+        /** Base64. */
+        readonly thumbhash: string;
+        /** A tiny picture as a `data:` URL. */
+        readonly dataUrl: string;
+        /** `#rrggbb` */
+        readonly color: string;
+      }
+    | undefined;
+  readonly variants: readonly Variant[];
+  readonly preset?: string | undefined;
+  /** Formats still to come. */
+  readonly pending: readonly string[];
+  readonly uploadedAt?: string | undefined;
+  readonly processedAt: string;
+  readonly durationMs?: number | undefined;
+}
+
+export interface Variant {
+  /** `w640` is a rung of the preset's ladder; the others have the preset's own names. */
+  readonly name: string;
+  /** `avif`, `webp`, `jpeg` or `png`. */
+  readonly format: string;
+  readonly type: string;
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
+  /** Only where it is animated. */
+  readonly frames?: number | undefined;
+  readonly url: string;
+}

@@ -1,0 +1,129 @@
+/** `<Picture>` and `useUpload` for React 18 and later. */
+import {
+  type CSSProperties,
+  createElement,
+  type ReactElement,
+  useCallback,
+  useEffect,
+  useReducer,
+  useRef,
+} from "react";
+import type { Darkroom } from "./darkroom.ts";
+import type { Image } from "./image.ts";
+import { type PictureOptions, pictureData } from "./picture.ts";
+import type { UploadOptions } from "./upload.ts";
+
+export interface PictureProps extends Omit<PictureOptions, "class"> {
+  readonly image: Image;
+  readonly className?: string | undefined;
+  readonly style?: CSSProperties | undefined;
+}
+
+/** The `<picture>` of an image that is ready. */
+export function Picture({ image, className, style, ...options }: PictureProps): ReactElement {
+  const { sources, img } = pictureData(image, options);
+  const { srcset, background, ...attributes } = img;
+  return createElement(
+    "picture",
+    null,
+    ...sources.map(({ type, srcset, sizes }) =>
+      createElement("source", { key: type, type, srcSet: srcset, sizes }),
+    ),
+    createElement("img", {
+      // Before the others: `src` must be the last that is set.
+      srcSet: srcset,
+      ...attributes,
+      className,
+      style: background === undefined ? style : { background, ...style },
+    }),
+  );
+}
+
+/** One file on its way. */
+export interface FileUpload {
+  /** Of this hook, for `cancel`, `retry` and React's `key`. */
+  readonly key: number;
+  readonly file: Blob;
+  readonly status: "sending" | "developing" | "ready" | "failed";
+  /** Bytes. */
+  readonly sent: number;
+  readonly total: number;
+  /** From `developing` on. */
+  readonly id?: string;
+  readonly image?: Image;
+  /** Why it failed: a `DarkroomError`, whose message is for people. */
+  readonly error?: Error;
+}
+
+export interface Uploads {
+  readonly uploads: readonly FileUpload[];
+  /** Sends these files too. */
+  readonly upload: (files: Iterable<Blob>, options?: Pick<UploadOptions, "preset" | "focus">) => void;
+  /** Stops this one and takes it out of the list. */
+  readonly cancel: (key: number) => void;
+  /** Begins one that failed anew. */
+  readonly retry: (key: number) => void;
+}
+
+type Change =
+  | { readonly key: number; readonly set: Partial<FileUpload> & Pick<FileUpload, "file"> }
+  | { readonly key: number; readonly set: Partial<FileUpload> | undefined };
+
+function reduce(uploads: readonly FileUpload[], { key, set }: Change): readonly FileUpload[] {
+  if (!set) return uploads.filter((one) => one.key !== key);
+  if (uploads.some((one) => one.key === key)) {
+    return uploads.map((one) => (one.key === key ? { ...one, ...set } : one));
+  }
+  const { file } = set;
+  return file ? [...uploads, { key, file, status: "sending", sent: 0, total: file.size }] : uploads;
+}
+
+/** Uploads and how they are doing, in the order they were begun. They end with the component. */
+export function useUpload(darkroom: Pick<Darkroom, "upload">): Uploads {
+  const [uploads, change] = useReducer(reduce, []);
+  const running = useRef(
+    new Map<number, { readonly controller: AbortController; readonly run: () => void }>(),
+  );
+  const nextKey = useRef(0);
+
+  useEffect(() => {
+    const all = running.current;
+    return () => {
+      for (const { controller } of all.values()) controller.abort();
+      all.clear();
+    };
+  }, []);
+
+  const start = useCallback(
+    (key: number, file: Blob, options: Pick<UploadOptions, "preset" | "focus">) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      running.current.set(key, { controller, run: () => start(key, file, options) });
+      const tell = (set: Partial<FileUpload>) => {
+        if (!signal.aborted) change({ key, set });
+      };
+      change({ key, set: { file, status: "sending", sent: 0 } });
+      const all = async () => {
+        const { id, ready } = await darkroom.upload(file, { ...options, signal, onProgress: tell });
+        tell({ status: "developing", id });
+        tell({ status: "ready", image: await ready });
+      };
+      all().catch((error: Error) => tell({ status: "failed", error }));
+    },
+    [darkroom],
+  );
+
+  const upload = useCallback<Uploads["upload"]>(
+    (files, options = {}) => {
+      for (const file of files) start(nextKey.current++, file, options);
+    },
+    [start],
+  );
+  const cancel = useCallback((key: number) => {
+    running.current.get(key)?.controller.abort();
+    running.current.delete(key);
+    change({ key, set: undefined });
+  }, []);
+  const retry = useCallback((key: number) => running.current.get(key)?.run(), []);
+  return { uploads, upload, cancel, retry };
+}

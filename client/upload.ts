@@ -1,0 +1,162 @@
+/** One file, from the page to S3. */
+import type { Api } from "./api.ts";
+import { DarkroomError } from "./errors.ts";
+import { cancelParts, type PartsState, sendParts, startParts } from "./multipart.ts";
+import { retrying } from "./patience.ts";
+import { put } from "./send.ts";
+import { hash, type InParts, type Put, sign } from "./sign.ts";
+
+/** What an upload needs to be taken up again after a reload; plain JSON. */
+export interface UploadState {
+  readonly id: string;
+  /** Of the file, in bytes: another file cannot be taken up with this. */
+  readonly size: number;
+  readonly parts?: PartsState;
+}
+
+export interface UploadOptions {
+  /** Of `darkroom.config.ts`; its default where absent. */
+  readonly preset?: string | undefined;
+  /** What crops should keep: 0 to 1 from the left and the top. */
+  readonly focus?: { readonly x: number; readonly y: number } | undefined;
+  /** The file's own where absent. */
+  readonly name?: string | undefined;
+  /** Bytes that have left this computer, of all. Falls back when a connection breaks. */
+  readonly onProgress?: ((progress: { readonly sent: number; readonly total: number }) => void) | undefined;
+  /** Aborting leaves nothing behind on S3. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * In parts of 8 MiB also below the preset's threshold: a broken connection or a reload then costs no more than those
+   * that were on their way.
+   */
+  readonly parts?: boolean | undefined;
+  /** Told what to keep for `resume`, and undefined when there is nothing to take up any more. */
+  readonly onState?: ((state: UploadState | undefined) => void) | undefined;
+  /** What `onState` told before the page was reloaded. */
+  readonly resume?: UploadState | undefined;
+}
+
+/** A URL that has expired on arrival this often is no accident. */
+const MAX_SIGNATURES = 3;
+
+/** Resolves with the image's id when S3 has all of the file. */
+export async function sendFile(api: Api, file: Blob, options: UploadOptions): Promise<string> {
+  const { signal, onState } = options;
+  if (file.size === 0) throw new DarkroomError("file-empty");
+  try {
+    const id = (await pickUp(api, file, options)) ?? (await sendAnew(api, file, options));
+    onState?.(undefined);
+    return id;
+  } catch (error) {
+    // What a reload could take up stays as it is; all else is over.
+    if (signal?.aborted || !(error instanceof DarkroomError && error.retryable)) onState?.(undefined);
+    throw error;
+  }
+}
+
+async function pickUp(api: Api, file: Blob, options: UploadOptions): Promise<string | undefined> {
+  const { resume, signal } = options;
+  if (!resume || resume.size !== file.size) return undefined;
+  const { id, parts } = resume;
+  const there =
+    (await isThere(api, id, signal)) || (parts && (await sendInParts(api, file, id, parts, options)));
+  return there ? id : undefined;
+}
+
+async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<string> {
+  const { preset, focus, name, parts: inParts, onState, signal } = options;
+  const sha256 = await hash(file, signal);
+  for (let signatures = 1; ; signatures++) {
+    const described = { name: name ?? (file as Partial<File>).name ?? "", type: file.type, size: file.size };
+    const signed = await sign<Put | InParts>(
+      api,
+      { ...described, sha256, focus },
+      { preset, method: inParts ? "MULTIPART" : "PUT", signal },
+    );
+    const { id } = signed;
+    const state = { id, size: file.size };
+    if (signed.method === "MULTIPART") {
+      const parts = await startParts(api, signed, signal);
+      onState?.({ ...state, parts });
+      if (await sendInParts(api, file, id, parts, options)) return id;
+      throw new DarkroomError("upload-lost");
+    }
+    onState?.(state);
+    if (await sendWhole(api, file, signed, options)) return id;
+    if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
+  }
+}
+
+/** False when there is no such upload any more, open or complete. */
+async function sendInParts(
+  api: Api,
+  file: Blob,
+  id: string,
+  parts: PartsState,
+  { onProgress, signal, onState, resume }: UploadOptions,
+): Promise<boolean> {
+  try {
+    await sendParts(api, file, parts, { onProgress, signal, listed: resume?.parts === parts });
+    return true;
+  } catch (error) {
+    const { code, retryable } = error instanceof DarkroomError ? error : {};
+    // After a lost answer the upload is no longer open, and the image is there.
+    if (code === "upload-lost") return isThere(api, id, signal);
+    // Whoever keeps no state cannot take it up again.
+    if (!onState || !retryable) void cancelParts(api, parts);
+    throw error;
+  }
+}
+
+/** False when the signature has expired and must be made anew. */
+async function sendWhole(
+  api: Api,
+  file: Blob,
+  { id, url, headers }: Put,
+  { onProgress, signal }: UploadOptions,
+): Promise<boolean> {
+  const total = file.size;
+  let sent = 0;
+  let mayBeThere = false;
+  try {
+    await retrying(
+      () =>
+        put({
+          url,
+          headers,
+          body: file,
+          signal,
+          onProgress: (bytes) => {
+            sent = bytes;
+            // Also when no answer comes.
+            mayBeThere ||= sent === total;
+            onProgress?.({ sent, total });
+          },
+        }),
+      { signal },
+    );
+    return true;
+  } catch (error) {
+    // S3 may have got all of it, and only the answer was lost. Whoever aborts does not wait for the cleaning.
+    if (signal?.aborted && mayBeThere) void remove(api, id).catch(() => {});
+    if (!(error instanceof DarkroomError && error.code === "expired")) throw error;
+    return mayBeThere && (await isThere(api, id, signal));
+  }
+}
+
+/** Whether S3 has the original, by what the API says. */
+function isThere(api: Api, id: string, signal: AbortSignal | undefined): Promise<boolean> {
+  return api.call("GET", `/images/${encodeURIComponent(id)}`, { signal }).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof DarkroomError && (error.code === "not-found" || error.code === "gone"))
+        return false;
+      throw error;
+    },
+  );
+}
+
+/** Deletes an image and everything made of it. */
+export async function remove(api: Api, id: string): Promise<void> {
+  await api.call("DELETE", `/images/${encodeURIComponent(id)}`, { keepalive: true });
+}

@@ -1,0 +1,335 @@
+/** The client in a real Chromium against the whole local stack: real signatures, real CORS, real progress. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before, beforeEach } from "node:test";
+import type { BrowserContext, Page } from "playwright-core";
+import sharp from "sharp";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
+import { type Door, openDoor } from "./door.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+type Fault = NonNullable<Parameters<typeof startStack>[0]["s3Fault"]>;
+let fault: Fault | undefined;
+let stack: Stack;
+/** In front of S3. */
+let door: Door;
+let chromium: Chromium;
+let context: BrowserContext;
+let page: Page;
+let problems: string[];
+
+before(async () => {
+  stack = await startStack({ port: 0, data, logLevel: "error", s3Fault: (request) => fault?.(request) });
+  door = await openDoor(stack.s3);
+  // Read at the first request: browsers are sent to the door.
+  process.env["AWS_ENDPOINT_URL_S3"] = door.url;
+  chromium = await startChromium();
+});
+after(async () => {
+  await chromium?.close();
+  door?.close();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  fault = undefined;
+  await context?.close();
+  door.open();
+  ({ context, page, problems } = await chromium.open());
+  await page.evaluate((settings) => {
+    Object.assign(globalThis, { darkroom: client.createDarkroom(settings) });
+  }, settingsOf(stack));
+});
+
+declare global {
+  /** In the page. */
+  var darkroom: ReturnType<typeof client.createDarkroom>;
+}
+
+const jpeg = (width = 700, height = 500) =>
+  sharp({ create: { width, height, channels: 3, background: "#1f6f8b" } })
+    .jpeg()
+    .toBuffer();
+const base64 = async (bytes: Promise<Buffer>) => (await bytes).toString("base64");
+
+/** Runs `upload` in the page and says how it ended. */
+const uploadInPage = (bytes: string, name = "boat.jpg", type = "image/jpeg") =>
+  page.evaluate(
+    async ({ bytes, name, type }) => {
+      const file = new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type });
+      try {
+        const { id } = await darkroom.upload(file);
+        return { id };
+      } catch (error) {
+        const { name, code, message } = error as { name: string; code: string; message: string };
+        return { error: { name, code, message } };
+      }
+    },
+    { bytes, name, type },
+  );
+
+const status = async (id: string) => {
+  const headers = { authorization: `Bearer ${stack.uploadToken}` };
+  return (await fetch(`${stack.api}/images/${id}`, { headers })).status;
+};
+
+test("a photo goes up with progress, becomes ready, and Chromium shows its AVIF in a box that does not move", async () => {
+  const shown = await page.evaluate(
+    async (bytes) => {
+      const file = new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], "boat ⛵.jpg", {
+        type: "image/jpeg",
+      });
+      const progress: number[] = [];
+      const { id, ready } = await darkroom.upload(file, {
+        preset: "photo",
+        focus: { x: 0.5, y: 0.2 },
+        onProgress: ({ sent, total }) => progress.push(sent / total),
+      });
+      const image = await ready;
+      document.body.innerHTML = client.picture(image, {
+        alt: "A boat",
+        sizes: "300px",
+        loading: "eager",
+      }).html;
+      const img = document.querySelector("img");
+      if (!img) throw new Error("no img");
+      const before = img.getBoundingClientRect().height / img.getBoundingClientRect().width;
+      await img.decode();
+      const after = img.getBoundingClientRect().height / img.getBoundingClientRect().width;
+      return {
+        id,
+        same: id === image.id,
+        progress,
+        src: img.currentSrc,
+        box: [before, after],
+        background: getComputedStyle(img).backgroundImage.slice(0, 20),
+      };
+    },
+    await base64(jpeg()),
+  );
+  assert.match(shown.id, /^[0-9a-z]{26}$/);
+  assert.ok(shown.same);
+  assert.equal(shown.progress.at(-1), 1);
+  assert.match(shown.src, /\/w320\.[0-9a-z]+\.avif$/);
+  assert.deepEqual(shown.box, [500 / 700, 500 / 700]);
+  assert.match(shown.background, /^url\("data:image/);
+  assert.deepEqual(problems, []);
+});
+
+test("what is refused says so in a sentence, and nothing is sent", async () => {
+  const cases = [
+    [[], "boat.jpg", "image/jpeg", "file-empty", /^The file is empty\.$/],
+    [
+      [1, 2, 3],
+      "notes.txt",
+      "text/plain",
+      "type-not-accepted",
+      /^Files of this type are not accepted\. Its type is/,
+    ],
+  ] as const;
+  for (const [bytes, name, type, code, message] of cases) {
+    const { error } = await uploadInPage(Buffer.from(bytes).toString("base64"), name, type);
+    assert.equal(error?.code, code);
+    assert.match(error?.message ?? "", message);
+  }
+});
+
+test("a picture that is none is rejected at once, with the API's code and sentence", async () => {
+  const error = await page.evaluate(async () => {
+    const { ready } = await darkroom.upload(new File(["<html>"], "a.jpg", { type: "image/jpeg" }));
+    return ready.then(String, ({ code, message }) => ({ code, message }));
+  });
+  assert.deepEqual(error, {
+    code: "unsupported-format",
+    message: "This is not an image of a format we accept.",
+  });
+});
+
+test("an S3 that is busy is tried again; a signature that has expired is made anew", async () => {
+  const answers = [
+    { status: 503, code: "SlowDown" },
+    { status: 400, code: "ExpiredToken" },
+    { status: 500, code: "InternalError" },
+  ];
+  const keys = new Set<string>();
+  fault = ({ method, key }) => {
+    if (method !== "PUT" || !key?.startsWith("originals/")) return undefined;
+    keys.add(key);
+    return answers.shift();
+  };
+  const { id = "" } = await uploadInPage(await base64(jpeg()));
+  assert.deepEqual(answers, []);
+  assert.equal(keys.size, 2);
+  assert.equal([...keys][1], `originals/${id}`);
+  assert.notEqual(await status(id), 404);
+});
+
+test("signatures that are always late are the fault of a clock", async () => {
+  fault = ({ method, key }) =>
+    method === "PUT" && key?.startsWith("originals/")
+      ? { status: 403, code: "RequestTimeTooSkewed" }
+      : undefined;
+  const { error } = await uploadInPage(await base64(jpeg()));
+  assert.equal(error?.code, "clock-wrong");
+  assert.match(error?.message ?? "", /clock is wrong/);
+});
+
+test("when only S3's answer is lost, the next try finds the file written and that is success", async () => {
+  await page.evaluate(() => {
+    // The first request is done in full; its answer is never seen.
+    const Real = XMLHttpRequest;
+    let first = true;
+    globalThis.XMLHttpRequest = class extends Real {
+      readonly #deaf = first;
+      constructor() {
+        super();
+        first = false;
+      }
+      override get status() {
+        return this.#deaf ? 0 : super.status;
+      }
+    };
+  });
+  let puts = 0;
+  fault = ({ method, key }) => {
+    if (method === "PUT" && key?.startsWith("originals/")) puts++;
+    return undefined;
+  };
+  const { id = "" } = await uploadInPage(await base64(jpeg()));
+  assert.equal(puts, 2);
+  assert.notEqual(await status(id), 404);
+});
+
+test("an upload that is aborted half-way ends at once, with an AbortError, and leaves nothing on S3", async () => {
+  door.hold(500_000);
+  let id = "";
+  page.on("request", (request) => {
+    id ||= /originals\/([0-9a-z]{26})/.exec(request.url())?.[1] ?? "";
+  });
+  const ended = await page.evaluate(async () => {
+    const controller = new AbortController();
+    const file = new File([new Uint8Array(20_000_000)], "big.jpg", { type: "image/jpeg" });
+    return darkroom
+      .upload(file, { signal: controller.signal, onProgress: () => controller.abort() })
+      .then(String, ({ name }) => name);
+  });
+  assert.equal(ended, "AbortError");
+  assert.ok(id);
+  assert.equal(await status(id), 404);
+});
+
+test("a connection that is cut mid-way and comes back carries the upload on", async () => {
+  door.hold(500_000);
+  await page.exposeFunction("cut", async () => {
+    const failed = page.waitForEvent("requestfailed", (request) => request.method() === "PUT");
+    await context.setOffline(true);
+    door.cut();
+    await failed;
+    door.open();
+    await context.setOffline(false);
+  });
+  let tries = 0;
+  page.on("request", (request) => {
+    if (request.method() === "PUT") tries++;
+  });
+  const id = await page.evaluate(async () => {
+    let cut: Promise<void> | undefined;
+    const file = new File([new Uint8Array(20_000_000)], "big.jpg", { type: "image/jpeg" });
+    const { id } = await darkroom.upload(file, {
+      onProgress: () => {
+        cut ??= (globalThis as unknown as { cut: () => Promise<void> }).cut();
+      },
+    });
+    await cut;
+    return id;
+  });
+  assert.ok(tries > 1, `${tries} tries`);
+  assert.notEqual(await status(id), 404);
+});
+
+test("a token is asked for again when it is refused, once for each request", async () => {
+  const asked = await page.evaluate(async ({ endpoint, token }) => {
+    let asked = 0;
+    const late = client.createDarkroom({ endpoint, token: async () => (++asked === 1 ? "old" : token) });
+    const gone = client.createDarkroom({ endpoint, token: () => "old" });
+    const outcome = (one: typeof late) =>
+      one.waitUntilReady("00000000000000000000000000").then(String, ({ code }) => code);
+    return {
+      first: [await outcome(late), asked],
+      second: [await outcome(late), asked],
+      refused: await outcome(gone),
+    };
+  }, settingsOf(stack));
+  assert.deepEqual(asked, { first: ["not-found", 2], second: ["not-found", 2], refused: "token-refused" });
+});
+
+test("a file that changes on the disk is named as the reason", async () => {
+  const path = join(data, "changing.jpg");
+  writeFileSync(path, await jpeg());
+  await page.setContent('<input type="file">');
+  await page.setInputFiles("input", path);
+  writeFileSync(path, await jpeg(300, 300));
+  const error = await page.evaluate(async () => {
+    const file = document.querySelector("input")?.files?.[0];
+    return file && darkroom.upload(file).then(String, ({ code, message }) => ({ code, message }));
+  });
+  assert.deepEqual(error, {
+    code: "file-changed",
+    message: "The file was changed or removed while it was being uploaded. Choose it again.",
+  });
+});
+
+test("this computer's clock may be an hour off", async () => {
+  for (const hours of [-1, 1]) {
+    await page.clock.setSystemTime(Date.now() + hours * 3_600_000);
+    const { id = "" } = await uploadInPage(await base64(jpeg()));
+    assert.notEqual(await status(id), 404);
+  }
+});
+
+test("many files dropped at once go up, four at a time", async () => {
+  let most = 0;
+  let running = 0;
+  page.on("request", (request) => {
+    if (request.method() === "PUT") most = Math.max(most, ++running);
+  });
+  const end = (request: { method(): string }) => {
+    if (request.method() === "PUT") running--;
+  };
+  page.on("requestfinished", end);
+  page.on("requestfailed", end);
+  const ids = await page.evaluate(async () => {
+    const files = Array.from(
+      { length: 60 },
+      (_, i) => new File([`${i}`], `${i}.jpg`, { type: "image/jpeg" }),
+    );
+    const uploaded = await Promise.all(files.map((file) => darkroom.upload(file)));
+    return uploaded.map(({ id }) => id);
+  });
+  assert.equal(new Set(ids).size, 60);
+  assert.ok(most > 1 && most <= 4, `${most} at once`);
+  assert.deepEqual(problems, []);
+});
+
+test("after a reload the files that had not arrived are there to go on with, and then no more", async () => {
+  await page.evaluate(async () => {
+    const file = new File(["not yet sent"], "a.jpg", { type: "image/jpeg" });
+    await client.resumable(file, { preset: "avatar" });
+  });
+  await load(page);
+  const after = await page.evaluate(async (settings) => {
+    const darkroom = client.createDarkroom(settings);
+    const [one] = await client.unfinished();
+    if (!one) return undefined;
+    const { name, size } = one.file as File;
+    const { id } = await darkroom.upload(one.file, one.options);
+    return { name, size, preset: one.options.preset, id, left: (await client.unfinished()).length };
+  }, settingsOf(stack));
+  assert.deepEqual(
+    { ...after, id: after?.id.length },
+    { name: "a.jpg", size: 12, preset: "avatar", id: 26, left: 0 },
+  );
+});

@@ -1,0 +1,82 @@
+/** A real browser with the client in it, on a page whose origin is neither the API's nor S3's, so that CORS counts. */
+import { existsSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { build } from "esbuild";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type * as Client from "../../client/darkroom.ts";
+import type * as ResumeStore from "../../client/resume-store.ts";
+import type { Stack } from "../../local/stack.ts";
+
+declare global {
+  /** In the page. */
+  var client: typeof Client & typeof ResumeStore;
+}
+
+const ENTRY = `
+export * from "./client/darkroom.ts";
+export * from "./client/resume-store.ts";
+`;
+
+export interface Chromium {
+  /** A page with the client as `client`; `problems` collects what its console complains of. */
+  open(): Promise<{ page: Page; context: BrowserContext; problems: string[] }>;
+  close(): Promise<void>;
+}
+
+/** @throws Error where there is no Chromium: CHROMIUM_PATH says where, else Debian's */
+export async function startChromium(): Promise<Chromium> {
+  const executablePath = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
+  if (!existsSync(executablePath)) {
+    throw new Error(`There is no Chromium at ${executablePath}. Install one, or set CHROMIUM_PATH.`);
+  }
+  const { outputFiles } = await build({
+    stdin: { contents: ENTRY, resolveDir: process.cwd(), loader: "ts" },
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
+  const script = outputFiles[0]?.text ?? "";
+  const server = createServer((request, response) => {
+    const [type, body] =
+      request.url === "/client.js"
+        ? ["text/javascript", script]
+        : ["text/html", `<!doctype html><link rel="icon" href="data:,"><body></body>`];
+    response.writeHead(200, { "content-type": `${type}; charset=utf-8` }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://localhost:${(server.address() as AddressInfo).port}/`;
+  // Chromium's own sandbox needs a user namespace, which containers and root do not have.
+  const browser: Browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  return {
+    async open() {
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      const problems: string[] = [];
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+      });
+      page.on("pageerror", (error) => problems.push(String(error)));
+      await load(page, url);
+      return { page, context, problems };
+    },
+    async close() {
+      await browser.close();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Goes to the page, or to it again. */
+export async function load(page: Page, url = page.url()): Promise<void> {
+  await page.goto(url);
+  await page.evaluate(async () => {
+    // A variable, so that nobody looks for the file before the page does.
+    const path = "/client.js";
+    globalThis.client = (await import(path)) as typeof client;
+  });
+}
+
+/** What `createDarkroom` needs to reach the stack. */
+export const settingsOf = (stack: Stack) => ({ endpoint: stack.api, token: stack.uploadToken });

@@ -1,0 +1,235 @@
+/** Uploads in parts in a real Chromium: each part retried alone, aborted without a trace, taken up after a reload. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before, beforeEach } from "node:test";
+import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
+import type { BrowserContext, Page } from "playwright-core";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+/** Two parts of 8 MiB and a rest. */
+const SIZE = 20_000_000;
+/** Answers of S3 by part number, first to last; then it does as it should. */
+let faults: Record<string, { status: number; code: string }[]> = {};
+let stack: Stack;
+let s3: S3Client;
+let chromium: Chromium;
+let context: BrowserContext;
+let page: Page;
+/** Numbers of the parts that were sent, in order. */
+let sent: string[] = [];
+
+before(async () => {
+  stack = await startStack({
+    port: 0,
+    data,
+    logLevel: "error",
+    poll: false,
+    s3Fault: ({ method, query }) => {
+      const part = query.get("partNumber");
+      if (method !== "PUT" || part === undefined) return undefined;
+      sent.push(part);
+      return faults[part]?.shift();
+    },
+  });
+  const { env } = stack;
+  s3 = new S3Client({
+    endpoint: stack.s3,
+    region: env["AWS_REGION"] ?? "",
+    forcePathStyle: true,
+    credentials: {
+      accessKeyId: env["AWS_ACCESS_KEY_ID"] ?? "",
+      secretAccessKey: env["AWS_SECRET_ACCESS_KEY"] ?? "",
+    },
+  });
+  chromium = await startChromium();
+});
+after(async () => {
+  await chromium?.close();
+  s3?.destroy();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  faults = {};
+  sent = [];
+  await context?.close();
+  ({ context, page } = await chromium.open());
+  await page.evaluate((settings) => {
+    Object.assign(globalThis, { settings });
+  }, settingsOf(stack));
+});
+
+declare global {
+  /** In the page. */
+  var settings: Parameters<typeof client.createDarkroom>[0];
+}
+
+const openUploads = async () => {
+  const listed = await s3.send(
+    new ListMultipartUploadsCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "", Prefix: "originals/" }),
+  );
+  return listed.Uploads ?? [];
+};
+
+/** Bytes of the original that S3 has. */
+async function originalSize(id: string): Promise<number | undefined> {
+  return s3
+    .send(new HeadObjectCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "", Key: `originals/${id}` }))
+    .then(({ ContentLength }) => ContentLength);
+}
+
+const uploadInPage = () =>
+  page.evaluate(async (size) => {
+    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+    let last = 0;
+    const { id } = await client.createDarkroom(settings).upload(file, {
+      parts: true,
+      onProgress: (progress) => {
+        last = progress.sent;
+      },
+    });
+    return { id, last };
+  }, SIZE);
+
+test("parts that fail are sent again alone, and a late signature is made anew", async () => {
+  faults = { "2": [{ status: 503, code: "SlowDown" }], "3": [{ status: 403, code: "RequestTimeTooSkewed" }] };
+  const { id, last } = await uploadInPage();
+  assert.equal(last, SIZE);
+  assert.deepEqual(sent.toSorted(), ["1", "2", "2", "3", "3"]);
+  assert.equal(await originalSize(id), SIZE);
+  assert.deepEqual(await openUploads(), []);
+});
+
+test("a token that expires between two parts is asked for again", async () => {
+  let refused = 0;
+  await page.route(/\/s3\/multipart\/[^/]+\/2\?/, (route) => {
+    if (route.request().method() !== "GET" || refused++ > 0) return route.continue();
+    return route.fulfill({
+      status: 401,
+      headers: { "access-control-allow-origin": "*" },
+      contentType: "application/problem+json",
+      body: JSON.stringify({ code: "unauthenticated", detail: "The token has expired." }),
+    });
+  });
+  const { id, asked } = await page.evaluate(async (size) => {
+    let asked = 0;
+    const token = async () => {
+      asked++;
+      return String(settings.token);
+    };
+    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+    const { id } = await client.createDarkroom({ ...settings, token }).upload(file, { parts: true });
+    return { id, asked };
+  }, SIZE);
+  assert.equal(asked, 2);
+  assert.equal(await originalSize(id), SIZE);
+});
+
+test("an answer to the completion that is lost does not lose the image", async () => {
+  let tries = 0;
+  await page.route(/\/complete\?/, async (route) => {
+    if (route.request().method() !== "POST" || tries++ > 0) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  const { id } = await uploadInPage();
+  assert.equal(tries, 2);
+  assert.equal(await originalSize(id), SIZE);
+});
+
+test("aborting cleans up on S3", async () => {
+  // Until then it waits, as the part never succeeds.
+  faults = { "2": Array.from({ length: 7 }, () => ({ status: 503, code: "SlowDown" })) };
+  const cleaned = page.waitForResponse((response) => response.request().method() === "DELETE");
+  const ended = await page.evaluate(async (size) => {
+    const controller = new AbortController();
+    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+    const states: boolean[] = [];
+    const name = await client
+      .createDarkroom(settings)
+      .upload(file, {
+        parts: true,
+        signal: controller.signal,
+        onState: (state) => states.push(state !== undefined),
+        onProgress: ({ sent }) => {
+          if (sent > 8_388_608) controller.abort();
+        },
+      })
+      .then(String, ({ name }) => name);
+    return { name, states };
+  }, SIZE);
+  assert.deepEqual(ended, { name: "AbortError", states: [true, false] });
+  assert.equal((await cleaned).status(), 200);
+  assert.deepEqual(await openUploads(), []);
+});
+
+test("a reload mid-way costs only the part that was on its way", async () => {
+  faults = { "3": Array.from({ length: 7 }, () => ({ status: 503, code: "SlowDown" })) };
+  const arrived = (part: number) =>
+    page.waitForResponse(
+      (response) =>
+        response.url().includes(`partNumber=${part}&`) &&
+        response.request().method() === "PUT" &&
+        response.status() === 200,
+    );
+  const both = Promise.all([arrived(1), arrived(2)]);
+  await page.evaluate(async (size) => {
+    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+    // Left alone: the page will be gone before it ends.
+    client
+      .createDarkroom(settings)
+      .upload(file, await client.resumable(file))
+      .catch(() => {});
+  }, SIZE);
+  await both;
+  await load(page);
+  faults = {};
+  sent = [];
+  const after = await page.evaluate(
+    async ({ settings }) => {
+      const [one, ...more] = await client.unfinished();
+      if (!one || more.length > 0) return undefined;
+      const progress: number[] = [];
+      const { id } = await client
+        .createDarkroom(settings)
+        .upload(one.file, { ...one.options, onProgress: (now) => progress.push(now.sent) });
+      return { id, first: progress[0], left: (await client.unfinished()).length };
+    },
+    { settings: settingsOf(stack) },
+  );
+  assert.deepEqual(sent, ["3"]);
+  assert.deepEqual({ ...after, id: "" }, { id: "", first: 2 * 8_388_608, left: 0 });
+  assert.equal(await originalSize(after?.id ?? ""), SIZE);
+  assert.deepEqual(await openUploads(), []);
+});
+
+test("what S3 has thrown away meanwhile is begun anew", async () => {
+  const state = await page.evaluate(async (size) => {
+    const darkroom = client.createDarkroom(settings);
+    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+    let state: Parameters<NonNullable<import("../../client/darkroom.ts").UploadOptions["onState"]>>[0];
+    const controller = new AbortController();
+    await darkroom
+      .upload(file, {
+        parts: true,
+        signal: controller.signal,
+        onState: (now) => {
+          if (!now) return;
+          state = now;
+          controller.abort();
+        },
+      })
+      .catch(() => {});
+    // The abort's own cleaning may still be on its way; once more is no harm.
+    const { key = "", uploadId = "" } = state?.parts ?? {};
+    await darkroom.api.call("DELETE", `/s3/multipart/${encodeURIComponent(uploadId)}?key=${key}`);
+    const { id } = await darkroom.upload(file, { parts: true, resume: state });
+    return { before: state?.id, after: id };
+  }, SIZE);
+  assert.notEqual(state.before, state.after);
+  assert.equal(await originalSize(state.after), SIZE);
+});

@@ -1,0 +1,107 @@
+/** The React layer, rendered by React: on the server as markup, in Chromium as a page that uploads. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { build } from "esbuild";
+import { createElement } from "react";
+import { renderToStaticMarkup } from "react-dom/server";
+import sharp from "sharp";
+import { type Image, picture } from "../../client/darkroom.ts";
+import { Picture } from "../../client/react.ts";
+import { startStack } from "../../local/stack.ts";
+import { settingsOf, startChromium } from "./chromium.ts";
+
+const image: Image = {
+  id: "x",
+  status: "ready",
+  source: { bytes: 1, width: 1000, height: 500, alpha: false },
+  placeholder: { thumbhash: "", dataUrl: "data:image/webp;base64,AAAA", color: "#7a8b99" },
+  variants: ["avif", "webp", "jpeg"].flatMap((format) =>
+    [320, 640].map((width) => ({
+      name: `w${width}`,
+      format,
+      type: `image/${format}`,
+      width,
+      height: width / 2,
+      bytes: 1,
+      url: `https://cdn.example/w${width}.${format}?a=1&b=2`,
+    })),
+  ),
+  pending: [],
+  processedAt: "2026-05-01T10:00:00Z",
+};
+
+/** Attributes by tag; names in lower case and sorted, as their order and case mean nothing in HTML. */
+const tags = (html: string) =>
+  [...html.matchAll(/<(\/?\w+)([^>]*)>/g)].map(([, name, attributes = ""]) => [
+    name,
+    [...attributes.matchAll(/([\w-]+)="([^"]*)"/g)]
+      .map(([, attribute = "", value]) => `${attribute.toLowerCase()}=${value}`)
+      .sort(),
+  ]);
+
+test("<Picture> renders what picture() writes", () => {
+  const options = { alt: 'A "boat" <3', sizes: "50vw" };
+  const html = renderToStaticMarkup(createElement(Picture, { image, ...options, className: "hero" }));
+  assert.deepEqual(tags(html), tags(picture(image, { ...options, class: "hero" }).html));
+  const styled = renderToStaticMarkup(createElement(Picture, { image, alt: "", style: { borderRadius: 4 } }));
+  assert.match(styled, /style="background:[^"]+;border-radius:4px"/);
+});
+
+const APP = `
+import { createElement as h } from "react";
+import { createRoot } from "react-dom/client";
+import { createDarkroom } from "./client/darkroom.ts";
+import { Picture, useUpload } from "./client/react.ts";
+export function start(settings) {
+  const darkroom = createDarkroom(settings);
+  function App() {
+    const { uploads, upload, cancel } = useUpload(darkroom);
+    return h("main", null,
+      h("input", { type: "file", multiple: true, onChange: (event) => upload(event.target.files) }),
+      uploads.map(({ key, file, status, image, error }) => h("p", { key, id: file.name.split(".")[0], className: status },
+        image ? h(Picture, { image, alt: file.name, sizes: "100px" }) : error?.message,
+        h("button", { onClick: () => cancel(key) }, "Remove"))));
+  }
+  createRoot(document.body.appendChild(document.createElement("div"))).render(h(App));
+}`;
+
+test("useUpload takes files from an input to pictures on the page, and says what is wrong with the others", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: APP, resolveDir: process.cwd(), loader: "ts" },
+    bundle: true,
+    format: "iife",
+    globalName: "app",
+    define: { "process.env.NODE_ENV": '"production"' },
+    write: false,
+  });
+  const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+  const stack = await startStack({ port: 0, data, logLevel: "error" });
+  const chromium = await startChromium();
+  try {
+    const { page, problems } = await chromium.open();
+    await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+    await page.evaluate((settings) => {
+      (globalThis as unknown as { app: { start: (settings: object) => void } }).app.start(settings);
+    }, settingsOf(stack));
+    const buffer = await sharp({ create: { width: 400, height: 300, channels: 3, background: "#1f6f8b" } })
+      .jpeg()
+      .toBuffer();
+    await page.setInputFiles("input", [
+      { name: "boat.jpg", mimeType: "image/jpeg", buffer },
+      { name: "none.jpg", mimeType: "image/jpeg", buffer: Buffer.from("<html>") },
+    ]);
+    await page.waitForSelector("#boat.ready img[alt='boat.jpg']");
+    await page.waitForSelector("#none.failed");
+    assert.match((await page.textContent("#none")) ?? "", /^This is not an image of a format we accept\./);
+    await page.click("#none button");
+    assert.equal(await page.locator("p").count(), 1);
+    assert.deepEqual(problems, []);
+  } finally {
+    await chromium.close();
+    await stack.close();
+    rmSync(data, { recursive: true, force: true });
+  }
+});
