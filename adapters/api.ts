@@ -141,7 +141,8 @@ function parseBody<T>(event: APIGatewayProxyEventV2, schema: v.GenericSchema<unk
 
 /** What was expected, without repeating what the user sent. */
 function sentence(issue: v.BaseIssue<unknown>): string {
-  if (issue.kind !== "schema") return issue.message.replace(/ but received .*$/s, "");
+  if (issue.kind !== "schema") return issue.message.replace(/(:| but) received .*$/is, "");
+  if (issue.received === "undefined") return "is missing";
   return issue.expected === "never" ? "is not known here" : `expected ${issue.expected ?? "another value"}`;
 }
 
@@ -150,10 +151,12 @@ function render({ status, headers, json, xml }: ApiResponse): APIGatewayProxyStr
     // Without a charset: Uppy compares the whole of it before it reads an error.
     return { statusCode: status, headers: { "content-type": "application/xml", ...headers }, body: xml };
   }
-  if (json === undefined) return { statusCode: status, headers: { ...headers } };
+  // A token in the path is no header that would keep shared caches off.
+  const cacheControl = { "cache-control": "private, no-cache" };
+  if (json === undefined) return { statusCode: status, headers: { ...cacheControl, ...headers } };
   return {
     statusCode: status,
-    headers: { "content-type": "application/json", ...headers },
+    headers: { "content-type": "application/json", ...cacheControl, ...headers },
     body: JSON.stringify(json),
   };
 }

@@ -12,6 +12,7 @@ import { DarkroomError } from "../core/errors.ts";
 import { ownerOf } from "../core/keys.ts";
 import { environment } from "./environment.ts";
 
+/** @throws DarkroomError `unauthenticated`; `unavailable` where the provider's keys cannot be had */
 export type Authenticate = (token: string | undefined, where: "header" | "path") => Promise<Caller>;
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -33,6 +34,23 @@ const Claims = v.object({
 /** A token in a path ends up in histories and referrers: it must not live long. */
 const PATH_TOKEN_SECONDS = 3600;
 
+/**
+ * What jose throws because of the token. Everything else is the provider's fault, for which nobody may be logged out:
+ * fetch's TypeError, a time-out, and the bare JOSEError for an answer that is not 200 or not JSON.
+ */
+const tokensFaults = [
+  joseErrors.JWTExpired,
+  joseErrors.JWTClaimValidationFailed,
+  joseErrors.JWTInvalid,
+  joseErrors.JWSInvalid,
+  joseErrors.JWSSignatureVerificationFailed,
+  joseErrors.JOSEAlgNotAllowed,
+  joseErrors.JOSENotSupported,
+  joseErrors.JWKSNoMatchingKey,
+  joseErrors.JWKSMultipleMatchingKeys,
+];
+const tokensFault = (error: unknown) => tokensFaults.some((fault) => error instanceof fault);
+
 export function authenticator(now: () => Date): Authenticate {
   const { AUTH_SECRET, AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE } = environment(
     "AUTH_SECRET",
@@ -50,10 +68,10 @@ export function authenticator(now: () => Date): Authenticate {
     ? createRemoteJWKSet(new URL(AUTH_JWKS_URL), { timeoutDuration: 1500 })
     : undefined;
 
-  const verify = async (token: string): Promise<JWTPayload> => {
+  const verify = async (token: string, alg: string | undefined): Promise<JWTPayload> => {
     const common = { currentDate: now(), requiredClaims: ["exp", "sub"], clockTolerance: 5 };
     // The algorithm is chosen by what is configured; a token may only pick among these, never `none`.
-    const symmetric = decodeProtectedHeader(token).alg === "HS256";
+    const symmetric = alg === "HS256";
     if (symmetric && secret)
       return (await jwtVerify(token, secret, { ...common, algorithms: ["HS256"] })).payload;
     if (!symmetric && keys && AUTH_ISSUER && AUTH_AUDIENCE) {
@@ -67,18 +85,13 @@ export function authenticator(now: () => Date): Authenticate {
     if (!token) throw refused("Send a token: Authorization: Bearer …");
     let payload: JWTPayload;
     try {
-      payload = await verify(token);
+      payload = await verify(token, algorithmOf(token));
     } catch (error) {
       if (error instanceof joseErrors.JWTExpired) throw refused("The token has expired; get a new one.");
-      if (
-        error instanceof joseErrors.JWKSTimeout ||
-        !(error instanceof joseErrors.JOSEError || error instanceof TypeError)
-      ) {
-        throw new DarkroomError("unavailable", "The keys that verify tokens cannot be reached.", {
-          cause: error,
-        });
-      }
-      throw refused("The token is not valid here.");
+      if (tokensFault(error)) throw refused("The token is not valid here.");
+      throw new DarkroomError("unavailable", "The keys that verify tokens cannot be reached.", {
+        cause: error,
+      });
     }
     const claims = v.safeParse(Claims, payload);
     if (!claims.success)
@@ -87,6 +100,15 @@ export function authenticator(now: () => Date): Authenticate {
       );
     return callerOf(claims.output, where, now());
   };
+}
+
+function algorithmOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).alg;
+  } catch {
+    // A TypeError, as of a fetch that failed, but of the token's making.
+    throw new joseErrors.JWSInvalid("no protected header");
+  }
 }
 
 function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path", now: Date): Caller {

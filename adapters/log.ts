@@ -5,7 +5,9 @@ const levels = ["debug", "info", "warn", "error"] as const;
 
 /** @param base fields of every line, such as the request's id */
 export function jsonLog(minimum: string | undefined, base: Record<string, unknown> = {}): Log {
-  const from = Math.max(0, levels.indexOf((minimum ?? "info") as (typeof levels)[number]));
+  // A level nobody knows is no reason to say everything.
+  const known = levels.find((level) => level === minimum?.toLowerCase()) ?? "info";
+  const from = levels.indexOf(known);
   return (level, event, fields = {}) => {
     if (levels.indexOf(level) < from) return;
     process.stdout.write(
@@ -14,12 +16,14 @@ export function jsonLog(minimum: string | undefined, base: Record<string, unknow
   };
 }
 
-/** What of an unexpected error may stand in a log: its kind and where, with signatures and tokens blacked out. */
+/** What names a secret, in URLs, headers and JSON, up to the secret itself. */
+const SECRETS =
+  /(x-amz-(?:signature|security-token|credential)["']?\s*[=:]\s*["']?|\bsignature=|\bbearer\s+|\/t\/)[^\s&/"',]+/gi;
+
+/** What of an unexpected error may stand in a log: its kind and where, and why, with secrets blacked out. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { error: typeof error };
-  const stack = (error.stack ?? error.message).replaceAll(
-    /((?:X-Amz-(?:Signature|Security-Token|Credential)=)|(?:Bearer )|(?:\/t\/))[^\s&/"']+/gi,
-    "$1…",
-  );
-  return { error: error.name, stack };
+  const stack = (error.stack ?? error.message).replaceAll(SECRETS, "$1…");
+  const cause = error.cause === undefined ? {} : { cause: errorFields(error.cause) };
+  return { error: error.name, stack, ...cause };
 }

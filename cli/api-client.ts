@@ -73,15 +73,24 @@ export class Refused extends Error {
 }
 
 const MAX_TRIES = 5;
+/** What a busy server asks for is waited for so often. */
+const MAX_WAITS = 20;
 /** 200 ms, doubled. */
 const pauseBefore = (attempt: number) => setTimeout(100 * 2 ** attempt);
 
 /** A request that is repeated while the network or the server is to blame. */
 async function request(url: string, init: () => Promise<RequestInit> | RequestInit): Promise<Response> {
+  let waits = 0;
   for (let attempt = 1; ; attempt++) {
     let failure: unknown;
     try {
       const response = await fetch(url, await init());
+      if (response.status === 429 && waits++ < MAX_WAITS) {
+        await response.body?.cancel();
+        await setTimeout(1000 * Math.min(60, Number(response.headers.get("retry-after")) || 1));
+        attempt--;
+        continue;
+      }
       if (response.status < 500 && response.status !== 429) return response;
       failure = `${response.status}`;
       if (attempt >= MAX_TRIES) return response;
@@ -122,7 +131,7 @@ export async function sendFile(target: Target, file: LocalFile, preset: string |
 async function refusedUnlessExpired(answer: Response, attempt: number): Promise<void> {
   const text = await answer.text();
   const code = /<Code>([A-Za-z]+)<\/Code>/.exec(text)?.[1] ?? String(answer.status);
-  const expired = answer.status === 403 && /expired/i.test(text);
+  const expired = (answer.status === 403 || answer.status === 400) && /expired/i.test(text);
   if (!expired || attempt >= MAX_TRIES)
     throw new Refused(code, /<Message>([^<]+)/.exec(text)?.[1] ?? "S3 refused the file.");
 }

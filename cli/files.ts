@@ -9,14 +9,21 @@ const EXTENSIONS = new Set(extensionsOf(formatNames));
 /**
  * Files as named, and those in folders that look like images, depth first; neither hidden ones nor links inside
  * folders, which may lead in circles.
- * @throws the file system's own error for a path that is not there
+ * @throws Error that names the path which is not there
  */
 export async function* findFiles(paths: readonly string[]): AsyncGenerator<string> {
   for (const path of paths) {
-    if ((await stat(path)).isDirectory()) yield* imagesIn(path);
+    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+      const reason = error.code === "ENOENT" ? "there is no such file or folder" : error.message;
+      throw new Error(`${printable(path)}: ${reason}.`, { cause: error });
+    });
+    if (found.isDirectory()) yield* imagesIn(path);
     else yield path;
   }
 }
+
+/** Without what a terminal would take for commands. */
+export const printable = (path: string) => path.replaceAll(/\p{Cc}/gu, "?");
 
 async function* imagesIn(folder: string): AsyncGenerator<string> {
   for await (const entry of await opendir(folder)) {

@@ -10,7 +10,7 @@ import {
   type Target,
   waitUntilReady,
 } from "./api-client.ts";
-import { findFiles } from "./files.ts";
+import { findFiles, printable } from "./files.ts";
 import { bar, bytes, duration, ProgressLine, paint, table } from "./terminal.ts";
 
 interface UploadOptions {
@@ -100,7 +100,7 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
         progress.print(
           options.json
             ? JSON.stringify({ path, error: { code, message } })
-            : `${paint("red", "✗")} ${path}  ${paint("red", code)}: ${message}`,
+            : `${paint("red", "✗")} ${printable(path)}  ${paint("red", code)}: ${message}`,
         );
         if (error instanceof CliError) return;
       }
@@ -120,7 +120,7 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
 
 function describe(path: string, image: Metadata, withTable: boolean): string {
   const { width = 0, height = 0, bytes: size = 0 } = image.source ?? {};
-  const title = `${paint("green", "✓")} ${path}  ${image.id}  ${width} × ${height}, ${bytes(size)}, developed in ${image.durationMs} ms`;
+  const title = `${paint("green", "✓")} ${printable(path)}  ${image.id}  ${width} × ${height}, ${bytes(size)}, developed in ${image.durationMs} ms`;
   if (!withTable) return `${title}, ${image.variants.length} variants`;
   const rows = image.variants.map((variant) => [
     variant.name,

@@ -1,6 +1,6 @@
 /** The index of images that need attention: `failures/{failed|rejected}/{id}.json`. */
 import { readRevision } from "./commit.ts";
-import { errors } from "./errors.ts";
+import { type ErrorCode, errors } from "./errors.ts";
 import { ATTENTION, type Attention, failureKey } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ObjectStore } from "./ports.ts";
@@ -21,7 +21,9 @@ function attentionOf(document: Metadata | undefined): AttentionEntry | undefined
   const problem = document.lastError ?? (document.error && { ...document.error, at: document.processedAt });
   if (!problem) return undefined;
   const { code, message, at } = problem;
-  const status = errors[code].outcome === "failed" ? "failed" : "rejected";
+  // A code of another release counts as the file's fault, as most are.
+  const known = Object.hasOwn(errors, code) ? errors[code as ErrorCode].outcome : "rejected";
+  const status = document.status === "failed" || known === "failed" ? "failed" : "rejected";
   return { id: document.id, status, code, message, preset: document.preset, at };
 }
 

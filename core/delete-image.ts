@@ -18,7 +18,12 @@ export interface DeleteDeps {
 export async function deleteImage(
   deps: DeleteDeps,
   id: string,
-  upload: { owner?: string | undefined; uploadedAt?: string | undefined } = {},
+  upload: {
+    owner?: string | undefined;
+    uploadedAt?: string | undefined;
+    /** Seen to be gone: deleting it again would only make another event, for ever in a bucket that keeps versions. */
+    originalGone?: boolean;
+  } = {},
 ): Promise<Metadata | undefined> {
   const found = await readRevision(deps.media, id);
   const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
@@ -27,13 +32,13 @@ export async function deleteImage(
   const { document } = await commit(deps, id, found, (current) =>
     current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
   );
-  await purge(deps, id);
+  await purge(deps, id, upload.originalGone);
   return document;
 }
 
 /** Removes all that lies under the id but the tombstone and the owner's entry. Idempotent. */
-export async function purge({ uploads, media }: DeleteDeps, id: string): Promise<void> {
-  await uploads.delete(originalKey(id));
+export async function purge({ uploads, media }: DeleteDeps, id: string, originalGone = false): Promise<void> {
+  if (!originalGone) await uploads.delete(originalKey(id));
   for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
   let after: string | undefined;
   do {

@@ -58,7 +58,9 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
     throw error;
   }
   if (!original) {
-    await deleteImage(deps, id);
+    // A job may name an image that is signed for and not uploaded yet: nothing to delete, or it never could be.
+    if (task.kind === "job" && !current) return skipped("unknown");
+    await deleteImage(deps, id, { originalGone: true });
     return { id, status: "deleted" };
   }
 

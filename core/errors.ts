@@ -18,7 +18,7 @@ const table = {
   },
   unauthenticated: { outcome: "answer", status: 401, sentence: "A valid bearer token is required." },
   forbidden: { outcome: "answer", status: 403, sentence: "This token does not allow that." },
-  "not-found": { outcome: "answer", status: 404, sentence: "There is no such thing here." },
+  "not-found": { outcome: "answer", status: 404, sentence: "There is none of that name here." },
   gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
   "body-too-large": { outcome: "answer", status: 413, sentence: "The request body is larger than 64 KB." },
   "type-not-accepted": { outcome: "answer", status: 422, sentence: "Files of this type are not accepted." },

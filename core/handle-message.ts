@@ -57,7 +57,7 @@ async function perform(
 /** An original was deleted by other means than ours: console, lifecycle, a script. */
 async function removeImage(deps: DeleteDeps, { id }: ImageTask): Promise<Outcome> {
   if (await deps.uploads.head(originalKey(id))) return { id, status: "skipped", reason: "written again" };
-  await deleteImage(deps, id);
+  await deleteImage(deps, id, { originalGone: true });
   return { id, status: "deleted" };
 }
 
@@ -68,6 +68,8 @@ async function failImage(
   const { id } = task;
   const found = await readRevision(deps.media, id);
   const original = await deps.uploads.head(originalKey(id));
+  if (task.kind === "job" && !original && !found.document)
+    return { id, status: "skipped", reason: "unknown" };
   // Where there is a tombstone already, this is the last that will be heard of an original written after it.
   if (!original || found.document?.status === "deleted") {
     await deleteImage(deps, id);

@@ -28,7 +28,14 @@ export const UploadRequest = v.strictObject({
   /** `MULTIPART` is also the answer to a PUT of a file above the preset's threshold. */
   method: v.optional(v.picklist(["PUT", "POST", "MULTIPART"]), "PUT"),
   /** For another owner; needs the admin scope. */
-  owner: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(1024))),
+  owner: v.optional(
+    v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(1024),
+      v.check((owner) => owner.isWellFormed(), "not Unicode"),
+    ),
+  ),
   files: v.pipe(
     v.array(File),
     v.minLength(1, "at least one file"),

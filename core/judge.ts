@@ -7,7 +7,7 @@ import { imagePrefix } from "./keys.ts";
 import type { Metadata, Source, Variant, Verdict } from "./metadata.ts";
 import { gate, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "./plan.ts";
 import type { ObjectStore, Pixels, StoredObject } from "./ports.ts";
-import type { Config } from "./preset.ts";
+import type { Config, Preset } from "./preset.ts";
 import type { UploadMetadata } from "./upload-metadata.ts";
 
 export interface JudgeDeps extends DeleteDeps {
@@ -38,8 +38,13 @@ export async function judge(
   let source: Source = { bytes: original.size, etag: original.etag };
   try {
     const preset = deps.config.presets.get(submission.presetName);
-    if (!preset) throw new DarkroomError("unknown-preset");
-    const bytes = await readOriginal(original, preset.maxBytes);
+    const refusal = refusalOf(original.size, preset);
+    if (!preset || refusal) {
+      // An answer left unread keeps its connection; fifty of them would stall everybody.
+      await original.body[Symbol.asyncIterator]().return?.();
+      throw new DarkroomError(refusal ?? "unknown-preset");
+    }
+    const bytes = await readOriginal(original);
     const sha256 = createHash("sha256").update(bytes).digest();
     const hash = sha256.toString("hex");
     source = { ...source, sha256: hash };
@@ -91,12 +96,16 @@ export async function judge(
   }
 }
 
-async function readOriginal(original: StoredObject, maxBytes: number): Promise<Buffer> {
-  const refused = original.size > maxBytes ? "too-large" : original.size === 0 ? "empty" : undefined;
-  if (refused) {
-    await original.body[Symbol.asyncIterator]().return?.();
-    throw new DarkroomError(refused);
-  }
+/** What can be said of an original before it is read. */
+function refusalOf(
+  size: number,
+  preset: Preset | undefined,
+): "unknown-preset" | "too-large" | "empty" | undefined {
+  if (!preset) return "unknown-preset";
+  return size > preset.maxBytes ? "too-large" : size === 0 ? "empty" : undefined;
+}
+
+async function readOriginal(original: StoredObject): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of original.body) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);

@@ -53,9 +53,13 @@ function parseRecord(record: unknown, bucket: string): Task {
   if (id === undefined) return { kind: "ignored", reason: "not a key of ours" };
   const event = text(child(record, "eventName")) ?? "";
   const sequencer = text(child(object, "sequencer"));
+  const etag = text(child(object, "eTag"))?.replaceAll('"', "");
+  // Both go on into requests and documents.
+  if (!/^[0-9A-Fa-f]{0,64}$/.test(sequencer ?? "") || !/^[\x21-\x7e]{0,128}$/.test(etag ?? "")) {
+    return { kind: "ignored", reason: "a malformed event" };
+  }
   const sequence = sequencer ? { sequencer } : {};
   if (event.startsWith("ObjectCreated:")) {
-    const etag = text(child(object, "eTag"))?.replaceAll('"', "");
     return { kind: "created", id, ...sequence, ...(etag ? { etag } : {}) };
   }
   if (event.startsWith("ObjectRemoved:") || event.startsWith("LifecycleExpiration:"))

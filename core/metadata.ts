@@ -3,22 +3,19 @@
  * no owner, no file name, nothing from EXIF but the date.
  */
 import * as v from "valibot";
-import { codesOf, type ErrorCode } from "./errors.ts";
-import { formatNames, outputFormats } from "./formats.ts";
+import type { ErrorCode } from "./errors.ts";
 import { compareSequencers } from "./message.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** ISO 8601 in UTC. */
 const time = v.pipe(v.string(), v.isoTimestamp());
 const KeyAt = v.object({ key: v.string(), at: time });
-const Problem = v.object({
-  code: v.picklist([...codesOf("rejected"), ...codesOf("failed")]),
-  message: v.string(),
-});
+/** Codes and formats are read as text: another release, before or after this one, may know other ones. */
+const Problem = v.object({ code: v.string(), message: v.string() });
 
 const Variant = v.object({
   name: v.string(),
-  format: v.picklist(outputFormats),
+  format: v.string(),
   type: v.string(),
   width: count,
   height: count,
@@ -35,7 +32,7 @@ const Source = v.object({
   etag: v.string(),
   /** By content, not as declared; these are absent where the file could not be read that far. */
   type: v.optional(v.string()),
-  format: v.optional(v.picklist(formatNames)),
+  format: v.optional(v.string()),
   /** Pixels, after orientation. */
   width: v.optional(count),
   height: v.optional(count),
@@ -64,7 +61,7 @@ export const MetadataSchema = v.object({
   /** Digest of the whole preset these variants were made by. */
   recipe: v.optional(v.string()),
   /** Formats still to come. */
-  pending: v.array(v.picklist(outputFormats)),
+  pending: v.array(v.string()),
   uploadedAt: v.optional(time),
   processedAt: time,
   /** How long the pixel work took. */
@@ -121,7 +118,7 @@ export function transition(
   const now = at.toISOString();
 
   if (verdict.error && current?.status === "ready" && (sameSource || verdict.status === "failed")) {
-    const code = verdict.error.code as NonNullable<Metadata["lastError"]>["code"];
+    const { code } = verdict.error;
     return { write: { ...current, lastError: { code, message: verdict.error.message, at: now } } };
   }
   if (verdict.status === "failed" && current && current.status !== "failed") return { stop: "done" };
@@ -157,7 +154,7 @@ export function transition(
         ...dropped.map(({ key }) => ({ key, at: now })),
       ],
       deleting: current?.deleting ?? [],
-      error: verdict.error as Metadata["error"],
+      error: verdict.error,
     }),
   };
 }

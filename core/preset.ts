@@ -19,6 +19,10 @@ export const PIPELINE_VERSION = 1;
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
 const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
 const outputFormat = v.picklist(outputFormats);
+const qualities = Object.fromEntries(outputFormats.map((name) => [name, quality])) as Record<
+  OutputFormat,
+  typeof quality
+>;
 const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/, "a colour such as #ffffff"));
 /** A variant's name stands in its key and in `ladder` names (`w640`). */
 const variantName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
@@ -75,9 +79,7 @@ const Preset = v.pipe(
         widths: v.pipe(v.array(side), v.minLength(1)),
         formats: v.pipe(v.array(outputFormat), v.minLength(1)),
         /** By format, where it should differ from the format's own. */
-        quality: v.optional(
-          v.partial(v.strictObject({ avif: quality, webp: quality, jpeg: quality, png: quality })),
-        ),
+        quality: v.optional(v.partial(v.strictObject(qualities))),
       }),
     ),
     /** Variants with a name and a shape of their own. */
@@ -143,8 +145,14 @@ export function defineConfig(input: ConfigInput): Config {
 }
 
 function presetRecipe({ ladder, named, background, animation }: ParsedPreset): string {
-  const encoders = outputFormats.map((name) => [name, formats[name].encode]);
-  return digest(String(PIPELINE_VERSION), JSON.stringify({ ladder, named, background, animation, encoders }));
+  // Only what this preset's variants are made by, in an order that does not depend on how it was written down.
+  const variants = Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1));
+  const used = new Set([...(ladder?.formats ?? []), ...variants.flatMap(([, { format }]) => format)]);
+  const encoders = outputFormats.filter((name) => used.has(name)).map((name) => [name, formats[name].encode]);
+  return digest(
+    String(PIPELINE_VERSION),
+    JSON.stringify({ ladder, variants, background, animation, encoders }),
+  );
 }
 
 /** Width × height of one frame that `format` may have under `preset`. */

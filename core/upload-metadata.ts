@@ -19,10 +19,11 @@ export interface UploadMetadata {
 const MAX_FILENAME_BYTES = 1024;
 
 export function writeUploadMetadata(upload: UploadMetadata): Record<string, string> {
+  const filename = encodeFilename(upload.filename ?? "");
   return {
     owner: upload.owner,
     preset: upload.preset,
-    ...(upload.filename ? { filename: encodeFilename(upload.filename) } : {}),
+    ...(filename ? { filename } : {}),
     ...(upload.focus ? { focus: `${upload.focus.x},${upload.focus.y}` } : {}),
     ...(upload.sha256 ? { sha256: upload.sha256 } : {}),
   };

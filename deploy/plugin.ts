@@ -80,8 +80,8 @@ export default class Darkroom {
     const local = this.#serverless.processedInput.commands.join(" ") === "invoke local";
     if (!local || this.#serverless.getProvider("aws").getStage() !== "local") return;
     this.#invocation = await prepareInvocation(this.#root, process.env).catch(this.#say);
-    // A session of the user's own would be sent along with ours.
-    delete process.env["AWS_SESSION_TOKEN"];
+    // A session or profile of the user's own would be taken along with, or instead of, ours.
+    for (const name of ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"]) delete process.env[name];
     Object.assign(process.env, this.#invocation.connection);
   }
 

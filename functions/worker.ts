@@ -11,8 +11,13 @@ import { developMessage } from "../core/handle-message.ts";
 import config from "../darkroom.config.ts";
 import { pixelProcess } from "../pixels/process.ts";
 
-/** Twice the wall-clock limit of one image, for the second try after a crash, and room for reading and writing. */
-const RESERVE_MS = 150_000;
+/** Messages worked on at once: while one is developed the next original is read. */
+const CONCURRENCY = 2;
+/**
+ * As many images one after the other as there are lanes, each 10 s for its header and 60 s to develop, twice after a
+ * crash, and room for reading and writing. Half of the function's time-out: a batch of four never has to give back.
+ */
+const RESERVE_MS = CONCURRENCY * 2 * 70_000 + 20_000;
 
 let made: ReturnType<typeof setUp> | undefined;
 
@@ -48,7 +53,7 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
     const { env, deps, sqs } = made;
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
     const options = {
-      concurrency: 2,
+      concurrency: CONCURRENCY,
       remainingMs: () => context.getRemainingTimeInMillis(),
       reserveMs: RESERVE_MS,
       // Live uploads and jobs come from two queues of one account: only the name differs.

@@ -40,9 +40,9 @@ async function serve(media: ObjectStore, request: IncomingMessage, response: Ser
   response.setHeader("last-modified", stored.lastModified.toUTCString());
   response.setHeader("cache-control", stored.cacheControl ?? "public, max-age=5");
   if (stored.type) response.setHeader("content-type", stored.type);
-  if (request.headers["if-none-match"]?.includes(etag) || request.method === "HEAD") {
+  const unchanged = request.headers["if-none-match"]?.includes(etag) ?? false;
+  if (unchanged || request.method === "HEAD") {
     await stored.body[Symbol.asyncIterator]().return?.();
-    const unchanged = request.method === "GET";
     response.writeHead(unchanged ? 304 : 200, unchanged ? {} : { "content-length": stored.size }).end();
     return;
   }

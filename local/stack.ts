@@ -17,6 +17,7 @@ import { pageServer } from "./page.ts";
 import { provision } from "./provision.ts";
 import { queueTrigger } from "./queue-trigger.ts";
 import { startS3 } from "./s3/server.ts";
+import type { Credentials } from "./sigv4.ts";
 import { startSqs } from "./sqs/server.ts";
 import { readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
@@ -56,6 +57,8 @@ export interface Stack {
 
 /** Invocations of one queue at once: more would only share the same two cores. */
 const LOCAL_CONCURRENCY = 2;
+/** Of the user's own account: with them the SDK would pass by the credentials above. */
+const NOT_OURS = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"];
 /** How long Ctrl-C waits for images in development before giving them back to the queue. */
 const GRACE_MS = 3000;
 /** What a server that does notify is given to do so before its originals are queued a second way. */
@@ -67,8 +70,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const log = jsonLog(logLevel, { part: "local" });
   mkdirSync(data, { recursive: true });
   const template = readTemplate(ROOT);
-  const secret = keptSecret(data);
   const given = process.env;
+  const secret = keptSecret(data, given["AUTH_SECRET"]);
   const external = { s3: Boolean(given["AWS_ENDPOINT_URL_S3"]), sqs: Boolean(given["AWS_ENDPOINT_URL_SQS"]) };
   const region = given["AWS_REGION"] ?? "us-east-1";
   const credentials = credentialsFor(external);
@@ -117,6 +120,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    ...(credentials.sessionToken ? { AWS_SESSION_TOKEN: credentials.sessionToken } : {}),
     AWS_ENDPOINT_URL_S3: s3Url,
     AWS_ENDPOINT_URL_SQS: sqsUrl,
     UPLOADS_BUCKET: template.buckets.uploads,
@@ -127,7 +131,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     LOG_LEVEL: logLevel,
   };
   // The handlers read their settings where Lambda puts them. What the user set for tokens holds.
-  const before = new Map(Object.keys(env).map((name) => [name, process.env[name]]));
+  const before = new Map([...NOT_OURS, ...Object.keys(env)].map((name) => [name, process.env[name]]));
+  for (const name of NOT_OURS) delete process.env[name];
   Object.assign(process.env, env);
 
   const functions = new Map<string, Invoke>();
@@ -220,10 +225,16 @@ function portsFrom(port: number) {
   return { page: at(0), api: at(1), s3: at(2), sqs: at(3), media: at(4) };
 }
 
-function credentialsFor(external: Stack["external"]) {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
+function credentialsFor(external: Stack["external"]): Credentials {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  } = process.env;
   if (external.s3 || external.sqs) {
-    if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey };
+    if (accessKeyId && secretAccessKey) {
+      return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+    }
     throw new Error(
       "AWS_ENDPOINT_URL_S3 or _SQS is set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for it too.",
     );
@@ -232,8 +243,10 @@ function credentialsFor(external: Stack["external"]) {
   return { accessKeyId: "darkroom", secretAccessKey: "darkroom-local-secret" };
 }
 
-function keptSecret(data: string): string {
+/** The user's own, so that a back end can mint tokens with it; else one made at the first start. */
+function keptSecret(data: string, own: string | undefined): string {
   const file = join(data, "secret");
+  if (own) writePrivate(file, own);
   if (!existsSync(file)) writePrivate(file, randomBytes(48).toString("base64url"));
   return readFileSync(file, "utf8");
 }

@@ -2,8 +2,8 @@
 import { startStack } from "./stack.ts";
 
 const started = performance.now();
-const port = Number(process.env["PORT"] ?? "3000");
-const data = process.env["DARKROOM_DATA"] ?? ".darkroom";
+const port = Number(process.env["PORT"] || "3000");
+const data = process.env["DARKROOM_DATA"] || ".darkroom";
 
 if (!Number.isInteger(port) || port < 0 || port > 65_531) {
   console.error("PORT must be a number from 0 to 65531; 0 picks free ports.");

@@ -1,10 +1,10 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
-import type { OutputFormat } from "../core/formats.ts";
+import { formats } from "../core/formats.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import { encoded, firstFrame, type Raster, shaped } from "./develop.ts";
 
-/** Memory an encoder takes per pixel, in bytes (measured: 29, 5.4 and 7.3 at the table's settings). */
-const encoderBytes: Readonly<Record<OutputFormat, number>> = { avif: 30, webp: 6, jpeg: 8, png: 8 };
+/** Per pixel, of an encoder nobody has measured: as much as the hungriest takes. */
+const UNKNOWN_ENCODER_BYTES = 30;
 /** For all encoders at work; a single larger one works alone. 2560 × 3413 in AVIF and WebP together fit. */
 const ENCODERS_BUDGET = 350_000_000;
 
@@ -29,7 +29,8 @@ export async function makeVariants(
     let raster: Promise<Raster> | undefined;
     for (const [encode, variant] of step.encodes.entries()) {
       const { width, height } = step.shape;
-      const memory = width * height * variant.frames * encoderBytes[variant.format];
+      const memory =
+        width * height * variant.frames * (formats[variant.format].encoderBytes ?? UNKNOWN_ENCODER_BYTES);
       while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
       // Not before there is room: the pixels of an animation can take as much as its encoder.
       raster ??= stepFrom(rasters, step);

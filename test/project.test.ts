@@ -35,6 +35,8 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   },
   // No dependency: what a page loads is ours alone.
   client: { folders: ["client"], packages: /^react$/ },
+  deploy: { folders: ["core", "adapters", "local", "deploy", "events"], packages: /./ },
+  local: { folders: ["core", "adapters", "local"], packages: /./ },
   cli: { folders: ["core", "cli"], packages: /^(node:|commander$)/ },
 };
 

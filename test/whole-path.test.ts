@@ -9,6 +9,7 @@ import sharp from "sharp";
 import type { SignedUpload } from "../core/issue-uploads.ts";
 import type { Metadata } from "../core/metadata.ts";
 import { type Stack, startStack } from "../local/stack.ts";
+import { token } from "./functions/api.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 /** Those who wait for an invocation of the worker to end. */
@@ -193,6 +194,36 @@ test("an upload accepted just before the stack stops is developed after the next
   waiting = [];
   stack = await start();
   assert.equal((await settled(upload.id)).status, "ready");
+});
+
+test("an AWS account in the user's shell is left alone", async () => {
+  await stack.close();
+  const mine = {
+    AWS_PROFILE: "work",
+    AWS_SESSION_TOKEN: "a-real-session",
+    AUTH_SECRET: "the-secret-of-my-own-back-end-32-bytes",
+  };
+  Object.assign(process.env, mine);
+  try {
+    waiting = [];
+    stack = await start();
+    const bytes = await photo();
+    const upload = await sign({ name: "a.jpg", type: "image/jpeg", size: bytes.length });
+    assert.equal(upload.method, "PUT");
+    assert.doesNotMatch(upload.url, /security-token/i);
+    await fetch(upload.url, { method: "PUT", headers: upload.headers, body: new Uint8Array(bytes) });
+    assert.equal((await settled(upload.id)).status, "ready");
+    const own = await token({}, { secret: mine.AUTH_SECRET });
+    assert.equal(
+      (await fetch(`${stack.api}/images`, { headers: { authorization: `Bearer ${own}` } })).status,
+      200,
+    );
+    await stack.close();
+    assert.equal(process.env["AWS_PROFILE"], "work");
+  } finally {
+    for (const name of Object.keys(mine)) delete process.env[name];
+    stack = await start();
+  }
 });
 
 test("local.json is for this machine's own names only", async () => {

@@ -326,3 +326,70 @@ test("metadata is stored for the public, short-lived, as JSON", async () => {
   assert.match(stored?.cacheControl ?? "", /max-age=\d{1,2}$/);
   assert.equal(JSON.parse(await readText(stored?.body ?? [])).schema, 1);
 });
+
+test("a job for an image that is signed for and not there yet spoils nothing", async () => {
+  const { deps, id, work, event } = await system();
+  const original = await deps.uploads.get(originalKey(id));
+  assert.ok(original);
+  const bytes = await readText(original.body);
+  await deps.uploads.delete(originalKey(id));
+  const job = JSON.stringify({ darkroom: "develop", id });
+  assert.equal(await work(job), "skipped unknown");
+  assert.equal((await failMessage(deps, { body: job, bucket: "uploads" }))[0]?.reason, "unknown");
+  const { metadata } = original;
+  await deps.uploads.put(originalKey(id), Buffer.from(bytes, "latin1"), { metadata });
+  assert.match(
+    await work(event("ObjectCreated:Put", "01", undefined)),
+    /^(ready|rejected|skipped overwritten)/,
+  );
+});
+
+test("an original that is refused unread gives its connection back", async () => {
+  for (const declared of [{ preset: "bygone" }, {}]) {
+    const { deps, work, event } = await system({ declared, picture: Buffer.alloc(1001) });
+    let open = 0;
+    const { get } = deps.uploads;
+    deps.uploads = {
+      ...deps.uploads,
+      get: async (...args) => {
+        const stored = await get(...args);
+        if (!stored) return undefined;
+        open++;
+        const pieces = stored.body[Symbol.asyncIterator]();
+        const close = async () => {
+          open--;
+          return { done: true as const, value: undefined };
+        };
+        return {
+          ...stored,
+          body: { [Symbol.asyncIterator]: () => ({ next: () => pieces.next(), return: close }) },
+        };
+      },
+    };
+    assert.match(await work(event()), /^(failed|rejected)/);
+    assert.equal(open, 0);
+  }
+});
+
+test("an event of a removal does not remove the original once more", async () => {
+  // In a bucket that keeps versions each removal is an event again: for ever.
+  const { deps, id, work, event, requests } = await system();
+  await deps.uploads.delete(originalKey(id));
+  assert.equal(await work(event("ObjectRemoved:DeleteMarkerCreated", "02")), "deleted");
+  assert.ok(!requests.includes("DELETE uploads/originals/ID"));
+});
+
+test("a document that another release wrote, with codes of its own, can be read, listed and deleted", async () => {
+  const { deps, id, work, event } = await system();
+  await work(event());
+  const stored = await deps.media.get(`${imagePrefix(id)}meta.json`);
+  assert.ok(stored);
+  const document = JSON.parse(await readText(stored.body));
+  document.lastError = { code: "too-beautiful", message: "…", at: document.processedAt };
+  document.pending = ["jxl"];
+  await deps.media.put(`${imagePrefix(id)}meta.json`, JSON.stringify(document));
+  assert.equal((await getImage(deps, me, id))?.metadata.lastError?.code, "too-beautiful");
+  assert.equal((await listImages(deps, me, { limit: 10, cursor: undefined })).images.length, 1);
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id, force: true }), 2), "ready");
+  await removeImage(deps, me, id);
+});

@@ -60,3 +60,11 @@ test("a recipe changes with what makes the pixels and not with what merely lets 
   assert.notEqual(recipe({ background: "#000000" }), base);
   assert.notEqual(recipe({ ladder: { widths: [320], formats: ["webp"], quality: { webp: 50 } } }), base);
 });
+
+test("a recipe does not change with how it is written down, nor with formats it does not use", () => {
+  const small = { width: 8, format: "webp" as const };
+  const large = { width: 9, format: "webp" as const };
+  const recipe = (named: object) => defineConfig(minimal({ named })).presets.get("photo")?.recipe;
+  assert.equal(recipe({ small, large }), recipe({ large, small }));
+  assert.notEqual(recipe({ small, large }), recipe({ small }));
+});

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from "node:fs";
 import test, { before } from "node:test";
 import fc from "fast-check";
 import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { uploadSigner } from "../../adapters/upload-signer.ts";
+import type { SignedUpload } from "../../core/issue-uploads.ts";
 import { isId } from "../../core/keys.ts";
 import { readClaim, verify } from "../../local/sigv4.ts";
 import { call, SECRET, token } from "./api.ts";
@@ -134,6 +136,39 @@ test("a POST policy conditions every field exactly", async () => {
     `AWS4${credentials.secretAccessKey}`,
   );
   assert.equal(createHmac("sha256", key).update(fields.policy).digest("hex"), signature);
+});
+
+test("with a role's temporary credentials the session token goes along, in a URL and in a policy", async () => {
+  // With the characters that have to be encoded in a query.
+  const sessionToken = "IQoJb3JpZ2luX2VjE/+a==";
+  const terms = { key: "originals/x", type: "image/jpeg", size: 10, maxBytes: 10, metadata: {} };
+  const sign = (method: "PUT" | "POST", session: { sessionToken?: string }) =>
+    uploadSigner({
+      bucket,
+      region: "eu-central-1",
+      credentials: { ...credentials, ...session },
+      validitySeconds: 300,
+      now: () => new Date("2025-06-01T12:00:00Z"),
+    })(method, terms);
+  const tokenInUrl = ({ url }: SignedUpload) => new URL(url).searchParams.get("X-Amz-Security-Token");
+  const signatureOf = ({ url }: SignedUpload) => new URL(url).searchParams.get("X-Amz-Signature");
+  const [put, putWithout] = [await sign("PUT", { sessionToken }), await sign("PUT", {})];
+  assert.equal(tokenInUrl(put), sessionToken);
+  assert.equal(tokenInUrl(putWithout), null);
+  assert.notEqual(signatureOf(put), signatureOf(putWithout), "it is signed along");
+
+  const tokenInPolicy = async (session: { sessionToken?: string }) => {
+    const upload = await sign("POST", session);
+    assert.ok(upload.method === "POST");
+    const policy = JSON.parse(Buffer.from(upload.fields["policy"] ?? "", "base64").toString("utf8"));
+    const named = policy.conditions.filter((condition: object) => "x-amz-security-token" in condition);
+    return { field: upload.fields["x-amz-security-token"], named };
+  };
+  assert.deepEqual(await tokenInPolicy({ sessionToken }), {
+    field: sessionToken,
+    named: [{ "x-amz-security-token": sessionToken }],
+  });
+  assert.deepEqual(await tokenInPolicy({}), { field: undefined, named: [] });
 });
 
 test("up to 50 files are signed at once, each under an id of its own", async () => {
@@ -298,6 +333,11 @@ test("only a token that this function can verify opens it", async () => {
 
 test("a token may narrow what its bearer can do", async () => {
   assert.equal(await problem({ files: [photo] }, await token({ maxBytes: 1000 })), "422 file-too-large");
+  // Narrow only: the preset's limit stands whatever the token says.
+  const generous = await token({ maxBytes: 1_000_000_000 });
+  const ofSize = (size: number) => ({ files: [{ ...photo, size }] });
+  assert.equal((await ask(ofSize(25_000_000), generous)).status, 201);
+  assert.equal(await problem(ofSize(25_000_001), generous), "422 file-too-large");
   assert.equal(
     await problem({ preset: "photo", files: [photo] }, await token({ preset: "avatar" })),
     "403 forbidden",

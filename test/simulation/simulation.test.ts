@@ -3,7 +3,7 @@ import test from "node:test";
 import type { ObjectStore } from "../../core/ports.ts";
 import { type Sabotage, World } from "./world.ts";
 
-/** `SEEDS=100000 npx node --test test/simulation` looks further; `SEED=17` repeats one history. */
+/** `SEEDS=100000 npx node --test test/simulation/simulation.test.ts` looks further; `SEED=17` repeats one history. */
 const SEEDS = Number(process.env["SEEDS"] ?? 200);
 const ONLY = process.env["SEED"];
 
