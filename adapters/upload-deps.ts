@@ -21,7 +21,6 @@ export function uploadDeps(config: Config) {
   );
   const now = () => new Date();
   const sealSecret = env.SEAL_SECRET ?? env.AUTH_SECRET;
-  if (!sealSecret) throw new Error("SEAL_SECRET has to be set where AUTH_SECRET is not.");
   const validitySeconds = env.UPLOAD_VALIDITY_SECONDS ?? 300;
   const signer: SignerSettings = {
     bucket: env.UPLOADS_BUCKET,

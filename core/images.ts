@@ -1,10 +1,10 @@
 /** Reading, listing and deleting images, for those who may. What is not the caller's does not exist for them. */
 import type { Caller } from "./caller.ts";
-import { readText } from "./commit.ts";
+import { readRevision } from "./commit.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 import { DarkroomError } from "./errors.ts";
-import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "./keys.ts";
-import { type Metadata, parseMetadata } from "./metadata.ts";
+import { isId, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "./keys.ts";
+import type { Metadata } from "./metadata.ts";
 import type { ObjectStore, StoredHead } from "./ports.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
 
@@ -26,8 +26,10 @@ async function find(
   id: string,
 ): Promise<Found> {
   if (!isId(id)) throw new DarkroomError("not-found");
-  const [original, stored] = await Promise.all([uploads.head(originalKey(id)), media.get(metaKey(id))]);
-  const metadata = stored && parseMetadata(await readText(stored.body));
+  const [original, { document: metadata, etag }] = await Promise.all([
+    uploads.head(originalKey(id)),
+    readRevision(media, id),
+  ]);
   let owner = original && readUploadMetadata(original.metadata).owner;
   // After a delete the original is gone, and the owner's entry speaks for it.
   if (
@@ -39,7 +41,7 @@ async function find(
   }
   if (!original && !metadata) throw new DarkroomError("not-found");
   if (!caller.scopes.has("admin") && owner !== caller.owner) throw new DarkroomError("not-found");
-  return { metadata, etag: stored?.etag, original, owner };
+  return { metadata, etag, original, owner };
 }
 
 /**
@@ -89,9 +91,8 @@ export async function listImages(
       const entry = parseOwnerKey(key);
       if (!entry) return undefined;
       const uploadedAt = new Date(entry.uploadedAt).toISOString();
-      const stored = await media.get(metaKey(entry.id));
-      if (!stored) return { id: entry.id, status: "processing", uploadedAt };
-      const metadata = parseMetadata(await readText(stored.body));
+      const { document: metadata } = await readRevision(media, entry.id);
+      if (!metadata) return { id: entry.id, status: "processing", uploadedAt };
       return metadata.status === "deleted" || metadata.uploadedAt !== uploadedAt ? undefined : metadata;
     }),
   );

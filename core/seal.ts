@@ -14,12 +14,16 @@ export interface Seal {
   open(token: string): unknown;
 }
 
-export function seal(secret: string, purpose: Purpose, now: () => Date): Seal {
-  const key = Buffer.from(hkdfSync("sha256", secret, "", `darkroom seal: ${purpose}`, 32));
+/** Without a secret all else goes on, and only sealing itself throws: most uploads never need it. */
+export function seal(secret: string | undefined, purpose: Purpose, now: () => Date): Seal {
+  const key = () => {
+    if (!secret) throw new Error("Uploads in parts need SEAL_SECRET to be set where AUTH_SECRET is not.");
+    return Buffer.from(hkdfSync("sha256", secret, "", `darkroom seal: ${purpose}`, 32));
+  };
   return {
     close(content, expiresAt) {
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv(ALGORITHM, key, nonce);
+      const cipher = createCipheriv(ALGORITHM, key(), nonce);
       const text = JSON.stringify([expiresAt, content]);
       return Buffer.concat([
         nonce,
@@ -36,7 +40,7 @@ export function seal(secret: string, purpose: Purpose, now: () => Date): Seal {
       const bytes = Buffer.from(token, "base64url");
       // Node skips what is not base64 and ignores spare bits: only our own spelling of a token is one.
       if (bytes.length <= NONCE_BYTES + TAG_BYTES || bytes.toString("base64url") !== token) throw refused;
-      const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES));
+      const decipher = createDecipheriv(ALGORITHM, key(), bytes.subarray(0, NONCE_BYTES));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
       try {
         const sealed = bytes.subarray(NONCE_BYTES, -TAG_BYTES);

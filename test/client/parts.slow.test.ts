@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before, beforeEach } from "node:test";
-import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
+import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { BrowserContext, Page } from "playwright-core";
+import { s3Client } from "../../adapters/s3-store.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
 
@@ -35,16 +36,8 @@ before(async () => {
       return faults[part]?.shift();
     },
   });
-  const { env } = stack;
-  s3 = new S3Client({
-    endpoint: stack.s3,
-    region: env["AWS_REGION"] ?? "",
-    forcePathStyle: true,
-    credentials: {
-      accessKeyId: env["AWS_ACCESS_KEY_ID"] ?? "",
-      secretAccessKey: env["AWS_SECRET_ACCESS_KEY"] ?? "",
-    },
-  });
+  // The stack has put its endpoint and credentials where clients look for them.
+  s3 = s3Client({ forcePathStyle: true });
   chromium = await startChromium();
 });
 after(async () => {

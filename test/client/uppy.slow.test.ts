@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before, beforeEach } from "node:test";
-import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
+import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
 import type AwsS3 from "@uppy/aws-s3";
 import type Uppy from "@uppy/core";
 import { build } from "esbuild";
 import fc from "fast-check";
 import type { BrowserContext, Page } from "playwright-core";
+import { s3Client } from "../../adapters/s3-store.ts";
 import { createDarkroom, imageIdFromKey, uppySigner } from "../../client/darkroom.ts";
 import { newId, originalKey, parseOriginalKey } from "../../core/keys.ts";
 import { partSizeOf } from "../../core/multipart.ts";
@@ -50,16 +51,8 @@ before(async () => {
     s3Fault: ({ method, query }) =>
       method === "PUT" ? faults[query.get("partNumber") ?? ""]?.shift() : undefined,
   });
-  const { env } = stack;
-  s3 = new S3Client({
-    endpoint: stack.s3,
-    region: env["AWS_REGION"] ?? "",
-    forcePathStyle: true,
-    credentials: {
-      accessKeyId: env["AWS_ACCESS_KEY_ID"] ?? "",
-      secretAccessKey: env["AWS_SECRET_ACCESS_KEY"] ?? "",
-    },
-  });
+  // The stack has put its endpoint and credentials where clients look for them.
+  s3 = s3Client({ forcePathStyle: true });
   chromium = await startChromium();
 });
 after(async () => {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import test, { before } from "node:test";
 import fc from "fast-check";
-import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { uploadSigner } from "../../adapters/upload-signer.ts";
 import type { SignedUpload } from "../../core/issue-uploads.ts";
 import { isId } from "../../core/keys.ts";
@@ -371,4 +374,56 @@ test("a token in the path must be short-lived, is never an admin's, and leaves n
     (await viaPath(await token({ scope: "upload admin" }), { owner: "you", files: [photo] })).status,
     403,
   );
+});
+
+/** The function anew, under other settings; those it had are put back. */
+async function presignWith(settings: Record<string, string>, bearer: string, body: unknown) {
+  const changed = ["AUTH_SECRET", "SEAL_SECRET", ...Object.keys(settings)];
+  const before = changed.map((name) => [name, process.env[name]] as const);
+  for (const name of changed) delete process.env[name];
+  Object.assign(process.env, settings);
+  try {
+    const specifier = `../../functions/presign.ts?${JSON.stringify(settings)}`;
+    const fresh = (await import(specifier)) as typeof import("../../functions/presign.ts");
+    return await call(fresh.handler, "POST /uploads", { token: bearer, body });
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
+
+test("with no key configured at all every request is refused, and that is no fault of ours", async () => {
+  const { status, json } = await presignWith({}, mine, { files: [photo] });
+  assert.equal(`${status} ${json.code}`, "401 unauthenticated");
+});
+
+test("keys behind a JWKS URL are enough to sign; only uploads in parts need a secret of ours", async () => {
+  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+  const keys = [{ ...(await exportJWK(publicKey)), kid: "one" }];
+  const server = createServer((_, response) => response.end(JSON.stringify({ keys }))).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const bearer = await new SignJWT({ scope: "upload" })
+      .setProtectedHeader({ alg: "ES256", kid: "one" })
+      .setSubject("me")
+      .setIssuer("issuer")
+      .setAudience("darkroom")
+      .setExpirationTime("10m")
+      .sign(privateKey);
+    const { port } = server.address() as AddressInfo;
+    const settings = {
+      AUTH_JWKS_URL: `http://127.0.0.1:${port}/`,
+      AUTH_ISSUER: "issuer",
+      AUTH_AUDIENCE: "darkroom",
+    };
+    assert.equal((await presignWith(settings, bearer, { files: [photo] })).status, 201);
+    assert.equal((await presignWith(settings, bearer, { method: "MULTIPART", files: [photo] })).status, 500);
+    const sealed = { ...settings, SEAL_SECRET: SECRET };
+    assert.equal((await presignWith(sealed, bearer, { method: "MULTIPART", files: [photo] })).status, 201);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
 });
