@@ -1,16 +1,47 @@
 /** `npm run darkroom -- …`: one command, its sub-commands a file each. */
 import { Command, type CommanderError } from "commander";
-import { uploadCommand } from "./upload.ts";
+import { CliError, exitCodes, messageOf } from "./exit.ts";
+import { note, paint } from "./terminal.ts";
+
+/** Add a command by adding a row. Only the one that is run is loaded, for the sake of its start. */
+const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  upload: () => import("./upload.ts"),
+};
 
 const program = new Command("darkroom")
   .description("Upload images and look after them.")
-  .addHelpText("after", "\nExit status: 0 when all went well, 1 when something did not, 2 for wrong options.")
-  .addCommand(uploadCommand());
+  .addHelpText("after", "\ndarkroom COMMAND --help has the options and examples of each.");
 
-for (const command of [program, ...program.commands]) {
-  command.showHelpAfterError("(add --help for the options)").exitOverride((error: CommanderError) => {
-    // Commander's own status for a wrong option is 1, which here means that an image was refused.
-    process.exit(error.exitCode === 0 ? 0 : 2);
-  });
+const wanted = process.argv[2] ?? "";
+for (const load of Object.hasOwn(commands, wanted) ? [commands[wanted]] : Object.values(commands)) {
+  if (load) program.addCommand((await load()).command);
 }
-await program.parseAsync();
+
+const statuses = Object.values(exitCodes).map(
+  ({ status, meaning }) => `  ${String(status).padStart(3)}  ${meaning}`,
+);
+(function finish(command: Command) {
+  command
+    .addHelpText("after", `\nExit status:\n${statuses.join("\n")}`)
+    .showHelpAfterError("(add --help for the options)")
+    .exitOverride((error: CommanderError) => {
+      // Commander's own status for a wrong option is 1, which here means that something was tried and failed.
+      process.exit(error.exitCode === 0 ? 0 : exitCodes.usage.status);
+    });
+  for (const inner of command.commands) finish(inner);
+})(program);
+
+// Whoever reads our output may stop, as `head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exitCodes.failed.status);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  note(paint("red", messageOf(error), process.stderr));
+  process.exitCode = error instanceof CliError ? error.status : exitCodes.failed.status;
+  if (!(error instanceof CliError) && process.env["DEBUG"])
+    note(error instanceof Error ? (error.stack ?? "") : "");
+}

@@ -2,6 +2,7 @@
 import { lstat, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { extensionsOf, formatNames } from "../core/formats.ts";
+import { printable } from "./terminal.ts";
 
 /** Anything that may be an image by its name; content decides later. */
 const EXTENSIONS = new Set(extensionsOf(formatNames));
@@ -21,9 +22,6 @@ export async function* findFiles(paths: readonly string[]): AsyncGenerator<strin
     else yield path;
   }
 }
-
-/** Without what a terminal would take for commands. */
-export const printable = (path: string) => path.replaceAll(/\p{Cc}/gu, "?");
 
 async function* imagesIn(folder: string): AsyncGenerator<string> {
   for await (const entry of await opendir(folder)) {

@@ -8,13 +8,14 @@ import { join } from "node:path";
 import test from "node:test";
 import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
-import { describeFile, sendFile, type Target, waitUntilReady } from "../cli/api-client.ts";
+import { Api } from "../cli/api.ts";
+import { describeFile, sendFile, waitUntilReady } from "../cli/send.ts";
 import { startS3 } from "../local/s3/server.ts";
 import { startSqs } from "../local/sqs/server.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
-const targetOf = (stack: Stack): Target => ({ api: stack.api, token: stack.uploadToken });
+const apiOf = (stack: Stack) => new Api({ url: stack.api, token: stack.uploadToken });
 
 /** Noise, so that developing it takes a while. */
 async function picture(data: string, name: string, side: number): Promise<string> {
@@ -26,7 +27,7 @@ async function picture(data: string, name: string, side: number): Promise<string
   return path;
 }
 
-const upload = async (target: Target, path: string) => sendFile(target, await describeFile(path), undefined);
+const upload = async (api: Api, path: string) => sendFile(api, await describeFile(path));
 
 test("with an S3 that answers 503 half of the time nothing is lost", async () => {
   const data = folder();
@@ -40,8 +41,8 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
   });
   try {
     const path = await picture(data, "a.jpg", 400);
-    const ids = await Promise.all([1, 2, 3].map(() => upload(targetOf(stack), path)));
-    for (const id of ids) assert.equal((await waitUntilReady(targetOf(stack), id, 120)).status, "ready");
+    const ids = await Promise.all([1, 2, 3].map(() => upload(apiOf(stack), path)));
+    for (const id of ids) assert.equal((await waitUntilReady(apiOf(stack), id, 120)).status, "ready");
     assert.ok(calls > 50, `${calls} calls`);
   } finally {
     await stack.close();
@@ -50,7 +51,7 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
 });
 
 /** `npm start` as a user has it, on a free port. */
-async function startProcess(data: string): Promise<{ child: ChildProcess; target: Target }> {
+async function startProcess(data: string): Promise<{ child: ChildProcess; api: Api }> {
   rmSync(join(data, "local.json"), { force: true });
   const noted = new Promise<void>((resolve) => {
     const watcher = watch(data, () => {
@@ -68,8 +69,8 @@ async function startProcess(data: string): Promise<{ child: ChildProcess; target
   for (;;) {
     const text = readFileSync(join(data, "local.json"), "utf8");
     if (text.endsWith("}")) {
-      const { api, uploadToken } = JSON.parse(text) as { api: string; uploadToken: string };
-      return { child, target: { api, token: uploadToken } };
+      const { api: url, uploadToken: token } = JSON.parse(text) as { api: string; uploadToken: string };
+      return { child, api: new Api({ url, token }) };
     }
     await setTimeout(5);
   }
@@ -80,20 +81,19 @@ test("a process killed in the middle of an image develops it after the next star
   const first = await startProcess(data);
   const path = await picture(data, "big.jpg", 2000);
   const files = () => readdirSync(join(data, "bodies")).length;
-  const id = await upload(first.target, path);
+  const id = await upload(first.api, path);
   // Until the work has begun: variants lie there, and no metadata yet.
   const before = files();
   const watcher = watch(join(data, "bodies"));
   while (files() < before + 3) await once(watcher, "change");
   watcher.close();
-  const headers = { authorization: `Bearer ${first.target.token}` };
-  const { status } = await fetch(`${first.target.api}/images/${id}`, { headers });
+  const { status } = await first.api.ask("GET", `/images/${id}`);
   assert.equal(status, 202, "killed too late to prove anything");
   first.child.kill("SIGKILL");
   await once(first.child, "exit");
   const second = await startProcess(data);
   try {
-    assert.equal((await waitUntilReady(second.target, id, 120)).status, "ready");
+    assert.equal((await waitUntilReady(second.api, id, 120)).status, "ready");
   } finally {
     second.child.kill("SIGTERM");
     await once(second.child, "exit");
@@ -123,8 +123,8 @@ test("foreign servers are used as they are: buckets, queues and CORS made, origi
   try {
     assert.deepEqual(stack.external, { s3: true, sqs: true });
     const path = await picture(data, "a.jpg", 400);
-    const id = await upload(targetOf(stack), path);
-    const image = await waitUntilReady(targetOf(stack), id, 60);
+    const id = await upload(apiOf(stack), path);
+    const image = await waitUntilReady(apiOf(stack), id, 60);
     assert.ok(image.variants.length > 3);
     assert.equal((await fetch(image.variants[0]?.url ?? "")).status, 200);
   } finally {

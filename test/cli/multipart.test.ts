@@ -10,7 +10,8 @@ import { buffer } from "node:stream/consumers";
 import test, { after, before } from "node:test";
 import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import { describeFile, Refused, sendFile, type Target } from "../../cli/api-client.ts";
+import { Api, Refused } from "../../cli/api.ts";
+import { describeFile, sendFile } from "../../cli/send.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-cli-parts-"));
@@ -18,7 +19,7 @@ const path = join(data, "large.jpg");
 const bytes = Buffer.concat([Buffer.from("ffd8ffe0", "hex"), randomBytes(20_000_000)]);
 let stack: Stack;
 let proxy: Server;
-let target: Target;
+let api: Api;
 /** Of PUTs of parts, by number: what S3 answers before it takes one. */
 const faults = new Map<string, { status: number; code: string }[]>();
 
@@ -45,10 +46,10 @@ before(async () => {
     response.writeHead(answer.status).end(await answer.text());
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  target = {
-    api: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+  api = new Api({
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
     token: stack.uploadToken,
-  };
+  });
 });
 after(async () => {
   proxy.close();
@@ -60,7 +61,7 @@ after(async () => {
 test("parts arrive as the file, those that fail at first too", async () => {
   const slow = { status: 503, code: "SlowDown" };
   faults.set("1", [slow]).set("3", [slow, { status: 500, code: "InternalError" }]);
-  const id = await sendFile(target, await describeFile(path), undefined);
+  const id = await sendFile(api, await describeFile(path));
   assert.deepEqual([...faults.values()].flat(), [], "every fault was met");
   const client = s3Client({ forcePathStyle: true });
   const stored = await s3Store(client, stack.env["UPLOADS_BUCKET"] ?? "").get(`originals/${id}`);
@@ -75,7 +76,7 @@ test("parts arrive as the file, those that fail at first too", async () => {
 test("what S3 refuses for good is told, and taken back", async () => {
   faults.set("2", [{ status: 400, code: "BadDigest" }]);
   await assert.rejects(
-    sendFile(target, await describeFile(path), undefined),
+    sendFile(api, await describeFile(path)),
     (error: unknown) => error instanceof Refused && error.code === "BadDigest",
   );
   const client = s3Client({ forcePathStyle: true });
@@ -89,6 +90,6 @@ test("what S3 refuses for good is told, and taken back", async () => {
 test("an expired signature is asked for again", async () => {
   // S3's own words for it, but for the injected message, stand in the code here.
   faults.set("1", [{ status: 403, code: "RequestExpired" }]);
-  await sendFile(target, await describeFile(path), undefined);
+  await sendFile(api, await describeFile(path));
   assert.deepEqual(faults.get("1"), []);
 });

@@ -1,0 +1,30 @@
+/** Options that several commands have, spelled and explained once. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** For a command that talks to the API: what `connect` takes. */
+export interface ApiOptions {
+  readonly api?: string;
+  readonly token?: string;
+}
+
+export function withApi(command: Command): Command {
+  return command
+    .addOption(new Option("--api <url>", "a deployed API; the local stack where absent").env("DARKROOM_API"))
+    .addOption(new Option("--token <jwt>", "token for it").env("DARKROOM_TOKEN"));
+}
+
+/** With it, standard output holds nothing but JSON, one document per line. */
+export function withJson(command: Command, what = "one JSON document per line, for scripts"): Command {
+  return command.option("--json", what);
+}
+
+export function withExamples(command: Command, ...lines: string[]): Command {
+  return command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  darkroom ${line}`).join("\n")}`);
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 86_400)
+    throw new InvalidArgumentError("A whole number from 1.");
+  return value;
+}
