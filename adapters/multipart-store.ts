@@ -58,6 +58,9 @@ export function multipartStore(client: S3Client, Bucket: string): MultipartStore
       });
       const answer = await client.send(command).catch((error: unknown) => {
         if (nameOf(error) === "PreconditionFailed") return undefined;
+        // Another completion, or a delete, is at it (ConditionalRequestConflict, OperationAborted). Asked again, S3
+        // either completes it, or knows no such upload any more, and then the original itself says how it went.
+        if (statusOf(error) === 409) throw new DarkroomError("unavailable", undefined, { cause: error });
         // S3's own words: a part below 5 MiB that is not the last, an ETag that is another's.
         if (["EntityTooSmall", "InvalidPart", "InvalidPartOrder"].includes(nameOf(error) ?? "")) {
           throw new DarkroomError("bad-request", `parts: S3 refuses them (${nameOf(error)}).`, {
@@ -81,6 +84,8 @@ export function multipartStore(client: S3Client, Bucket: string): MultipartStore
 }
 
 const nameOf = (error: unknown) => (error instanceof S3ServiceException ? error.name : undefined);
+const statusOf = (error: unknown) =>
+  error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 
 /** Completed, aborted or expired: S3 knows no such upload, or no such object. */
 function overOrThrow(error: unknown): undefined {

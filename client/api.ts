@@ -24,7 +24,10 @@ interface CallOptions {
 export interface Api {
   /** Without a slash at the end. */
   readonly endpoint: string;
-  /** The `Authorization` header. */
+  /**
+   * An `Authorization` header for somebody else's request, with a token asked for anew: nobody would tell us that an
+   * old one was refused.
+   */
   authorization(): Promise<string>;
   /** @throws DarkroomError for every answer that is not 2xx */
   call<T>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
@@ -79,7 +82,10 @@ export function connect(endpoint: string, token: Token, wait: Pause = pause): Ap
 
   return {
     endpoint: base,
-    authorization: async () => `Bearer ${await tokenNow()}`,
+    authorization: async () => {
+      current = undefined;
+      return `Bearer ${await tokenNow()}`;
+    },
     call: (method, path, options = {}) =>
       options.once
         ? attempt(method, path, options)

@@ -32,17 +32,22 @@ const MAX_SIGNATURES = 3;
 const path = ({ uploadId, key }: PartsState, rest = "") =>
   `/s3/multipart/${encodeURIComponent(uploadId)}${rest}?key=${encodeURIComponent(key)}`;
 
-/** Exchanges the ticket for an open upload. */
+/** Exchanges the ticket for an open upload; undefined when it has expired on the way. */
 export async function startParts(
   api: Api,
   { ticket, partSize }: { readonly ticket: string; readonly partSize: number },
   signal: AbortSignal | undefined,
-): Promise<PartsState> {
-  const { json } = await api.call<{ key: string; uploadId: string }>("POST", "/s3/multipart", {
-    json: { ticket },
-    signal,
-  });
-  return { key: json.key, uploadId: json.uploadId, partSize };
+): Promise<PartsState | undefined> {
+  try {
+    const { json } = await api.call<{ key: string; uploadId: string }>("POST", "/s3/multipart", {
+      json: { ticket },
+      signal,
+    });
+    return { key: json.key, uploadId: json.uploadId, partSize };
+  } catch (error) {
+    if (error instanceof DarkroomError && error.code === "not-found") return undefined;
+    throw error;
+  }
 }
 
 /**

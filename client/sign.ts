@@ -55,7 +55,7 @@ export async function sign<S extends Put | Form | InParts>(
   return signed;
 }
 
-/** A file is read whole to be hashed; above this, where presets go over to parts by default, it is not. */
+/** A file is read whole to be hashed, which a phone's memory bounds; above this it is not. */
 const HASH_UP_TO = 100_000_000;
 /** One at a time, so that no more than one is in memory. */
 const oneByOne = limiter(1);

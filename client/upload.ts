@@ -77,13 +77,17 @@ async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<s
     const state = { id, size: file.size };
     if (signed.method === "MULTIPART") {
       const parts = await startParts(api, signed, signal);
-      onState?.({ ...state, parts });
-      if (await sendInParts(api, file, id, parts, options)) return id;
-      throw new DarkroomError("upload-lost");
+      if (parts) {
+        onState?.({ ...state, parts });
+        if (await sendInParts(api, file, id, parts, options)) return id;
+        throw new DarkroomError("upload-lost");
+      }
+      if (signatures === MAX_SIGNATURES) throw new DarkroomError("upload-refused");
+    } else {
+      onState?.(state);
+      if (await sendWhole(api, file, signed, options)) return id;
+      if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
     }
-    onState?.(state);
-    if (await sendWhole(api, file, signed, options)) return id;
-    if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
   }
 }
 

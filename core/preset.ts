@@ -61,8 +61,8 @@ const Preset = v.pipe(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(268_000_000)),
       DEFAULT_MAX_PIXELS,
     ),
-    /** Over this size the client uploads in parts. */
-    multipartAbove: v.optional(v.pipe(v.number(), v.integer(), v.minValue(5_242_880)), 100_000_000),
+    /** Over this size the client uploads in parts: by default more than two of 8 MiB. `docs/presets.md` has figures. */
+    multipartAbove: v.optional(v.pipe(v.number(), v.integer(), v.minValue(5_242_880)), 16_777_216),
     /** An animation within both budgets stays one; over them it becomes its first frame, or is rejected. */
     animation: v.optional(
       v.strictObject({

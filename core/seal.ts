@@ -8,19 +8,22 @@ const [ALGORITHM, NONCE_BYTES, TAG_BYTES] = ["aes-256-gcm", 12, 16] as const;
 export type Purpose = "ticket" | "multipart upload";
 
 export interface Seal {
+  /** Whether there is a secret to seal with. */
+  readonly ready: boolean;
   /** `expiresAt` in milliseconds since 1970. URL-safe. */
   close(content: unknown, expiresAt: number): string;
   /** @throws DarkroomError `not-found` for what we did not seal, for this purpose, or what has expired */
   open(token: string): unknown;
 }
 
-/** Without a secret all else goes on, and only sealing itself throws: most uploads never need it. */
+/** Without a secret all else goes on, and only sealing itself throws: most uploads do not need it. */
 export function seal(secret: string | undefined, purpose: Purpose, now: () => Date): Seal {
   const key = () => {
     if (!secret) throw new Error("Uploads in parts need SEAL_SECRET to be set where AUTH_SECRET is not.");
     return Buffer.from(hkdfSync("sha256", secret, "", `darkroom seal: ${purpose}`, 32));
   };
   return {
+    ready: Boolean(secret),
     close(content, expiresAt) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(ALGORITHM, key(), nonce);

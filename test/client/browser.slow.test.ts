@@ -211,7 +211,7 @@ test("an upload that is aborted half-way ends at once, with an AbortError, and l
   });
   const ended = await page.evaluate(async () => {
     const controller = new AbortController();
-    const file = new File([new Uint8Array(20_000_000)], "big.jpg", { type: "image/jpeg" });
+    const file = new File([new Uint8Array(15_000_000)], "big.jpg", { type: "image/jpeg" });
     return darkroom
       .upload(file, { signal: controller.signal, onProgress: () => controller.abort() })
       .then(String, ({ name }) => name);
@@ -237,7 +237,7 @@ test("a connection that is cut mid-way and comes back carries the upload on", as
   });
   const id = await page.evaluate(async () => {
     let cut: Promise<void> | undefined;
-    const file = new File([new Uint8Array(20_000_000)], "big.jpg", { type: "image/jpeg" });
+    const file = new File([new Uint8Array(15_000_000)], "big.jpg", { type: "image/jpeg" });
     const { id } = await darkroom.upload(file, {
       onProgress: () => {
         cut ??= (globalThis as unknown as { cut: () => Promise<void> }).cut();

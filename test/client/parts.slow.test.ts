@@ -7,6 +7,7 @@ import test, { after, before, beforeEach } from "node:test";
 import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { BrowserContext, Page } from "playwright-core";
 import { s3Client } from "../../adapters/s3-store.ts";
+import { seal } from "../../core/seal.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
 
@@ -120,6 +121,25 @@ test("a token that expires between two parts is asked for again", async () => {
   }, SIZE);
   assert.equal(asked, 2);
   assert.equal(await originalSize(id), SIZE);
+});
+
+test("a ticket that has expired on the way is asked for again", async () => {
+  const tickets = seal(stack.env["AUTH_SECRET"], "ticket", () => new Date());
+  let late = true;
+  await page.route(/\/s3\/multipart$/, (route) => {
+    if (route.request().method() !== "POST" || !late) return route.continue();
+    late = false;
+    return route.continue({ postData: JSON.stringify({ ticket: tickets.close({}, Date.now() - 1) }) });
+  });
+  const signed: string[] = [];
+  page.on("request", (request) => {
+    if (request.method() === "POST") signed.push(new URL(request.url()).pathname.replace(/[^/]{30,}/, "…"));
+  });
+  const { id } = await uploadInPage();
+  const both = ["/uploads", "/s3/multipart"];
+  assert.deepEqual(signed, [...both, ...both, "/s3/multipart/…/complete"]);
+  assert.equal(await originalSize(id), SIZE);
+  assert.deepEqual(await openUploads(), []);
 });
 
 test("an answer to the completion that is lost does not lose the image", async () => {

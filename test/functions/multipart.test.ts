@@ -14,6 +14,8 @@ import { token } from "./api.ts";
 
 const MiB = 1_048_576;
 const data = mkdtempSync(join(tmpdir(), "darkroom-multipart-"));
+type Fault = NonNullable<Parameters<typeof startStack>[0]["s3Fault"]>;
+let fault: Fault | undefined;
 let stack: Stack;
 let s3: S3Client;
 let mine: string;
@@ -25,7 +27,8 @@ before(async () => {
   const onInvocation = (name: string) => {
     if (name === "worker") for (const wake of waiting.splice(0)) wake();
   };
-  stack = await startStack({ port: 0, data, logLevel: "error", onInvocation });
+  const s3Fault: Fault = (request) => fault?.(request);
+  stack = await startStack({ port: 0, data, logLevel: "error", onInvocation, s3Fault });
   s3 = s3Client({ forcePathStyle: true });
   mine = await tokenFor({});
   photo = await largePhoto(12_000_000);
@@ -155,6 +158,21 @@ test("a photo of 12 MB goes to S3 in parts, side by side, and becomes ready", as
   assert.equal((await complete()).status, 200, "again, after a lost answer");
   const stored = await original(begun.key);
   assert.deepEqual([stored?.ContentType, stored?.Metadata?.["preset"]], ["image/jpeg", "photo"]);
+});
+
+test("S3, busy with another completion or a delete, is to be asked again", async () => {
+  const begun = await begin();
+  const parts = await send(begun, [1, 2]);
+  const complete = () => call("POST", `${begun.upload}/complete${begun.query}`, { body: { parts } });
+  for (const code of ["ConditionalRequestConflict", "OperationAborted"]) {
+    fault = ({ method, query }) =>
+      method === "POST" && query.has("uploadId") ? { status: 409, code } : undefined;
+    const { status, json } = await complete();
+    assert.deepEqual([status, json.code], [503, "unavailable"]);
+  }
+  fault = undefined;
+  assert.equal((await complete()).status, 200);
+  assert.equal((await original(begun.key))?.ContentLength, photo.length);
 });
 
 test("S3 refuses a part of another length, and the API one that the file has not", async () => {

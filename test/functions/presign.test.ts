@@ -422,6 +422,14 @@ test("keys behind a JWKS URL are enough to sign; only uploads in parts need a se
     assert.equal((await presignWith(settings, bearer, { method: "MULTIPART", files: [photo] })).status, 500);
     const sealed = { ...settings, SEAL_SECRET: SECRET };
     assert.equal((await presignWith(sealed, bearer, { method: "MULTIPART", files: [photo] })).status, 201);
+    const large = { files: [{ ...photo, size: 16_777_217 }] };
+    for (const [given, method] of [
+      [settings, "PUT"],
+      [sealed, "MULTIPART"],
+    ] as const) {
+      const { json } = await presignWith(given, bearer, large);
+      assert.equal(json.uploads[0].method, method);
+    }
   } finally {
     server.close();
     server.closeAllConnections();
