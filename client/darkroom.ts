@@ -60,8 +60,13 @@ export function createDarkroom({ endpoint, token, concurrency = 4 }: Settings): 
     waitUntilReady,
     remove: (id) => remove(api, id),
     upload: async (file, options = {}) => {
-      const { signal } = options;
-      const id = await inLine(() => sendFile(api, file, options), signal);
+      const { signal, onState } = options;
+      // A copy, as `resume` may change while we are at it.
+      const id = await inLine(() => sendFile(api, file, { ...options }), signal).catch((error: unknown) => {
+        // Also for whoever leaves while waiting in line.
+        if (signal?.aborted) onState?.(undefined);
+        throw error;
+      });
       let ready: Promise<Image> | undefined;
       return {
         id,

@@ -29,27 +29,60 @@ interface Row {
 export async function resumable(file: Blob, kept: Kept = {}): Promise<UploadOptions> {
   const row: Row = { file, kept, state: undefined };
   const key = await inStore<IDBValidKey>("readwrite", (store) => store.add(row)).catch(() => undefined);
-  return key === undefined ? kept : following(key, row);
+  return key === undefined ? kept : following(key, row, await claim(key));
 }
 
-/** What an earlier page left, oldest first. Another tab of this page may be busy with it: ask the person. */
+/** What an earlier page left, oldest first, but for what another tab is busy with. */
 export async function unfinished(): Promise<Unfinished[]> {
   const [keys, rows] = await Promise.all([
     inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys()),
     inStore<Row[]>("readonly", (store) => store.getAll()),
   ]).catch(() => [[], []]);
-  return rows.flatMap((row, i) => {
-    const key = keys[i];
-    return key === undefined ? [] : [{ file: row.file, options: following(key, row) }];
+  const left = await Promise.all(
+    rows.map(async (row, i) => {
+      const key = keys[i];
+      const release = key === undefined ? undefined : await claim(key);
+      return key === undefined || !release ? [] : [{ file: row.file, options: following(key, row, release) }];
+    }),
+  );
+  return left.flat();
+}
+
+/** How long a page that is being reloaded may take to let go of what it had. */
+const CLAIM_MS = 1000;
+
+/**
+ * Two tabs must not send the same file. The browser gives one of them the lock, and takes it back when that one is gone.
+ * Resolves with what gives it back; undefined where another tab has it.
+ */
+async function claim(key: IDBValidKey): Promise<(() => void) | undefined> {
+  // Without HTTPS there are none.
+  const { locks } = navigator as Partial<Navigator>;
+  if (!locks) return () => {};
+  return new Promise((resolve) => {
+    const held = () => new Promise<void>((release) => resolve(release));
+    locks
+      .request(`darkroom-upload-${String(key)}`, { signal: AbortSignal.timeout(CLAIM_MS) }, held)
+      .catch(() => resolve(undefined));
   });
 }
 
-function following(key: IDBValidKey, { file, kept, state }: Row): UploadOptions {
+function following(
+  key: IDBValidKey,
+  { file, kept, state }: Row,
+  release: (() => void) | undefined,
+): UploadOptions {
+  let latest = state;
   return {
     ...kept,
     parts: file.size > PARTS_ABOVE,
-    resume: state,
+    // The latest, so that whoever tries again with the same options goes on too.
+    get resume() {
+      return latest;
+    },
     onState: (now) => {
+      latest = now;
+      if (!now) release?.();
       // Transactions run in the order they are made, so nobody has to wait for this one.
       inStore("readwrite", (store) =>
         now ? store.put({ file, kept, state: now }, key) : store.delete(key),

@@ -48,8 +48,8 @@ export async function sendFile(api: Api, file: Blob, options: UploadOptions): Pr
     onState?.(undefined);
     return id;
   } catch (error) {
-    // What a reload could take up stays as it is; all else is over.
-    if (signal?.aborted || !(error instanceof DarkroomError && error.retryable)) onState?.(undefined);
+    // What a reload could take up stays as it is; all else is over. (Who aborts is told by whoever called us.)
+    if (!signal?.aborted && !(error instanceof DarkroomError && error.retryable)) onState?.(undefined);
     throw error;
   }
 }

@@ -181,12 +181,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const token = (scope: string, hours: number) => mintToken(secret, scope, hours);
   const where = { api: api.url, media: media.url, s3: s3Url, sqs: sqsUrl };
   const page = await listen(
-    pageServer(async () => ({
-      ...where,
-      // Within the hour that a token in a path may live.
-      uploadToken: await token("upload", 1),
-      adminToken: await token("upload admin", 1),
-    })),
+    pageServer(
+      where,
+      async () => ({
+        ...where,
+        // Within the hour that a token in a path may live.
+        uploadToken: await token("upload", 1),
+        adminToken: await token("upload admin", 1),
+      }),
+      log,
+    ),
     ports.page,
   );
   closers.push(page.close);

@@ -33,6 +33,9 @@ ${rows.map(([name, where]) => `  ${name.padEnd(14)}${where}`).join("\n")}
   stop          Ctrl-C; what was accepted is developed after the next start
 `);
 
+// Built now and not when somebody waits for it.
+void fetch(stack.page).catch(() => {});
+
 let stopping = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {

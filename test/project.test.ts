@@ -7,7 +7,7 @@ import test from "node:test";
 import { generated } from "../docs/generate.ts";
 
 const sources = globSync(
-  "{core,adapters,pixels,functions,local,cli,deploy,bench,events,docs}/**/*.{ts,mjs}",
+  "{core,adapters,pixels,functions,client,web,local,cli,deploy,bench,events,docs}/**/*.{ts,tsx,mjs}",
 ).sort();
 const importsOf = (file: string) =>
   [...readFileSync(file, "utf8").matchAll(/(?:^|\s)(?:from|import)\s*\(?\s*"([^"]+)"/gm)].map(
@@ -35,6 +35,8 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   },
   // No dependency: what a page loads is ours alone.
   client: { folders: ["client"], packages: /^react$/ },
+  // As a user's page would: by the names that the package exports.
+  web: { folders: ["web"], packages: /^(darkroom\/(client|react|client\/resume)|react|react-dom\/client)$/ },
   deploy: { folders: ["core", "adapters", "local", "deploy", "events"], packages: /./ },
   local: { folders: ["core", "adapters", "local"], packages: /./ },
   cli: { folders: ["core", "cli"], packages: /^(node:|commander$)/ },

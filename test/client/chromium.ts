@@ -25,11 +25,26 @@ export interface Chromium {
 }
 
 /** @throws Error where there is no Chromium: CHROMIUM_PATH says where, else Debian's */
-export async function startChromium(): Promise<Chromium> {
+export async function launchChromium(): Promise<Browser> {
   const executablePath = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
   if (!existsSync(executablePath)) {
     throw new Error(`There is no Chromium at ${executablePath}. Install one, or set CHROMIUM_PATH.`);
   }
+  // Chromium's own sandbox needs a user namespace, which containers and root do not have.
+  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
+}
+
+/** Collects what the page's console complains of. */
+export function problemsOf(page: Page): string[] {
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  return problems;
+}
+
+export async function startChromium(): Promise<Chromium> {
   const { outputFiles } = await build({
     stdin: { contents: ENTRY, resolveDir: process.cwd(), loader: "ts" },
     bundle: true,
@@ -46,17 +61,12 @@ export async function startChromium(): Promise<Chromium> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://localhost:${(server.address() as AddressInfo).port}/`;
-  // Chromium's own sandbox needs a user namespace, which containers and root do not have.
-  const browser: Browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const browser = await launchChromium();
   return {
     async open() {
       const context = await browser.newContext();
       const page = await context.newPage();
-      const problems: string[] = [];
-      page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-      });
-      page.on("pageerror", (error) => problems.push(String(error)));
+      const problems = problemsOf(page);
       await load(page, url);
       return { page, context, problems };
     },

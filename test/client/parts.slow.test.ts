@@ -220,6 +220,24 @@ test("a reload mid-way costs only the part that was on its way", async () => {
   assert.deepEqual(await openUploads(), []);
 });
 
+test("what was cancelled while it waited, and what another tab is busy with, is not taken up", async () => {
+  await page.evaluate(async () => {
+    const cancelled = new File(["a"], "cancelled.jpg");
+    await client
+      .createDarkroom(settings)
+      .upload(cancelled, { ...(await client.resumable(cancelled)), signal: AbortSignal.abort() })
+      .catch(() => {});
+    await client.resumable(new File(["b"], "busy.jpg"));
+  });
+  const names = (tab: Page) =>
+    tab.evaluate(async () => (await client.unfinished()).map(({ file }) => (file as File).name));
+  const other = await context.newPage();
+  await load(other, page.url());
+  assert.deepEqual(await names(other), []);
+  await page.close();
+  assert.deepEqual(await names(other), ["busy.jpg"]);
+});
+
 test("what S3 has thrown away meanwhile is begun anew", async () => {
   const state = await page.evaluate(async (size) => {
     const darkroom = client.createDarkroom(settings);

@@ -1,0 +1,70 @@
+/** The page in `web/`, built when somebody asks for it and kept under `.cache/web` until its sources change. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** Path below the page's, such as `assets/index-Cx2.js`, and its bytes. */
+export type BuiltPage = ReadonlyMap<string, Buffer>;
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const CACHE = join(ROOT, ".cache", "web");
+/** All that a build depends on; the lockfile stands for React and Vite. */
+const SOURCES = ["{web,client,core}/**/*.*", "*.config.ts", "tsconfig.json", "package-lock.json"];
+
+let built: { readonly digest: string; readonly page: Promise<BuiltPage> } | undefined;
+
+/** The page as its sources are now. Reading them takes some milliseconds, building it about a second. */
+export function builtPage(): Promise<BuiltPage> {
+  const digest = digestOfSources();
+  if (built?.digest !== digest) built = { digest, page: read(digest) };
+  const { page } = built;
+  // What failed may have been half of an edit.
+  page.catch(() => {
+    if (built?.page === page) built = undefined;
+  });
+  return page;
+}
+
+function digestOfSources(): string {
+  const hash = createHash("sha256");
+  for (const file of globSync(SOURCES, { cwd: ROOT }).sort()) {
+    hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function read(digest: string): Promise<BuiltPage> {
+  const folder = join(CACHE, digest);
+  if (!existsSync(folder)) await build(folder);
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  return new Map(
+    await Promise.all(
+      files
+        .filter((file) => file.isFile())
+        .map(async ({ parentPath, name }): Promise<[string, Buffer]> => {
+          const path = join(parentPath, name);
+          return [path.slice(folder.length + 1).replaceAll(sep, "/"), await readFile(path)];
+        }),
+    ),
+  );
+}
+
+async function build(folder: string): Promise<void> {
+  await mkdir(CACHE, { recursive: true });
+  const old = await readdir(CACHE);
+  // Under its name only when it is complete: another process may be looking for it.
+  const making = await mkdtemp(join(CACHE, "making-"));
+  const vite = join(fileURLToPath(import.meta.resolve("vite/package.json")), "../bin/vite.js");
+  // In a process of its own: Vite sets NODE_ENV, and its memory goes with it.
+  await promisify(execFile)(process.execPath, [vite, "build", "--outDir", making, "--logLevel", "warn"], {
+    cwd: ROOT,
+  });
+  await rename(making, folder).catch((error: unknown) => {
+    if (!existsSync(folder)) throw error;
+  });
+  for (const name of old) await rm(join(CACHE, name), { recursive: true, force: true });
+}

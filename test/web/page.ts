@@ -1,0 +1,81 @@
+/** The page of a running stack in a real Chromium. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import sharp from "sharp";
+import type { Stack } from "../../local/stack.ts";
+import { problemsOf } from "../client/chromium.ts";
+
+export interface OpenPage {
+  readonly page: Page;
+  /** What the console complained of, and every request to anywhere but this machine. */
+  readonly problems: string[];
+  close(): Promise<void>;
+}
+
+export async function openPage(
+  browser: Browser,
+  stack: Stack,
+  options: BrowserContextOptions = {},
+): Promise<OpenPage> {
+  const context = await browser.newContext({
+    permissions: ["clipboard-read", "clipboard-write"],
+    ...options,
+  });
+  const page = await context.newPage();
+  const problems = problemsOf(page);
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (/^http/.test(url.protocol) && !/^(localhost|127\.0\.0\.1)$/.test(url.hostname)) {
+      problems.push(`asks for ${url.origin}`);
+    }
+  });
+  await page.goto(stack.page);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  return { page, problems, close: () => context.close() };
+}
+
+export interface TestFile {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}
+
+/** A JPEG of one colour; with `bytes`, so large, by what decoders ignore after its end. */
+export async function jpeg(
+  name: string,
+  { width = 700, height = 500, bytes = 0, orientation = 1 } = {},
+): Promise<TestFile> {
+  const picture = await sharp({ create: { width, height, channels: 3, background: "#1f6f8b" } })
+    .withMetadata({ orientation })
+    .jpeg()
+    .toBuffer();
+  const buffer = Buffer.concat([picture, Buffer.alloc(Math.max(0, bytes - picture.length))]);
+  return { name, mimeType: "image/jpeg", buffer };
+}
+
+export const choose = (page: Page, ...files: TestFile[]) =>
+  page.getByLabel("Choose pictures").setInputFiles(files);
+
+/** The card of a file or image, by its heading. */
+export const card = (page: Page, name: string) =>
+  page.getByRole("listitem").filter({ has: page.getByRole("heading", { name, exact: true }) });
+
+/** Resolves when the card's picture is developed and drawn. */
+export async function ready(page: Page, name: string): Promise<void> {
+  await card(page, name).scrollIntoViewIfNeeded();
+  await card(page, name).locator('[data-loaded="true"]').waitFor();
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds, a line each. */
+export async function violations(page: Page): Promise<string[]> {
+  // By the debugger, where the page's own policy would not let it in.
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const axe = (globalThis as unknown as { axe: typeof import("axe-core") }).axe;
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  });
+}

@@ -1,0 +1,121 @@
+/** An image that is ready: the picture over its placeholder, what each format costs, and what to copy. */
+import { type Image, picture, placeholderUrl } from "darkroom/client";
+import { Picture } from "darkroom/react";
+import { useState } from "react";
+import { CopyButton } from "./copy-button.tsx";
+import type { Shown } from "./lightbox.tsx";
+import { bytes, plural, saving, sizesByFormat } from "./words.ts";
+
+interface Props {
+  readonly image: Image;
+  readonly name: string;
+  readonly onShow: (shown: Shown) => void;
+  readonly onRemove: () => Promise<void>;
+}
+
+export function Developed({ image, name, onShow, onRemove }: Props) {
+  const { source, durationMs } = image;
+  const facts = [
+    source?.width && source.height && `${source.width} × ${source.height}`,
+    source && bytes(source.bytes),
+    durationMs && `developed in ${(durationMs / 1000).toFixed(1)} s`,
+  ];
+  const alt = name.replace(/\.\w+$/, "");
+  return (
+    <>
+      <button type="button" className="frame" onClick={() => onShow({ image, name })}>
+        <FadingPicture image={image} alt={alt} />
+        <span className="visually-hidden">: show large</span>
+      </button>
+      <div className="body">
+        <h3 title={name}>{name}</h3>
+        <p className="note">{facts.filter(Boolean).join(" · ")}</p>
+        <Sizes image={image} />
+        <div className="actions">
+          <CopyButton label={`Copy markup of ${name}`} text={() => picture(image, { alt }).html}>
+            Markup
+          </CopyButton>
+          <CopyButton label={`Copy JSON of ${name}`} text={() => JSON.stringify(image, undefined, 2)}>
+            JSON
+          </CopyButton>
+          <CopyButton label={`Copy URL of ${name}`} text={() => picture(image, { alt }).img.src}>
+            URL
+          </CopyButton>
+          <RemoveButton name={name} onRemove={onRemove} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** The placeholder stays behind; the picture comes up over it when the browser has it. */
+function FadingPicture({ image, alt }: { image: Image; alt: string }) {
+  const [loaded, setLoaded] = useState(false);
+  const behind = image.source?.alpha ? undefined : placeholderUrl(image);
+  return (
+    <span
+      className="developed"
+      data-loaded={loaded}
+      style={behind ? { backgroundImage: `url(${behind})` } : undefined}
+      // In the capture phase, as `load` does not bubble up from the <img>.
+      onLoadCapture={() => setLoaded(true)}
+    >
+      <Picture image={image} alt={alt} placeholder={false} sizes="(max-width: 42rem) 100vw, 24rem" />
+    </span>
+  );
+}
+
+function Sizes({ image }: { image: Image }) {
+  const original = image.source?.bytes ?? 0;
+  return (
+    <table>
+      <caption className="visually-hidden">Bytes by format</caption>
+      <thead>
+        <tr>
+          <th scope="col">Format</th>
+          <th scope="col">Largest</th>
+          <th scope="col">Saved</th>
+          <th scope="col">All sizes</th>
+        </tr>
+      </thead>
+      <tbody>
+        {sizesByFormat(image).map((row) => (
+          <tr key={row.format}>
+            <th scope="row">
+              {row.format}
+              {row.still && <span className="note"> still</span>}
+            </th>
+            <td title={`${row.width} pixels wide`}>{bytes(row.bytes)}</td>
+            <td className={row.bytes < original ? "saved" : undefined}>
+              {original > 0 && saving(row.bytes, original)}
+            </td>
+            <td title={plural(row.count, "variant")}>{bytes(row.total)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** Asks once more, as there is no way back. */
+export function RemoveButton({ name, onRemove }: { name: string; onRemove: () => Promise<void> }) {
+  const [state, setState] = useState<"idle" | "sure" | "busy" | "failed">("idle");
+  const says = { idle: "Remove", sure: "Really?", busy: "Removing…", failed: "Try again" }[state];
+  return (
+    <button
+      type="button"
+      className={state === "sure" ? "danger" : "quiet"}
+      aria-disabled={state === "busy"}
+      onBlur={() => state === "sure" && setState("idle")}
+      onClick={() => {
+        if (state === "busy") return;
+        if (state === "idle") return setState("sure");
+        setState("busy");
+        onRemove().catch(() => setState("failed"));
+      }}
+    >
+      {says}
+      <span className="visually-hidden"> {name}</span>
+    </button>
+  );
+}

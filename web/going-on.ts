@@ -1,0 +1,56 @@
+/** Uploads that go on after a reload: the browser keeps the files until S3 has them, and here is what else it takes. */
+import type { Darkroom, UploadOptions } from "darkroom/client";
+import { resumable, type Unfinished, unfinished } from "darkroom/client/resume";
+import { presetOf } from "./presets.ts";
+
+/** Options of files that are kept, so that trying again goes on where it broke. */
+const kept = new WeakMap<Blob, UploadOptions>();
+/** The last of the files that are being written down: one after the other, as a thousand may come at once. */
+let writing: Promise<unknown> = Promise.resolve();
+
+/** For `useUpload`. */
+export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload"> => ({
+  async upload(file, options = {}) {
+    const { preset, signal } = options;
+    const keep = kept.get(file) ?? (await write(file, preset));
+    kept.set(file, keep);
+    const uploaded = await darkroom.upload(file, { ...keep, ...options });
+    developing.add(uploaded.id);
+    const done = () => developing.delete(uploaded.id);
+    uploaded.ready.then(done, done);
+    signal?.addEventListener("abort", done);
+    return uploaded;
+  },
+});
+
+async function write(file: Blob, preset: string | undefined): Promise<UploadOptions> {
+  sessionStorage.setItem(BUSY, "yes");
+  // What will be refused need not be copied.
+  if (file.size === 0 || file.size > (presetOf(preset)?.maxBytes ?? Number.POSITIVE_INFINITY))
+    return { preset };
+  const mine = writing.then(() => resumable(file, { preset }));
+  writing = mine;
+  return mine;
+}
+
+export const presetOfFile = (file: Blob) => kept.get(file)?.preset;
+
+const BUSY = "darkroom.busy";
+/** Whether this tab has uploaded before, so that what is unfinished is its own; else the person is asked. */
+export const wasBusy = sessionStorage.getItem(BUSY) !== null;
+
+/** Files that an earlier page did not get through with; hand them to the upload of `goingOn`. */
+export async function leftOver(): Promise<Unfinished[]> {
+  const all = await unfinished();
+  for (const { file, options } of all) kept.set(file, options);
+  return all;
+}
+
+/** Ids of images that S3 has and that are not ready: the API lists them only once a worker has seen them. */
+const DEVELOPING = "darkroom.developing";
+export const developing = {
+  ids: (): string[] => JSON.parse(sessionStorage.getItem(DEVELOPING) ?? "[]"),
+  add: (id: string) => store([...developing.ids(), id]),
+  delete: (id: string) => store(developing.ids().filter((one) => one !== id)),
+};
+const store = (ids: string[]) => sessionStorage.setItem(DEVELOPING, JSON.stringify(ids));

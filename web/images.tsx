@@ -1,0 +1,149 @@
+/** The first tab: drop pictures, watch them, see what there was before. */
+import type { Unfinished } from "darkroom/client/resume";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { announce } from "./announce.ts";
+import type { TabProps } from "./app.tsx";
+import { DropZone } from "./drop-zone.tsx";
+import { EarlierCard, useEarlier } from "./earlier.tsx";
+import { leftOver, wasBusy } from "./going-on.ts";
+import { useIncoming } from "./incoming.ts";
+import { Lightbox, type Shown } from "./lightbox.tsx";
+import { Overall } from "./overall.tsx";
+import { defaultPreset } from "./presets.ts";
+import { UploadCard } from "./upload-card.tsx";
+import { plural } from "./words.ts";
+
+export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }: TabProps) {
+  const [preset, setPreset] = useState(defaultPreset);
+  const [shown, show] = useState<Shown>();
+  const top = useRef<HTMLHeadingElement>(null);
+  const earlier = useEarlier(darkroom);
+  const { remove: removeEarlier } = earlier;
+
+  const take = useCallback(
+    (files: Iterable<File>) => {
+      const all = [...files];
+      upload(all, { preset });
+      announce(`${plural(all.length, "file")} added.`);
+    },
+    [upload, preset],
+  );
+  const dragging = useIncoming(take);
+  const goOn = useCallback(
+    (left: readonly Unfinished[]) => {
+      for (const { file, options } of left) upload([file], { preset: options.preset });
+    },
+    [upload],
+  );
+  const [left, setLeft] = useLeftOver(goOn);
+
+  const remove = useCallback(
+    async (id: string | undefined, key?: number) => {
+      if (id) await darkroom.remove(id);
+      if (key === undefined) removeEarlier(id ?? "");
+      else cancel(key);
+      // What had the focus is gone.
+      top.current?.focus();
+      announce("Removed.");
+    },
+    [darkroom, cancel, removeEarlier],
+  );
+
+  const ids = new Set(uploads.map(({ id }) => id));
+  const before = earlier.images.filter(({ id }) => !ids.has(id));
+  return (
+    <main>
+      <h1 ref={top} tabIndex={-1}>
+        Drop a picture.
+        <br />
+        Get every size a page needs.
+      </h1>
+      <DropZone preset={preset} onPreset={setPreset} onFiles={take} dragging={dragging} />
+
+      {left.length > 0 && (
+        <section className="notice" aria-label="Unfinished uploads">
+          <p>{plural(left.length, "upload")} did not finish last time.</p>
+          <button
+            type="button"
+            className="primary"
+            onClick={() => {
+              goOn(left);
+              setLeft([]);
+            }}
+          >
+            Go on
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              for (const { options } of left) options.onState?.(undefined);
+              setLeft([]);
+            }}
+          >
+            Forget them
+          </button>
+        </section>
+      )}
+
+      {uploads.length > 0 && (
+        <section aria-labelledby="new">
+          <h2 id="new">New</h2>
+          <ul className="cards">
+            {uploads.map((one) => (
+              <UploadCard
+                key={one.key}
+                upload={one}
+                onCancel={cancel}
+                onRetry={retry}
+                onRemove={remove}
+                onShow={show}
+              />
+            ))}
+          </ul>
+        </section>
+      )}
+
+      {before.length > 0 && (
+        <section aria-labelledby="earlier">
+          <h2 id="earlier">Earlier</h2>
+          <ul className="cards">
+            {before.map((image) => (
+              <EarlierCard
+                key={image.id}
+                darkroom={darkroom}
+                image={image}
+                onChange={earlier.change}
+                onRemove={remove}
+                onShow={show}
+              />
+            ))}
+          </ul>
+        </section>
+      )}
+      {earlier.problem && (
+        <p className="problem" role="alert">
+          Your earlier images cannot be shown. {earlier.problem}
+        </p>
+      )}
+      {(earlier.more || earlier.problem) && (
+        <button type="button" className="more" disabled={earlier.loading} onClick={earlier.load}>
+          {earlier.problem ? "Try again" : "Show more"}
+        </button>
+      )}
+      <Overall uploads={uploads} onCancel={cancel} onRetry={retry} />
+      <Lightbox shown={shown} onClose={() => show(undefined)} />
+    </main>
+  );
+}
+
+/** What an earlier page left: gone on with at once after a reload, else kept here for the person to say. */
+function useLeftOver(goOn: (left: readonly Unfinished[]) => void) {
+  const [left, setLeft] = useState<readonly Unfinished[]>([]);
+  const asked = useRef(false);
+  useEffect(() => {
+    if (asked.current) return;
+    asked.current = true;
+    void leftOver().then(wasBusy ? goOn : setLeft);
+  }, [goOn]);
+  return [left, setLeft] as const;
+}
