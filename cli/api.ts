@@ -28,6 +28,7 @@ export interface Answer {
 export class Api {
   #access: Access;
   readonly #renew: (() => Promise<Access>) | undefined;
+  #renewing: Promise<Access> | undefined;
 
   /** @param renew asked for a new token when this one is refused, as after its hour on the local stack */
   constructor(access: Access, renew?: () => Promise<Access>) {
@@ -50,8 +51,9 @@ export class Api {
       }));
       const text = await response.text();
       if (response.status === 401 && this.#renew && !renewed) {
-        // Several requests meet the same old token; the first to come back has renewed it for all.
-        if (access === this.#access) this.#access = await this.#renew();
+        // Several requests meet the same old token: the first to come back renews it for all.
+        if (access === this.#access) this.#renewing ??= this.#renew();
+        if (this.#renewing) this.#access = await this.#renewing.finally(() => (this.#renewing = undefined));
         continue;
       }
       return { status: response.status, ok: response.ok, body: parse(text, access.url) };
@@ -129,6 +131,8 @@ export async function request(
       if (attempt >= MAX_TRIES) return response;
       await response.body?.cancel();
     } catch (error) {
+      // Of making the request, not of sending it.
+      if (error instanceof Refused) throw error;
       const failure = error instanceof Error && error.cause instanceof Error ? error.cause.message : error;
       if (attempt >= MAX_TRIES) throw new CliError(`${new URL(url).origin} cannot be reached: ${failure}`);
     }

@@ -1,7 +1,7 @@
 /** One file on its way: described, signed for, sent, waited for. */
 import { createHash } from "node:crypto";
 import { createReadStream, openAsBlob } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { detectFormat, formats } from "../core/formats.ts";
 import type { IssuedUpload, MultipartTicket } from "../core/issue-uploads.ts";
@@ -16,17 +16,19 @@ export interface LocalFile {
   readonly type: string;
   /** Base64. */
   readonly sha256: string;
+  /** When it was last written, in milliseconds. */
+  readonly mtimeMs: number;
 }
 
 /** @throws the file system's own errors */
 export async function describeFile(path: string): Promise<LocalFile> {
   const file = await open(path);
-  const { size } = await file.stat();
+  const { size, mtimeMs } = await file.stat();
   const { bytesRead, buffer } = await file.read(Buffer.alloc(4096), 0, 4096, 0).finally(() => file.close());
   const format = detectFormat(buffer.subarray(0, bytesRead));
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
-  return { path, size, type: format ? formats[format].type : "", sha256: hash.digest("base64") };
+  return { path, size, mtimeMs, type: format ? formats[format].type : "", sha256: hash.digest("base64") };
 }
 
 /** How an image is to be uploaded, where it differs from what the preset and the token say. */
@@ -42,12 +44,13 @@ export interface UploadWish {
 /**
  * Signs and sends one file; signs again when S3 finds the signature expired. Resolves with the image's id.
  * @param onSigned told each id before anything is sent under it
+ * @throws CliError when the API or S3 cannot be reached, Refused for everything that concerns this file
  */
 export async function sendFile(
   api: Api,
   file: LocalFile,
   { preset, owner, focus, name = file.path.split(/[/\\]/).at(-1) ?? "" }: UploadWish = {},
-  onSigned: (id: string) => void = () => {},
+  onSigned: (id: string) => Promise<void> | void = () => {},
 ): Promise<string> {
   const { type, size, sha256 } = file;
   const body = {
@@ -57,7 +60,7 @@ export async function sendFile(
   };
   for (let attempt = 1; ; attempt++) {
     const signed = await sign(api, body);
-    onSigned(signed.id);
+    await onSigned(signed.id);
     if (signed.method === "MULTIPART") {
       await sendParts(api, file, signed);
       return signed.id;
@@ -65,12 +68,20 @@ export async function sendFile(
     const answer = await request(signed.url, async () => ({
       method: "PUT",
       headers: signed.method === "PUT" ? signed.headers : {},
-      body: await openAsBlob(file.path),
+      body: await bodyOf(file),
     }));
     // 412: written already, by a try whose answer was lost.
     if (answer.ok || answer.status === 412) return signed.id;
     await refusedUnlessExpired(answer, attempt);
   }
+}
+
+/** The bytes that were hashed, or none: a file that is written to meanwhile would be sent in vain. */
+async function bodyOf({ path, size, mtimeMs }: LocalFile): Promise<Blob> {
+  const now = await stat(path);
+  if (now.size !== size || now.mtimeMs !== mtimeMs)
+    throw new Refused("changed", "The file was changed while it was being sent.");
+  return openAsBlob(path);
 }
 
 async function sign(api: Api, body: object): Promise<IssuedUpload> {
@@ -102,7 +113,7 @@ const PART_LANES = 4;
 async function sendParts(api: Api, file: LocalFile, { ticket, partSize }: MultipartTicket) {
   const { uploadId } = await api.call<{ uploadId: string }>("POST", "/s3/multipart", { ticket });
   const upload = `/s3/multipart/${uploadId}`;
-  const whole = await openAsBlob(file.path);
+  const whole = await bodyOf(file);
   const parts = Array.from({ length: Math.ceil(file.size / partSize) }, (_, i) => ({
     PartNumber: i + 1,
     ETag: "",
@@ -135,14 +146,19 @@ async function sendPart(api: Api, path: string, body: Blob): Promise<string> {
 
 /**
  * Waits until the image is ready.
- * @throws Refused when it was rejected, failed or deleted, or is not done after `seconds`
+ * @throws Refused when it was rejected, failed or deleted, or is not done after `seconds`; AbortError by the signal
  */
-export async function waitUntilReady(api: Api, id: string, seconds: number): Promise<Metadata> {
+export async function waitUntilReady(
+  api: Api,
+  id: string,
+  seconds: number,
+  signal?: AbortSignal,
+): Promise<Metadata> {
   const deadline = Date.now() + seconds * 1000;
   for (let pause = 150; Date.now() < deadline; pause = Math.min(2000, pause * 1.4)) {
     const image = await imageOf(api, id);
     if (image) return image;
-    await setTimeout(pause);
+    await setTimeout(pause, undefined, signal ? { signal } : {});
   }
   throw new Refused(
     "still-processing",
@@ -154,7 +170,7 @@ export async function waitUntilReady(api: Api, id: string, seconds: number): Pro
  * The image, or undefined while it is on its way.
  * @throws Refused when it was rejected, failed or deleted, or was never there
  */
-async function imageOf(api: Api, id: string): Promise<Metadata | undefined> {
+export async function imageOf(api: Api, id: string): Promise<Metadata | undefined> {
   const image = await api.call<Metadata>("GET", `/images/${id}`);
   if (image.error) throw new Refused(image.error.code, image.error.message);
   return image.status === "ready" ? image : undefined;

@@ -27,7 +27,7 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   },
   adapters: {
     folders: ["core", "adapters"],
-    packages: /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|valibot$|aws-lambda$)/,
+    packages: /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|valibot$|ipaddr\.js$|aws-lambda$)/,
   },
   functions: {
     folders: ["core", "adapters", "pixels", "darkroom.config.ts"],
@@ -39,7 +39,7 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   web: { folders: ["web"], packages: /^(darkroom\/(client|react|client\/resume)|react|react-dom\/client)$/ },
   deploy: { folders: ["core", "adapters", "local", "deploy", "events"], packages: /./ },
   local: { folders: ["core", "adapters", "local"], packages: /./ },
-  cli: { folders: ["core", "cli"], packages: /^(node:|commander$)/ },
+  cli: { folders: ["core", "adapters", "cli"], packages: /^(node:|@aws-sdk\/client-|commander$|valibot$)/ },
 };
 
 test("folders import only what their layer may", () => {

@@ -1,0 +1,198 @@
+/** The work of `darkroom import`, entry by entry: several in flight, each content sent once, every step in the journal. */
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { extensionsOf, formatNames } from "../../core/formats.ts";
+import type { Metadata } from "../../core/metadata.ts";
+import { type Api, Refused } from "../api.ts";
+import { CliError, messageOf } from "../exit.ts";
+import { describeFile, imageOf, type LocalFile, sendFile, waitUntilReady } from "../send.ts";
+import { contentKey, type Journal, type JournalLine } from "./journal.ts";
+import { type Entry, isUrl } from "./sources.ts";
+
+/** How an entry came out: `before` was done by an earlier run, `duplicate` has the content of another one. */
+export type Outcome = "ready" | "sent" | "duplicate" | "before" | "failed" | "no-image";
+
+export interface ImportDeps {
+  readonly api: Api;
+  readonly journal: Journal;
+  /** Fetches a URL into a file. */
+  readonly download: (url: string, path: string, signal: AbortSignal) => Promise<void>;
+  /** For what is downloaded. */
+  readonly folder: string;
+  /** Uploads at once. */
+  readonly concurrency: number;
+  /** Seconds to wait for each image to be ready; undefined: not at all. */
+  readonly wait: number | undefined;
+  /** Aborted: begin nothing new, finish what is being sent, wait for nothing. */
+  readonly signal: AbortSignal;
+  /** Told of every entry that is done with; what matters of it is in the journal already. */
+  readonly onDone: (line: JournalLine, outcome: Outcome) => void;
+}
+
+type Line = Omit<JournalLine, "state">;
+/** An image that S3 has, on its way or ready. */
+interface Sent {
+  readonly id: string;
+  readonly image?: Metadata | undefined;
+}
+
+/** Images sent and not ready yet, for each upload at once: workers develop while we send. */
+const WAITING_PER_LANE = 8;
+const IMAGE_EXTENSIONS = new Set(extensionsOf(formatNames));
+
+/** @throws CliError when it makes no sense to go on: no API, a refused token, a journal that cannot be written */
+export async function importAll(entries: AsyncGenerator<Entry>, given: ImportDeps): Promise<void> {
+  const stop = new AbortController();
+  const deps = { ...given, signal: AbortSignal.any([given.signal, stop.signal]) };
+  const { signal, concurrency } = deps;
+  const aborted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  let fatal: unknown;
+  const guard = (work: Promise<void>) =>
+    work.catch((error: unknown) => {
+      fatal ??= error;
+      stop.abort();
+    });
+  const sending = new Map<string, Promise<Sent>>();
+  const waiting = new Set<Promise<void>>();
+  const lane = async () => {
+    while (!signal.aborted) {
+      const next = await Promise.race([entries.next(), aborted]);
+      if (!next || next.done) return;
+      const settle = await importEntry(next.value, deps, sending);
+      if (!settle) continue;
+      const settled = guard(settle()).finally(() => waiting.delete(settled));
+      waiting.add(settled);
+      if (waiting.size >= concurrency * WAITING_PER_LANE) await Promise.race(waiting);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, () => guard(lane())));
+  await Promise.all(waiting);
+  if (fatal) throw fatal;
+}
+
+/** Sees to it that S3 has the entry's content. Gives what is left to do then, which no upload has to wait for. */
+async function importEntry(
+  entry: Entry,
+  deps: ImportDeps,
+  sending: Map<string, Promise<Sent>>,
+): Promise<(() => Promise<void>) | undefined> {
+  const { journal, onDone, wait } = deps;
+  const { searched, problem, ...wish } = entry;
+  const before = journal.entry(entry);
+  const finished = before?.state === "ready" || (before?.state === "sent" && wait === undefined);
+  let line: Line = wish;
+  let fetched: string | undefined;
+  try {
+    if (problem) throw new Refused(problem.code, problem.message);
+    if (!entry.owner) throw new Refused("no-owner", "Neither its line nor --owner says whose it is.");
+    if (isUrl(entry.source)) {
+      if (finished) return void onDone({ ...line, state: before.state }, "before");
+      fetched = join(deps.folder, crypto.randomUUID());
+      await deps.download(entry.source, fetched, deps.signal);
+    } else {
+      const { size, mtimeMs } = await regularFile(entry.source);
+      const same = before?.size === size && before.mtime === mtimeMs;
+      if (finished && same) return void onDone({ ...line, state: before.state }, "before");
+    }
+    const file = await describeFile(fetched ?? entry.source);
+    if (searched && file.type === "" && !IMAGE_EXTENSIONS.has(extensionOf(entry.source)))
+      return void onDone({ ...line, state: "failed" }, "no-image");
+    line = { ...wish, sha256: file.sha256, size: file.size, mtime: file.mtimeMs };
+
+    const key = contentKey(file.sha256, entry);
+    // The first to come sends it; when that fails, the next one tries.
+    let sent = await sending.get(key)?.catch(() => undefined);
+    let outcome: Outcome = sent ? "duplicate" : "ready";
+    if (!sent) {
+      const known = journal.idOf(file.sha256, entry);
+      if (known) outcome = before?.id !== known ? "duplicate" : finished ? "before" : "ready";
+      if (known) line = { ...line, id: known };
+      const work = send(entry, line, file, known, deps);
+      sending.set(key, work);
+      sent = await work.finally(() => sending.delete(key));
+    }
+    line = { ...line, id: sent.id };
+    await journal.append({ ...line, state: "sent" });
+    const [sentLine, { id, image }] = [line, sent];
+    return () => settle(sentLine, { id, image }, outcome, deps);
+  } catch (error) {
+    await fail(line, error, deps);
+    return undefined;
+  } finally {
+    if (fetched) await rm(fetched, { force: true });
+  }
+}
+
+/** Sends a file, unless S3 has it already under the id `known`. */
+async function send(
+  entry: Entry,
+  line: Line,
+  file: LocalFile,
+  known: string | undefined,
+  { api, journal }: ImportDeps,
+): Promise<Sent> {
+  if (known) {
+    try {
+      return { id: known, image: await imageOf(api, known) };
+    } catch (error) {
+      // Signed for and never sent, or deleted since.
+      if (!(error instanceof Refused && (error.code === "not-found" || error.code === "gone"))) throw error;
+    }
+  }
+  const onSigned = (id: string) => journal.append({ ...line, id, state: "signed" });
+  return { id: await sendFile(api, file, { ...entry, name: nameOf(entry.source) }, onSigned) };
+}
+
+/** Waits for the image where that is wished, and writes down how it ended. */
+async function settle(line: Line, { id, image }: Sent, outcome: Outcome, deps: ImportDeps): Promise<void> {
+  const { api, wait, signal, journal, onDone } = deps;
+  try {
+    if (!image && wait === undefined)
+      return onDone({ ...line, state: "sent" }, outcome === "ready" ? "sent" : outcome);
+    const { source = {}, variants } = image ?? (await waitUntilReady(api, id, wait ?? 0, signal));
+    const { type, width, height } = source as NonNullable<Metadata["source"]>;
+    const ready: JournalLine = { ...line, state: "ready", image: { type, width, height, variants } };
+    await journal.append(ready);
+    onDone(ready, outcome);
+  } catch (error) {
+    await fail(line, error, deps);
+  }
+}
+
+/** @throws what concerns not this entry alone */
+async function fail(line: Line, error: unknown, { journal, onDone, signal }: ImportDeps): Promise<void> {
+  if (error instanceof CliError) throw error;
+  // What was interrupted has not failed: the next run does it.
+  if (signal.aborted && !(error instanceof Refused)) {
+    if (line.id) onDone({ ...line, state: "sent" }, "sent");
+    return;
+  }
+  const code = error instanceof Refused ? error.code : "unreadable";
+  const failed: JournalLine = { ...line, state: "failed", error: { code, message: messageOf(error) } };
+  // An image that only takes long stays "sent": the next run waits for it again.
+  if (code !== "still-processing") await journal.append(failed);
+  onDone(failed, "failed");
+}
+
+/** A pipe would be waited at for ever, a folder has no bytes. */
+async function regularFile(path: string): Promise<{ size: number; mtimeMs: number }> {
+  const found = await stat(path);
+  if (found.isFile()) return found;
+  throw new Refused("not-a-file", found.isDirectory() ? "It is a folder." : "It is neither file nor folder.");
+}
+
+const extensionOf = (source: string) => /\.([^./\\]+)$/.exec(source)?.[1]?.toLowerCase() ?? "";
+
+/** What the file is called, as the upload's `name`. */
+function nameOf(source: string): string {
+  const path = isUrl(source) ? new URL(source).pathname : source;
+  const last = path.split(/[/\\]/).at(-1) ?? "";
+  try {
+    return isUrl(source) ? decodeURIComponent(last) : last;
+  } catch {
+    return last;
+  }
+}
