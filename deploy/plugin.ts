@@ -6,6 +6,7 @@ import inspector from "node:inspector";
 import { pathToFileURL } from "node:url";
 import { buildFunctions, describe } from "./build.ts";
 import { type Invocation, prepareInvocation } from "./invoke-local.ts";
+import { checkParameters, listOf, notices } from "./parameters.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
 interface Serverless {
@@ -15,6 +16,7 @@ interface Serverless {
   readonly service: {
     getAllFunctions(): string[];
     getFunction(name: string): ServiceFunction;
+    readonly custom: { readonly parameters: Readonly<Record<string, unknown>> };
   };
   getProvider(name: "aws"): { getStage(): string };
 }
@@ -31,11 +33,25 @@ interface Options {
   functionObj?: ServiceFunction;
 }
 interface Utils {
-  readonly log: { notice(message?: string): void };
+  readonly log: { notice(message?: string): void; warning(message: string): void };
+}
+interface VariableSource {
+  readonly resolve: (context: {
+    readonly address: string;
+    readonly resolveVariable: (variable: string) => Promise<unknown>;
+  }) => Promise<{ value: unknown }>;
 }
 
 export default class Darkroom {
   readonly hooks: Readonly<Record<string, () => Promise<void> | void>>;
+  /** `${list:NAME}`: a parameter as a list, which on the command line is one text. */
+  readonly configurationVariablesSources: Readonly<Record<string, VariableSource>> = {
+    list: {
+      resolve: async ({ address, resolveVariable }) => ({
+        value: listOf(await resolveVariable(`param:${address}`)),
+      }),
+    },
+  };
   readonly #serverless: Serverless;
   readonly #options: Options;
   readonly #log: Utils["log"];
@@ -64,6 +80,13 @@ export default class Darkroom {
   }
 
   async #package(names: string[]): Promise<void> {
+    const { parameters } = this.#serverless.service.custom;
+    try {
+      checkParameters(parameters);
+    } catch (error) {
+      this.#say(error as Error);
+    }
+    for (const notice of notices(parameters)) this.#log.warning(notice);
     const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
       this.#say,
     );

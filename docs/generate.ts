@@ -4,13 +4,16 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { parse } from "yaml";
 import { settings } from "../adapters/environment.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
+import { parameters } from "../deploy/parameters.ts";
 
+const root = new URL("../", import.meta.url);
 const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 const table = (head: string[], rows: string[][]) =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
@@ -68,6 +71,19 @@ const blocks: Record<string, () => string> = {
           .join(", "),
       ]),
     ),
+  parameters: () => {
+    const { params } = parse(readFileSync(new URL("serverless.yml", root), "utf8")) as {
+      params: { default: Record<string, unknown> };
+    };
+    return table(
+      ["parameter", "what it says", "default"],
+      Object.entries(parameters).map(([name, { help }]) => [
+        code(name),
+        help,
+        params.default[name] === "" ? "" : code(String(params.default[name])),
+      ]),
+    );
+  },
 };
 
 const OUTCOMES = {
@@ -82,8 +98,7 @@ const schema = () => {
   return `${JSON.stringify({ title: "Darkroom metadata (meta.json)", ...json }, undefined, 2)}\n`;
 };
 
-const FILES = ["README.md", "docs/presets.md", "docs/api.md"];
-const root = new URL("../", import.meta.url);
+const FILES = ["README.md", "docs/presets.md", "docs/api.md", "docs/deploy.md"];
 
 /** Every generated file with its content as it should be. */
 export function generated(): { file: string; content: string }[] {

@@ -75,7 +75,7 @@ interface ServiceFunction {
 interface SqsEvent {
   readonly arn: GetAtt;
   readonly batchSize?: number;
-  readonly maximumConcurrency?: number;
+  readonly maximumConcurrency?: number | string;
 }
 type GetAtt = { readonly "Fn::GetAtt": readonly [string, string] };
 interface Resource {
@@ -111,7 +111,7 @@ export function readTemplate(root: URL): Template {
   const prefix = notifications[0]?.Filter.S3Key.Rules.find(({ Name }) => Name === "prefix")?.Value;
   return {
     functions: Object.entries(service.functions).map(([name, fn]) =>
-      functionOf(name, fn, service.provider.environment),
+      functionOf(name, resolve(fn, params) as ServiceFunction, service.provider.environment),
     ),
     queues: Object.entries(resources)
       .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
@@ -124,13 +124,13 @@ export function readTemplate(root: URL): Template {
   };
 }
 
-/** `${param:NAME}` replaced by what the local stage says. */
+/** `${param:NAME}` and `${list:NAME}` replaced by what the local stage says. */
 function resolve(value: unknown, params: Readonly<Record<string, unknown>>): unknown {
   if (Array.isArray(value)) return value.map((entry) => resolve(entry, params));
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, resolve(entry, params)]));
   }
-  const name = typeof value === "string" ? /^\$\{param:([A-Za-z]+)\}$/.exec(value)?.[1] : undefined;
+  const name = typeof value === "string" ? /^\$\{(?:param|list):([A-Za-z]+)\}$/.exec(value)?.[1] : undefined;
   return name === undefined ? value : resolve(params[name], params);
 }
 
@@ -147,7 +147,7 @@ function functionOf(name: string, fn: ServiceFunction, shared: object | undefine
         ? {
             queue: sqs.arn["Fn::GetAtt"][0],
             batchSize: sqs.batchSize ?? 10,
-            concurrency: sqs.maximumConcurrency ?? 2,
+            concurrency: Number(sqs.maximumConcurrency ?? 2),
           }
         : [],
     ),

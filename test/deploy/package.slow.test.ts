@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { s3Client, s3Store } from "../../adapters/s3-store.ts";
 import { fillPlaceholders } from "../../deploy/placeholders.ts";
@@ -15,27 +15,15 @@ import { assertTarget, targetPackages } from "../../deploy/target.ts";
 import { unzip } from "../../deploy/zip.ts";
 import { startStack } from "../../local/stack.ts";
 import { assertOutcome, sampleEvents } from "../events/cases.ts";
+import { packageInto, ROOT } from "./packaged.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const run = promisify(execFile);
-const SECRET = "a secret that must stay at home, long enough";
 const FUNCTIONS = ["failures", "images", "multipart", "presign", "worker"];
 
 /** Inside the repository, where the packaged worker finds this machine's sharp in place of the target's. */
 const unpacked = join(ROOT, ".cache", "darkroom", `test-${process.pid}`);
 let packaged: string;
 const zips = new Map<string, Map<string, Buffer>>();
-
-/** Without credentials, and in the second run without a registry either. */
-async function packageInto(folder: string, env: Record<string, string> = {}): Promise<void> {
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
-  const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
-  await run("npx", ["serverless", "package", "--package", folder], {
-    cwd: ROOT,
-    env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
-    timeout: 180_000,
-  });
-}
 
 before(async () => {
   packaged = await mkdtemp(join(tmpdir(), "darkroom-package-"));
@@ -113,27 +101,10 @@ test("source maps are kept beside the zips, and name our sources", async () => {
   }
 });
 
-test("the template runs the bundles on arm64, and holds no secret", async () => {
-  const text = await readFile(join(packaged, "cloudformation-template-update-stack.json"), "utf8");
-  assert.ok(!text.includes(SECRET));
-  assert.match(text, /\{\{resolve:secretsmanager:darkroom\/dev\/auth\}\}/);
-  const { Resources } = JSON.parse(text) as {
-    Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
-  };
-  const functions = Object.values(Resources).filter(({ Type }) => Type === "AWS::Lambda::Function");
-  assert.equal(functions.length, FUNCTIONS.length);
-  for (const { Properties } of functions) {
-    assert.equal(Properties["Handler"], "index.handler");
-    assert.equal(Properties["Runtime"], "nodejs24.x");
-    assert.deepEqual(Properties["Architectures"], ["arm64"]);
-  }
-  assert.ok(!Object.hasOwn(Resources, "IamRoleLambdaExecution"), "a role of the CLI's own for all functions");
-});
-
 test("again, and without a registry: the same bytes", async () => {
   const again = await mkdtemp(join(tmpdir(), "darkroom-package-"));
   try {
-    await packageInto(again, { npm_config_registry: "http://127.0.0.1:9/", npm_config_offline: "true" });
+    await packageInto(again, [], { npm_config_registry: "http://127.0.0.1:9/", npm_config_offline: "true" });
     for (const name of FUNCTIONS) assert.equal(await hashOf(again, name), await hashOf(packaged, name), name);
   } finally {
     await rm(again, { recursive: true, force: true });

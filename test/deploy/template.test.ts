@@ -1,59 +1,37 @@
-/** What `serverless.yml` and `infra/` say, against the code and against each other. */
+/** What `serverless.yml` says, against the code; `stack.slow.test.ts` looks at the template that comes of it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { parse } from "yaml";
 import { ownSettings } from "../../adapters/environment.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { checkParameters, listOf, notices, parameters } from "../../deploy/parameters.ts";
 import { sampleEvents } from "../events/cases.ts";
+import { granted } from "./grants.ts";
+import { settingsReadBy } from "./settings.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
 
-interface GetAtt {
-  readonly "Fn::GetAtt": readonly [string, string];
-}
-interface FunctionTemplate {
-  readonly handler: string;
-  readonly role: string;
-  readonly timeout: number;
-  readonly environment?: Readonly<Record<string, unknown>>;
-  readonly events: readonly {
-    readonly httpApi?: string;
-    readonly sqs?: { readonly arn: GetAtt; readonly functionResponseType?: string };
-  }[];
-}
-interface Queue {
-  readonly VisibilityTimeout: number;
-  readonly MessageRetentionPeriod: number;
-  readonly RedrivePolicy?: { readonly deadLetterTargetArn: GetAtt; readonly maxReceiveCount: number };
-}
-interface Statement {
-  readonly Action: string | string[];
-  readonly Resource: unknown;
-}
-
 const service = parse(read("serverless.yml"), { merge: true }) as {
-  provider: {
-    environment: Record<string, unknown>;
-    httpApi: { cors: { allowedMethods: string[] } };
-  };
-  functions: Record<string, FunctionTemplate>;
+  provider: { environment: Record<string, unknown> };
+  params: Record<"default" | "local", Record<string, unknown>>;
+  custom: { parameters: Record<string, unknown> };
+  functions: Record<
+    string,
+    {
+      readonly handler: string;
+      readonly role: string;
+      readonly environment?: Readonly<Record<string, unknown>>;
+      readonly events: readonly { readonly httpApi?: string }[];
+    }
+  >;
   resources: string[];
 };
 const functions = Object.entries(service.functions);
 const resources: Record<string, { Type: string; Properties: Record<string, unknown> }> = Object.assign(
   {},
   ...service.resources.map((reference) => parse(read(/file\((.+)\)/.exec(reference)?.[1] ?? "")).Resources),
-);
-const ofType = (type: string) => Object.entries(resources).filter(([, { Type }]) => Type === type);
-const queues = new Map(
-  ofType("AWS::SQS::Queue").map(([id, { Properties }]) => [id, Properties as unknown as Queue]),
-);
-const consumers = functions.flatMap(([name, { timeout, events }]) =>
-  events.flatMap(({ sqs }) => (sqs ? [{ name, timeout, queue: sqs.arn["Fn::GetAtt"][0], sqs }] : [])),
 );
 
 test("a function has one name: in the template, as file, as role and before its events", () => {
@@ -65,6 +43,7 @@ test("a function has one name: in the template, as file, as role and before its 
       .sort(),
   );
   assert.deepEqual(names, [...new Set(sampleEvents.map(({ fn }) => fn))].sort());
+  assert.deepEqual(names, [...granted].sort(), "test/deploy/grants.ts says what each may do");
   for (const [name, { handler, role }] of functions) {
     assert.equal(handler, `functions/${name}.handler`);
     assert.equal(role.toLowerCase(), `${name}role`);
@@ -84,70 +63,11 @@ test("a setting of the table is read by some function", async () => {
   assert.deepEqual([...new Set(all.flat())].sort(), [...ownSettings].sort());
 });
 
-/** What the function's code, and all it imports, names in calls of `environment(…)`. */
-async function settingsReadBy(name: string): Promise<string[]> {
-  const { metafile } = await build({
-    absWorkingDir: fileURLToPath(ROOT),
-    entryPoints: [`functions/${name}.ts`],
-    outdir: "none",
-    bundle: true,
-    write: false,
-    platform: "node",
-    format: "esm",
-    packages: "external",
-    metafile: true,
-  });
-  const calls = Object.keys(metafile.inputs).flatMap((path) => [
-    ...read(path).matchAll(/\benvironment\(([^)]*)\)/g),
-  ]);
-  const named = calls.flatMap(([, list = ""]) =>
-    [...list.matchAll(/"([A-Z0-9_]+)"/g)].map(([, setting = ""]) => setting),
-  );
-  const own = new Set<string>(ownSettings);
-  return [...new Set(named)].filter((setting) => own.has(setting));
-}
-
-test("a message stays invisible for six times the time-out of whoever works on it", () => {
-  assert.ok(consumers.length >= 4);
-  for (const { name, timeout, queue } of consumers) {
-    const visibility = queues.get(queue)?.VisibilityTimeout ?? 0;
-    assert.ok(visibility >= 6 * timeout, `${queue}: ${visibility} s, ${name} may take ${timeout} s`);
-  }
-});
-
-test("batches are answered message by message", () => {
-  for (const { name, sqs } of consumers)
-    assert.equal(sqs.functionResponseType, "ReportBatchItemFailures", name);
-});
-
-test("every queue has dead letters, kept longer, after at least five receives, and somebody reads them", () => {
-  const letters = new Set<string>();
-  for (const [id, { RedrivePolicy, MessageRetentionPeriod }] of queues) {
-    if (!RedrivePolicy) continue;
-    const target = RedrivePolicy.deadLetterTargetArn["Fn::GetAtt"][0];
-    letters.add(target);
-    assert.ok(RedrivePolicy.maxReceiveCount >= 5, id);
-    assert.ok((queues.get(target)?.MessageRetentionPeriod ?? 0) > MessageRetentionPeriod, target);
-  }
-  const withoutDeadLetters = [...queues].filter(([, { RedrivePolicy }]) => !RedrivePolicy).map(([id]) => id);
-  assert.deepEqual(withoutDeadLetters.sort(), [...letters].sort());
-  const read = new Set(consumers.map(({ queue }) => queue));
-  for (const id of queues.keys()) assert.ok(read.has(id), `nobody reads ${id}`);
-});
-
 test("every route of the API has a sibling with the token in its path", () => {
   const routes = functions.flatMap(([, { events }]) => events.flatMap(({ httpApi }) => httpApi ?? []));
   const plain = routes.filter((route) => !route.includes("/t/{token}"));
   const siblings = plain.map((route) => route.replace(" /", " /t/{token}/"));
   assert.deepEqual(routes.sort(), [...plain, ...siblings].sort());
-});
-
-test("a browser may use every method of the API", () => {
-  const { allowedMethods } = service.provider.httpApi.cors;
-  const methods = functions.flatMap(([, { events }]) =>
-    events.flatMap(({ httpApi }) => httpApi?.split(" ")[0] ?? []),
-  );
-  assert.deepEqual([...allowedMethods].sort(), [...new Set(methods)].sort());
 });
 
 test("a browser may send every header that an upload signs", () => {
@@ -172,81 +92,35 @@ test("a browser may send every header that an upload signs", () => {
   assert.ok(rule?.ExposedHeaders.includes("ETag"));
 });
 
-test("the queue hears of every way an original comes and goes", () => {
-  const uploads = resources["UploadsBucket"]?.Properties as {
-    NotificationConfiguration: { QueueConfigurations: { Event: string; Queue: GetAtt; Filter: unknown }[] };
-  };
-  const told = uploads.NotificationConfiguration.QueueConfigurations;
-  assert.deepEqual(told.map(({ Event }) => Event).sort(), [
-    "s3:LifecycleExpiration:*",
-    "s3:ObjectCreated:*",
-    "s3:ObjectRemoved:*",
+test("every parameter has a row, a default, and is checked", () => {
+  const names = Object.keys(parameters).sort();
+  assert.deepEqual(Object.keys(service.custom.parameters).sort(), names);
+  const defaults = Object.entries(service.params.default).filter(([, value]) => typeof value === "string");
+  assert.deepEqual(defaults.map(([name]) => name).sort(), names);
+  checkParameters(service.params.default);
+});
+
+for (const [name, value, complaint] of [
+  ["origins", "*", /origins must be an origin/],
+  ["origins", "https://app.example.com/", /origins must be an origin/],
+  ["origins", "", /at least one origin/],
+  ["validity", "3600", /validity must be a whole number from 60 to 900/],
+  ["workers", "1", /workers must be/],
+  ["logDays", "8", /logDays must be/],
+  ["domain", "images.example.com", /domain needs certificate too/],
+  ["certificate", "arn:aws:acm:eu-central-1:123456789012:certificate/x", /us-east-1/],
+  ["authJwksUrl", "https://id.example.com/jwks", /needs authIssuer too[\s\S]*needs authAudience too/],
+] as const) {
+  test(`the parameter ${name} = "${value}" is refused with a reason`, () => {
+    assert.throws(() => checkParameters({ ...service.params.default, [name]: value }), complaint);
+  });
+}
+
+test("origins that nobody set, and alarms that reach nobody, are spoken of", () => {
+  assert.equal(notices(service.params.default).length, 2);
+  assert.deepEqual(notices({ origins: ["https://app.example.com"], alarmEmail: "a@example.com" }), []);
+  assert.deepEqual(listOf("https://a.example, https://b.example"), [
+    "https://a.example",
+    "https://b.example",
   ]);
-  for (const { Queue, Filter } of told) {
-    assert.equal(Queue["Fn::GetAtt"][0], "ImagesQueue");
-    assert.deepEqual(Filter, { S3Key: { Rules: [{ Name: "prefix", Value: "originals/" }] } });
-  }
-});
-
-test("both buckets are shut", () => {
-  const buckets = ofType("AWS::S3::Bucket");
-  assert.deepEqual(buckets.map(([id]) => id).sort(), ["MediaBucket", "UploadsBucket"]);
-  for (const [id, { Properties }] of buckets) {
-    const block = {
-      BlockPublicAcls: true,
-      BlockPublicPolicy: true,
-      IgnorePublicAcls: true,
-      RestrictPublicBuckets: true,
-    };
-    assert.deepEqual(Properties["PublicAccessBlockConfiguration"], block, id);
-    assert.deepEqual(
-      Properties["OwnershipControls"],
-      { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
-      id,
-    );
-    assert.match(JSON.stringify(Properties["BucketEncryption"]), /"SSEAlgorithm":"(AES256|aws:kms)"/, id);
-    const policy = resources[`${id}Policy`]?.Properties["PolicyDocument"];
-    assert.match(JSON.stringify(policy), /"Effect":"Deny".*"aws:SecureTransport":"false"/, id);
-  }
-});
-
-const statementsOf = (role: string) =>
-  (
-    (resources[role]?.Properties["Policies"] ?? []) as { PolicyDocument: { Statement: Statement[] } }[]
-  ).flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
-
-test("no role has a wildcard for an action, or objects without a prefix", () => {
-  for (const [, { role }] of functions) {
-    for (const { Action, Resource } of statementsOf(role)) {
-      const actions = [Action].flat();
-      for (const action of actions) assert.match(action, /^[a-z0-9]+:[A-Za-z]+$/, role);
-      if (!actions.some((action) => action.endsWith("Object"))) continue;
-      for (const resource of [Resource].flat()) {
-        assert.match(
-          JSON.stringify(resource),
-          /\$\{(Uploads|Media)Bucket\.Arn\}\/(originals|owners|failures|images)\//,
-          role,
-        );
-      }
-    }
-  }
-});
-
-test("only presign and multipart may put originals, and presign nothing else", () => {
-  const puts = (role: string) =>
-    statementsOf(role)
-      .filter(({ Action }) => [Action].flat().includes("s3:PutObject"))
-      .map(({ Resource }) => JSON.stringify(Resource))
-      .join();
-  assert.deepEqual(
-    functions.filter(([, { role }]) => puts(role).includes("/originals/")).map(([name]) => name),
-    ["presign", "multipart"],
-  );
-  const beyondLogs = statementsOf("PresignRole").filter(
-    ({ Action }) => ![Action].flat().every((action) => action.startsWith("logs:")),
-  );
-  assert.deepEqual(
-    beyondLogs.map(({ Action }) => Action),
-    ["s3:PutObject"],
-  );
 });

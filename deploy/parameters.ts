@@ -1,0 +1,119 @@
+/**
+ * What whoever deploys may set, a row each: `params` of `serverless.yml` has the defaults (a test compares), the plugin
+ * checks before it packages, docs/deploy.md shows it as a table.
+ */
+interface Parameter {
+  readonly help: string;
+  /** Says what the value should be, where it is not. */
+  readonly check: (value: string) => string | undefined;
+}
+
+const matches =
+  (pattern: RegExp, what: string, empty = false) =>
+  (value: string) =>
+    (empty && value === "") || pattern.test(value) ? undefined : what;
+const whole = (from: number, to: number) => (value: string) =>
+  /^[0-9]{1,9}$/.test(value) && Number(value) >= from && Number(value) <= to
+    ? undefined
+    : `a whole number from ${from} to ${to}`;
+const oneOf =
+  (...values: string[]) =>
+  (value: string) =>
+    values.includes(value) ? undefined : values.join(", ");
+
+/** As browsers send it: scheme, host, port, and nothing behind. `*` would open the API and the bucket to every page. */
+const ORIGIN = /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?$/;
+/** What CloudWatch Logs takes, up to ten years. */
+const LOG_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+export const parameters = {
+  origins: {
+    help: "pages that may upload: origins, several with commas between",
+    check: matches(ORIGIN, "an origin such as https://app.example.com"),
+  },
+  authJwksUrl: {
+    help: "keys of your identity provider; in place of a secret of the stack's own",
+    check: matches(/^https:\/\/\S+$/, "an https URL", true),
+  },
+  authIssuer: { help: "`iss` of its tokens", check: () => undefined },
+  authAudience: { help: "`aud` of its tokens", check: () => undefined },
+  authSecretVersion: {
+    help: "version of the tokens' secret, after you changed it",
+    check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
+  },
+  domain: {
+    help: "your own domain for the images",
+    check: matches(/^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as images.example.com", true),
+  },
+  certificate: {
+    help: "its certificate, of ACM in us-east-1",
+    check: matches(
+      /^arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate\/\S+$/,
+      "the ARN of a certificate in us-east-1",
+      true,
+    ),
+  },
+  alarmEmail: {
+    help: "who is told of alarms; AWS asks that address to confirm",
+    check: matches(/^\S+@\S+\.\S+$/, "an e-mail address", true),
+  },
+  validity: { help: "seconds that a signed upload is accepted", check: whole(60, 900) },
+  requestsPerSecond: { help: "of the API, all callers together", check: whole(1, 10_000) },
+  requestBurst: { help: "of the API, at once", check: whole(1, 5_000) },
+  workers: { help: "Lambdas at once that develop uploads", check: whole(2, 1_000) },
+  backfillWorkers: { help: "Lambdas at once that develop jobs", check: whole(2, 1_000) },
+  logLevel: { help: "of the functions", check: oneOf("debug", "info", "warn", "error") },
+  logDays: { help: "days that logs are kept", check: oneOf(...LOG_DAYS.map(String)) },
+  tracing: { help: "X-Ray: `Active` traces, `PassThrough` does not", check: oneOf("Active", "PassThrough") },
+  bucketSuffix: {
+    help: "of the buckets' names, for a second stack beside buckets that were kept",
+    check: matches(/^-[a-z0-9]{1,8}$/, "a dash and up to eight letters or digits", true),
+  },
+} as const satisfies Record<string, Parameter>;
+
+export type ParameterName = keyof typeof parameters;
+/** The default of `origins`: a name that never resolves (RFC 2606, 2). */
+const NO_ORIGIN = "https://origins-not-set.invalid";
+
+/** `a, b` or a list, as the values of a parameter. */
+export const listOf = (value: unknown): string[] =>
+  (Array.isArray(value) ? value : String(value).split(",")).map((one) => String(one).trim()).filter(Boolean);
+
+/** @throws Error that names every parameter that is wrong, and what it should be */
+export function checkParameters(given: Readonly<Record<string, unknown>>): void {
+  const of = (name: ParameterName) => listOf(given[name] ?? "");
+  const problems = Object.entries(parameters).flatMap(([name, { check }]) => {
+    const values = name === "origins" ? of(name) : [String(given[name] ?? "")];
+    if (values.length === 0) return [`${name} must be at least one origin`];
+    return values.flatMap((value) => {
+      const wanted = check(value);
+      return wanted === undefined ? [] : [`${name} must be ${wanted}, and is "${value}"`];
+    });
+  });
+  const together = (one: ParameterName, ...others: ParameterName[]) => {
+    for (const other of others)
+      if (of(one).length > 0 && of(other).length === 0) problems.push(`${one} needs ${other} too`);
+  };
+  together("domain", "certificate");
+  together("certificate", "domain");
+  together("authJwksUrl", "authIssuer", "authAudience");
+  if (problems.length > 0) {
+    const list = problems.map((problem) => `  - ${problem}`).join("\n");
+    throw new Error(`Parameters (--param NAME=value, docs/deploy.md has them all):\n${list}`);
+  }
+}
+
+/** What is worth saying of parameters that are right. */
+export function notices(given: Readonly<Record<string, unknown>>): string[] {
+  const closed = listOf(given["origins"]).includes(NO_ORIGIN);
+  return [
+    ...(closed
+      ? [
+          "No origins are set: no page in a browser may upload. Set --param origins=https://your.site when you know it.",
+        ]
+      : []),
+    ...(given["alarmEmail"] ? [] : ["No alarmEmail is set: alarms show in the console only."]),
+  ];
+}

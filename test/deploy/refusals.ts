@@ -1,0 +1,109 @@
+/** What no function may do, or not this one: each an attack that somebody who runs code in it would try. */
+import { ACCOUNT, arnOf } from "./packaged.ts";
+
+type Refusal = readonly [action: string, resource: string];
+
+const UPLOADS = "arn:aws:s3:::UploadsBucket";
+const MEDIA = "arn:aws:s3:::MediaBucket";
+const queue = (id: string) => arnOf["AWS::SQS::Queue"]?.(id) ?? "";
+const secret = (id: string) => arnOf["AWS::SecretsManager::Secret"]?.(id) ?? "";
+
+/** Takes the account over, or opens what is shut. */
+const NOBODY: readonly Refusal[] = [
+  ["s3:PutBucketPolicy", UPLOADS],
+  ["s3:DeleteBucketPolicy", MEDIA],
+  ["s3:PutBucketPublicAccessBlock", UPLOADS],
+  ["s3:PutBucketCORS", UPLOADS],
+  ["s3:PutBucketNotification", UPLOADS],
+  ["s3:PutLifecycleConfiguration", UPLOADS],
+  ["s3:DeleteBucket", MEDIA],
+  ["s3:PutObjectAcl", `${UPLOADS}/originals/x`],
+  ["s3:ListAllMyBuckets", "*"],
+  ["s3:GetObject", "arn:aws:s3:::somebody-elses/originals/x"],
+  ["s3:PutObject", "arn:aws:s3:::somebody-elses/images/x"],
+  ["s3:PutObject", `${UPLOADS}/elsewhere`],
+  ["s3:DeleteObject", `${UPLOADS}/owners/o/1-x`],
+  ["s3:DeleteObject", `${UPLOADS}/events/2026-11-20/x.json`],
+  ["s3:DeleteObject", `${MEDIA}/static/1/a.css`],
+  ["sqs:PurgeQueue", queue("ImagesQueue")],
+  ["sqs:DeleteQueue", queue("ImagesDeadLetters")],
+  ["sqs:SetQueueAttributes", queue("ImagesQueue")],
+  ["sqs:SendMessage", queue("ImagesDeadLetters")],
+  ["iam:PassRole", arnOf["AWS::IAM::Role"]?.("WorkerRole") ?? ""],
+  ["iam:PutRolePolicy", arnOf["AWS::IAM::Role"]?.("PresignRole") ?? ""],
+  ["sts:AssumeRole", arnOf["AWS::IAM::Role"]?.("ImagesRole") ?? ""],
+  ["lambda:InvokeFunction", arnOf["AWS::Lambda::Function"]?.("PresignLambdaFunction") ?? ""],
+  ["lambda:UpdateFunctionCode", arnOf["AWS::Lambda::Function"]?.("WorkerLambdaFunction") ?? ""],
+  ["lambda:GetFunctionConfiguration", arnOf["AWS::Lambda::Function"]?.("PresignLambdaFunction") ?? ""],
+  // Resolved at deployment: no function reads a secret, and none could hand one on.
+  ["secretsmanager:GetSecretValue", secret("AuthSecret")],
+  ["secretsmanager:GetSecretValue", secret("SealSecret")],
+  ["ssm:GetParameter", `arn:aws:ssm:eu-central-1:${ACCOUNT}:parameter/x`],
+  ["kms:Decrypt", `arn:aws:kms:eu-central-1:${ACCOUNT}:key/x`],
+  ["ec2:RunInstances", "*"],
+  ["logs:CreateLogGroup", "*"],
+  [
+    "logs:GetLogEvents",
+    `arn:aws:logs:eu-central-1:${ACCOUNT}:log-group:/aws/lambda/darkroom-dev-presign:log-stream:x`,
+  ],
+  ["cloudformation:UpdateStack", "*"],
+  ["cloudfront:UpdateDistribution", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
+];
+
+/** Of one function what others may. */
+const own: Readonly<Record<string, readonly Refusal[]>> = {
+  presign: [
+    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:DeleteObject", `${UPLOADS}/originals/x`],
+    ["s3:ListBucket", UPLOADS],
+    ["s3:ListMultipartUploadParts", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:PutObject", `${UPLOADS}/jobs/1/job.json`],
+    ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
+    ["s3:GetObject", `${MEDIA}/images/x/meta.json`],
+    ["s3:PutObject", `${MEDIA}/static/1/a.js`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
+  multipart: [
+    ["s3:DeleteObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:ListBucket", MEDIA],
+    ["s3:GetObject", `${MEDIA}/images/x/meta.json`],
+    ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
+  images: [
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:PutObject", `${UPLOADS}/failures/failed/x.json`],
+    ["s3:PutObject", `${MEDIA}/static/1/a.js`],
+    ["s3:AbortMultipartUpload", `${UPLOADS}/originals/x`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
+  // Whoever breaks out of the decoder and into its parent: no original can be made or changed, nothing of another
+  // kind be published, nobody's list be read.
+  worker: [
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:AbortMultipartUpload", `${UPLOADS}/originals/x`],
+    ["s3:GetObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:PutObject", `${MEDIA}/static/1/a.js`],
+    ["s3:PutObject", `${MEDIA}/index.html`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesDeadLetters")],
+  ],
+  failures: [
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:PutObject", `${MEDIA}/static/1/a.js`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
+};
+
+export const refusals = (name: string): readonly Refusal[] => [...NOBODY, ...(own[name] ?? [])];
