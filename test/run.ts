@@ -1,17 +1,23 @@
 /**
  * `npm test` runs every quick test, `npm run test:all` the slow ones (`*.slow.test.ts`) too. A skipped test counts as
  * a failure: what was not checked must not look as if it had been. Arguments pick files by a part of their path.
+ *
+ * `*.browser.test.ts` are quick and need a Chromium. Where there is none they are left out, aloud, unless CI is set.
  */
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { findChromium } from "./client/find-chromium.ts";
 
 const args = process.argv.slice(2);
 const all = args.includes("--all");
 const wanted = args.filter((arg) => !arg.startsWith("--"));
+const quick = !all && wanted.length === 0;
+const noBrowser = quick && !process.env["CI"] && findChromium() === undefined;
 const files = globSync("test/**/*.test.ts")
-  .filter((file) => all || wanted.length > 0 || !file.endsWith(".slow.test.ts"))
+  .filter((file) => !(quick && file.endsWith(".slow.test.ts")))
+  .filter((file) => !(noBrowser && file.endsWith(".browser.test.ts")))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
 
@@ -28,6 +34,10 @@ tests.on("test:summary", ({ file, counts: { tests: all, passed, skipped, todo } 
 tests.compose(spec).pipe(process.stdout);
 tests.on("close", () => {
   if (files.length === 0) console.error("No such test file.");
+  if (noBrowser)
+    console.error(
+      "The browser tests were left out: no Chromium was found. Install one, or set CHROMIUM_PATH.",
+    );
   if (counts.skipped > 0) console.error("Skipped tests count as failed.");
   console.log(`\n${Math.round((performance.now() - started) / 1000)} s`);
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

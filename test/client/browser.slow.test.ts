@@ -76,49 +76,6 @@ const status = async (id: string) => {
   return (await fetch(`${stack.api}/images/${id}`, { headers })).status;
 };
 
-test("a photo goes up with progress, becomes ready, and Chromium shows its AVIF in a box that does not move", async () => {
-  const shown = await page.evaluate(
-    async (bytes) => {
-      const file = new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], "boat ⛵.jpg", {
-        type: "image/jpeg",
-      });
-      const progress: number[] = [];
-      const { id, ready } = await darkroom.upload(file, {
-        preset: "photo",
-        focus: { x: 0.5, y: 0.2 },
-        onProgress: ({ sent, total }) => progress.push(sent / total),
-      });
-      const image = await ready;
-      document.body.innerHTML = client.picture(image, {
-        alt: "A boat",
-        sizes: "300px",
-        loading: "eager",
-      }).html;
-      const img = document.querySelector("img");
-      if (!img) throw new Error("no img");
-      const before = img.getBoundingClientRect().height / img.getBoundingClientRect().width;
-      await img.decode();
-      const after = img.getBoundingClientRect().height / img.getBoundingClientRect().width;
-      return {
-        id,
-        same: id === image.id,
-        progress,
-        src: img.currentSrc,
-        box: [before, after],
-        background: getComputedStyle(img).backgroundImage.slice(0, 20),
-      };
-    },
-    await base64(jpeg()),
-  );
-  assert.match(shown.id, /^[0-9a-z]{26}$/);
-  assert.ok(shown.same);
-  assert.equal(shown.progress.at(-1), 1);
-  assert.match(shown.src, /\/w320\.[0-9a-z]+\.avif$/);
-  assert.deepEqual(shown.box, [500 / 700, 500 / 700]);
-  assert.match(shown.background, /^url\("data:image/);
-  assert.deepEqual(problems, []);
-});
-
 test("what is refused says so in a sentence, and nothing is sent", async () => {
   const cases = [
     [[], "boat.jpg", "image/jpeg", "file-empty", /^The file is empty\.$/],

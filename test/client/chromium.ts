@@ -7,6 +7,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import type * as Client from "../../client/darkroom.ts";
 import type * as ResumeStore from "../../client/resume-store.ts";
 import type { Stack } from "../../local/stack.ts";
+import { findChromium } from "./find-chromium.ts";
 
 declare global {
   /** In the page. */
@@ -24,11 +25,13 @@ export interface Chromium {
   close(): Promise<void>;
 }
 
-/** @throws Error where there is no Chromium: CHROMIUM_PATH says where, else Debian's */
+/** @throws Error where there is no Chromium */
 export async function launchChromium(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
-  if (!existsSync(executablePath)) {
-    throw new Error(`There is no Chromium at ${executablePath}. Install one, or set CHROMIUM_PATH.`);
+  const executablePath = findChromium();
+  if (!executablePath || !existsSync(executablePath)) {
+    throw new Error(
+      `There is no Chromium${executablePath ? ` at ${executablePath}` : ""}. Install one, or set CHROMIUM_PATH.`,
+    );
   }
   // Chromium's own sandbox needs a user namespace, which containers and root do not have.
   return chromium.launch({ executablePath, args: ["--no-sandbox"] });
