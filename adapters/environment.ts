@@ -17,12 +17,32 @@ const secret = (value: string) => {
   return value;
 };
 
+const words = (value: string) => value.split(/[\s,]+/);
+const urls = (value: string) => {
+  const list = words(value);
+  if (!list.every((one) => /^https?:/i.test(one) && URL.canParse(one)))
+    throw new Error("URLs with spaces between");
+  return list;
+};
+/** Standard Webhooks: 24 to 64 bytes. */
+const webhookSecrets = (value: string) => {
+  const list = words(value);
+  if (!list.every((one) => /^(whsec_)?[A-Za-z0-9+/]{32,88}={0,2}$/.test(one)))
+    throw new Error("24 to 64 bytes in base64, several with spaces between");
+  return list;
+};
+const yesOrNo = (value: string) => {
+  if (value !== "true" && value !== "false") throw new Error("true or false");
+  return value === "true";
+};
+
 /** `help` says what the variable holds; a row with `optional` may be absent or empty. */
 export const settings = {
   UPLOADS_BUCKET: { parse: text, help: "bucket of the originals" },
   MEDIA_BUCKET: { parse: text, help: "bucket of the variants and metadata" },
   MEDIA_URL: { parse: url, help: "where the CDN serves the media bucket" },
   IMAGES_QUEUE_URL: { parse: url, help: "queue of the live uploads" },
+  EVENTS_QUEUE_URL: { parse: url, help: "queue of what is told" },
   UPLOAD_VALIDITY_SECONDS: {
     parse: wholeNumber,
     help: "how long a signed upload is accepted, 300 by default",
@@ -37,6 +57,22 @@ export const settings = {
   AUTH_JWKS_URL: { parse: url, help: "keys of RS256 or ES256 tokens", optional: true },
   AUTH_ISSUER: { parse: text, help: "`iss` of tokens verified by JWKS", optional: true },
   AUTH_AUDIENCE: { parse: text, help: "`aud` of tokens verified by JWKS", optional: true },
+  WEBHOOK_URLS: { parse: urls, help: "who is told of events, spaces between", optional: true },
+  WEBHOOK_SECRET: {
+    parse: webhookSecrets,
+    help: "signs what they are told, `whsec_…`; two with a space between while one replaces the other",
+    optional: true,
+  },
+  WEBHOOK_ALLOW_PRIVATE: {
+    parse: yesOrNo,
+    help: "`true` allows receivers without TLS and at private addresses",
+    optional: true,
+  },
+  MEDIA_DISTRIBUTION_ID: {
+    parse: text,
+    help: "CloudFront's, asked to forget deleted images",
+    optional: true,
+  },
   LOG_LEVEL: { parse: text, help: "debug, info, warn or error; info by default", optional: true },
   // Set by Lambda itself, or by whoever runs us elsewhere.
   AWS_REGION: { parse: text, help: "region", runtime: true },
@@ -53,7 +89,7 @@ export const settings = {
 
 interface Setting {
   /** Throws an Error whose message says what the value should be. */
-  readonly parse: (value: string) => string | number;
+  readonly parse: (value: string) => string | number | boolean | string[];
   readonly help: string;
   readonly optional?: true;
   /** Not ours to set in `serverless.yml`. */

@@ -15,6 +15,8 @@ export interface BatchOptions {
   readonly retryIn: (record: SQSRecord, seconds: number) => Promise<void>;
   /** 0 to 1, spreads retries. */
   readonly jitter: () => number;
+  /** Seconds until the next try after so many receives; `backOff` where absent. */
+  readonly retryAfter?: (receives: number, jitter: number) => number;
   readonly log: Log;
 }
 
@@ -37,7 +39,7 @@ export async function settleBatch(
       await handle(record, receives);
     } catch (error) {
       failed.push(record.messageId);
-      const seconds = backOff(receives, options.jitter());
+      const seconds = (options.retryAfter ?? backOff)(receives, options.jitter());
       options.log("warn", "message goes back", {
         message: record.messageId,
         receives,

@@ -2,11 +2,14 @@
 import { commit, readRevision } from "./commit.ts";
 import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "./keys.ts";
 import { type Metadata, tombstone } from "./metadata.ts";
-import type { ObjectStore } from "./ports.ts";
+import type { ObjectStore, Queue } from "./ports.ts";
+import { tell } from "./tell.ts";
 
 export interface DeleteDeps {
   readonly uploads: ObjectStore;
   readonly media: ObjectStore;
+  /** Where the end of an image is told. */
+  readonly events: Pick<Queue, "send">;
   readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
 }
@@ -33,6 +36,9 @@ export async function deleteImage(
     current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
   );
   await purge(deps, id, upload.originalGone);
+  // Last, as the CDN forgets on this what it could still fetch before. Each time: the event of the original that
+  // goes leads here again, and makes good a try that died before it told.
+  if (document) await tell(deps.events, document);
   return document;
 }
 

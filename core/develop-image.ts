@@ -1,5 +1,4 @@
 /** From an original to its variants and metadata: the worker's rules 2 to 7, in their order. */
-import { indexAttention } from "./attention.ts";
 import { commit, readRevision } from "./commit.ts";
 import { deleteImage, purge } from "./delete-image.ts";
 import { DarkroomError, hasOutcome } from "./errors.ts";
@@ -8,6 +7,7 @@ import { originalKey, ownerKey } from "./keys.ts";
 import { compareSequencers, type Task } from "./message.ts";
 import { isSettled, type Metadata, transition, type Variant, type Verdict } from "./metadata.ts";
 import type { ObjectStore, StoredObject } from "./ports.ts";
+import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
 
 /** What became of one task, for logs and metrics. */
@@ -34,7 +34,7 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   const current = found.document;
 
   // An earlier try may have died right after its commit: what follows a commit is repeated first.
-  if (receives > 1 && current) await indexAttention(deps, current, "unknown");
+  if (receives > 1 && current) await followUp(deps, current, "unknown");
   if (current?.status === "deleted") {
     await purge(deps, id);
     return skipped("deleted");
@@ -108,7 +108,7 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
 
   // A delete that came between the check and the commit removes the original before it reads the metadata again.
   if ((await originalState(uploads, id, original.etag)) === "gone") return remove();
-  await indexAttention(deps, committed.document, committed.before);
+  await followUp(deps, committed.document, committed.before);
   return {
     id,
     status: verdict.status,

@@ -1,5 +1,4 @@
 /** One queue message, from the live queue (`developMessage`) or from the dead letters (`failMessage`). */
-import { indexAttention } from "./attention.ts";
 import { commit, readRevision } from "./commit.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 import { developImage, type Outcome } from "./develop-image.ts";
@@ -9,6 +8,7 @@ import { originalKey, ownerKey } from "./keys.ts";
 import { parseMessage, type Task } from "./message.ts";
 import { isSettled, transition } from "./metadata.ts";
 import type { Config } from "./preset.ts";
+import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
 
 export interface Delivery {
@@ -78,9 +78,9 @@ async function failImage(
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
   const recipe = deps.config.presets.get(preset)?.recipe;
-  // Another delivery of the same event has done the work. The tries that died may have left the index behind it.
+  // Another delivery of the same event has done the work. The tries that died may have left undone what follows.
   if (found.document && isSettled(found.document, { etag: original.etag, recipe })) {
-    await indexAttention(deps, found.document, "unknown");
+    await followUp(deps, found.document, "unknown");
     return { id, status: "skipped", reason: "settled" };
   }
   const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();
@@ -99,6 +99,6 @@ async function failImage(
     const next = transition(current, id, verdict, deps.now());
     return "write" in next ? next.write : undefined;
   });
-  if (document) await indexAttention(deps, document, written ? before : "unknown");
+  if (document) await followUp(deps, document, written ? before : "unknown");
   return written ? { id, status: "failed", reason: code } : { id, status: "skipped", reason: "settled" };
 }

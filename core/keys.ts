@@ -79,6 +79,21 @@ export function parseOwnerKey(key: string): { owner: string; uploadedAt: number;
   return { owner: match[1], uploadedAt: MAX_TIME - Number(match[2]), id: match[3] };
 }
 
+export const EVENTS = "events/";
+/** Sorts by time, which stands in UTC; all that events are looked for by is in it. `kind` as in `image.{kind}`. */
+export function eventKey({ at, id, rev, kind }: { at: Date; id: string; rev: number; kind: string }): string {
+  const [date = "", time = ""] = at.toISOString().split("T");
+  return `${EVENTS}${date}/${time.replaceAll(/\D/g, "")}-${id}-${rev}-${kind}.json`;
+}
+export function parseEventKey(key: string): { at: Date; id: string; rev: number; kind: string } | undefined {
+  const match = new RegExp(
+    `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-([a-z]+)\\.json$`,
+  ).exec(key);
+  if (!match) return undefined;
+  const [, date, hours, minutes, seconds, ms, id = "", rev, kind = ""] = match;
+  return { at: new Date(`${date}T${hours}:${minutes}:${seconds}.${ms}Z`), id, rev: Number(rev), kind };
+}
+
 export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const failureKey = (status: Attention, id: string) => `failures/${status}/${id}.json`;

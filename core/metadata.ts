@@ -64,6 +64,8 @@ export const MetadataSchema = v.object({
   pending: v.array(v.string()),
   uploadedAt: v.optional(time),
   processedAt: time,
+  /** Since when it has been ready, whatever was made anew since. */
+  readyAt: v.optional(time),
   /** How long the pixel work took. */
   durationMs: v.optional(count),
   /** Variants no longer listed, kept for old pages until their grace period ends. */
@@ -148,6 +150,7 @@ export function transition(
       pending: [],
       uploadedAt: current?.uploadedAt ?? verdict.uploadedAt,
       processedAt: now,
+      readyAt: verdict.status === "ready" ? (readySince(current) ?? now) : undefined,
       durationMs: verdict.durationMs,
       superseded: [
         ...(current?.superseded ?? []).filter(({ key }) => !listed.has(key)),
@@ -158,6 +161,9 @@ export function transition(
     }),
   };
 }
+
+const readySince = (current: Metadata | undefined) =>
+  current?.status === "ready" ? (current.readyAt ?? current.processedAt) : undefined;
 
 /** Whether `current` already says, for good, what becomes of this source under this recipe. */
 export function isSettled(

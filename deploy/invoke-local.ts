@@ -29,6 +29,8 @@ interface RunningStack {
   readonly region: string;
   readonly s3: string;
   readonly sqs: string;
+  readonly page: string;
+  readonly webhookSecret: string;
 }
 
 /** @throws Error with a sentence for the user when no stack runs */
@@ -52,13 +54,16 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
       const known: Record<string, string> = {
         MEDIA_URL: stack.media,
         AUTH_SECRET: secret,
-        IMAGES_QUEUE_URL: await imagesQueueUrl(),
+        IMAGES_QUEUE_URL: await queueUrl("ImagesQueue"),
+        EVENTS_QUEUE_URL: await queueUrl("EventsQueue"),
+        WEBHOOK_URLS: `${stack.page}/webhooks`,
+        WEBHOOK_SECRET: stack.webhookSecret,
       };
       // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
       const set = Object.entries(known).filter(([name]) => Object.hasOwn(settings, name));
       return {
         environment: Object.fromEntries(set),
-        event: await fillPlaceholders(event, secret, new Date(), uploadIds),
+        event: await fillPlaceholders(event, secret, new Date(), uploadIds, known["WEBHOOK_URLS"] ?? ""),
       };
     },
   };
@@ -97,10 +102,10 @@ async function seed(
 }
 
 /** As the server says, whose form of it differs from server to server. */
-async function imagesQueueUrl(): Promise<string> {
+async function queueUrl(logicalId: string): Promise<string> {
   const sqs = sqsClient();
   try {
-    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName("ImagesQueue") }));
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName(logicalId) }));
     return QueueUrl ?? "";
   } finally {
     sqs.destroy();

@@ -43,6 +43,18 @@ export const parameters = {
     help: "version of the tokens' secret, after you changed it",
     check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
   },
+  webhookUrls: {
+    help: "who is told of events: https URLs, several with commas between",
+    check: matches(/^https:\/\/[^\s,]+(,\s*https:\/\/[^\s,]+)*$/, "https URLs with commas between", true),
+  },
+  webhookSecretVersion: {
+    help: "version of the webhooks' secret, after you changed it",
+    check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
+  },
+  webhookAllowPrivate: {
+    help: "whether webhooks may go to private addresses, as in a VPC of your own",
+    check: oneOf("true", "false"),
+  },
   domain: {
     help: "your own domain for the images",
     check: matches(/^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as images.example.com", true),

@@ -37,12 +37,13 @@ interface TokenTerms {
   readonly signed?: "not" | "by another";
 }
 
-const placeholderNames = [...Object.keys(tokens), "ticket:ID", "uploadId:ID"];
+const placeholderNames = [...Object.keys(tokens), "ticket:ID", "uploadId:ID", "webhookUrl"];
 const PLACEHOLDER = /\$\{(\w+)(?::(\w+))?\}/g;
 
 /**
  * The event with every `${NAME}` replaced.
  * @param uploadIds S3's, by sample
+ * @param webhookUrl of the stack's own receiver
  * @throws Error for a name there is not
  */
 export async function fillPlaceholders(
@@ -50,6 +51,7 @@ export async function fillPlaceholders(
   secret: string,
   now: Date,
   uploadIds: ReadonlyMap<string, string>,
+  webhookUrl: string,
 ): Promise<unknown> {
   const text = JSON.stringify(event) ?? "null";
   const expiresAt = now.getTime() + HOUR * 1000;
@@ -61,6 +63,7 @@ export async function fillPlaceholders(
       const { metadata: _, type: __, ...limits } = agreementOn(id);
       return seal(secret, "multipart upload", () => now).close({ ...limits, uploadId }, expiresAt);
     }
+    if (id === undefined && name === "webhookUrl") return webhookUrl;
     if (id === undefined && Object.hasOwn(tokens, name))
       return mint(tokens[name as keyof typeof tokens], secret, Math.floor(now.getTime() / 1000));
     throw new Error(

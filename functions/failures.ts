@@ -6,17 +6,25 @@ import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
+import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { failMessage } from "../core/handle-message.ts";
 import config from "../darkroom.config.ts";
 
 let made: ReturnType<typeof setUp> | undefined;
 
 function setUp() {
-  const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "LOG_LEVEL", "AWS_ENDPOINT_URL_S3");
+  const env = environment(
+    "UPLOADS_BUCKET",
+    "MEDIA_BUCKET",
+    "EVENTS_QUEUE_URL",
+    "LOG_LEVEL",
+    "AWS_ENDPOINT_URL_S3",
+  );
   const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
   const deps = {
     uploads: s3Store(s3, env.UPLOADS_BUCKET),
     media: s3Store(s3, env.MEDIA_BUCKET),
+    events: sqsQueue(sqsClient(), env.EVENTS_QUEUE_URL),
     config,
     now: () => new Date(),
     random: randomBytes,

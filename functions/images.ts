@@ -4,18 +4,26 @@ import { type ApiResponse, api } from "../adapters/api.ts";
 import { authenticator } from "../adapters/auth.ts";
 import { environment } from "../adapters/environment.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { DarkroomError } from "../core/errors.ts";
 import { getImage, listImages, removeImage } from "../core/images.ts";
 
 const MAX_PAGE = 100;
 
 export const handler = api(() => {
-  const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "LOG_LEVEL", "AWS_ENDPOINT_URL_S3");
+  const env = environment(
+    "UPLOADS_BUCKET",
+    "MEDIA_BUCKET",
+    "EVENTS_QUEUE_URL",
+    "LOG_LEVEL",
+    "AWS_ENDPOINT_URL_S3",
+  );
   const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
   const now = () => new Date();
   const deps = {
     uploads: s3Store(client, env.UPLOADS_BUCKET),
     media: s3Store(client, env.MEDIA_BUCKET),
+    events: sqsQueue(sqsClient(), env.EVENTS_QUEUE_URL),
     now,
     random: randomBytes,
   };

@@ -27,16 +27,19 @@ function setUp() {
     "MEDIA_BUCKET",
     "MEDIA_URL",
     "IMAGES_QUEUE_URL",
+    "EVENTS_QUEUE_URL",
     "LOG_LEVEL",
     "AWS_ENDPOINT_URL_S3",
   );
   const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const sqs = sqsClient();
   return {
     env,
-    sqs: sqsClient(),
+    sqs,
     deps: {
       uploads: s3Store(s3, env.UPLOADS_BUCKET),
       media: s3Store(s3, env.MEDIA_BUCKET),
+      events: sqsQueue(sqs, env.EVENTS_QUEUE_URL),
       mediaUrl: env.MEDIA_URL,
       // TIFF and whatever else a preset asks for; every other loader stays closed.
       pixels: pixelProcess({ accept: [...config.presets.values()].flatMap(({ accept }) => accept) }),

@@ -1,5 +1,5 @@
 /** The whole system on one machine: S3, SQS, API, functions, CDN and page, wired as `serverless.yml` says. */
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -21,6 +21,7 @@ import type { Credentials } from "./sigv4.ts";
 import { startSqs } from "./sqs/server.ts";
 import { readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
+import { webhookReceiver } from "./webhooks.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -72,6 +73,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const template = readTemplate(ROOT);
   const given = process.env;
   const secret = keptSecret(data, given["AUTH_SECRET"]);
+  const webhookSecret = given["WEBHOOK_SECRET"] || derivedWebhookSecret(secret);
   const external = { s3: Boolean(given["AWS_ENDPOINT_URL_S3"]), sqs: Boolean(given["AWS_ENDPOINT_URL_SQS"]) };
   const region = given["AWS_REGION"] ?? "us-east-1";
   const credentials = credentialsFor(external);
@@ -127,6 +129,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     MEDIA_BUCKET: template.buckets.media,
     MEDIA_URL: media.url,
     IMAGES_QUEUE_URL: queues.get("ImagesQueue")?.url ?? "",
+    EVENTS_QUEUE_URL: queues.get("EventsQueue")?.url ?? "",
+    // The page's own is added once it is there.
+    WEBHOOK_URLS: given["WEBHOOK_URLS"] ?? "",
+    WEBHOOK_SECRET: webhookSecret,
+    WEBHOOK_ALLOW_PRIVATE: given["WEBHOOK_ALLOW_PRIVATE"] || "true",
     AUTH_SECRET: secret,
     LOG_LEVEL: logLevel,
   };
@@ -149,6 +156,31 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
   const api = await listen(apiGateway(routes, template.apiCors, log), ports.api);
   closers.push(api.close);
+
+  const token = (scope: string, hours: number) => mintToken(secret, scope, hours);
+  const where = { api: api.url, media: media.url, s3: s3Url, sqs: sqsUrl };
+  const receiver = webhookReceiver(webhookSecret.split(/[\s,]+/)[0] ?? "");
+  const page = await listen(
+    withWebhooks(
+      receiver,
+      pageServer(
+        where,
+        async () => ({
+          ...where,
+          // Within the hour that a token in a path may live.
+          uploadToken: await token("upload", 1),
+          adminToken: await token("upload admin", 1),
+        }),
+        log,
+      ),
+    ),
+    ports.page,
+  );
+  closers.push(page.close);
+
+  // Read by the events function at its first invocation, which is yet to come.
+  env["WEBHOOK_URLS"] = `${page.url}/webhooks ${env["WEBHOOK_URLS"]}`.trim();
+  process.env["WEBHOOK_URLS"] = env["WEBHOOK_URLS"];
 
   const stoppers: (() => Promise<void>)[] = [];
   for (const fn of options.poll === false ? [] : template.functions) {
@@ -178,26 +210,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stoppers.push(() => watch.close());
   }
 
-  const token = (scope: string, hours: number) => mintToken(secret, scope, hours);
-  const where = { api: api.url, media: media.url, s3: s3Url, sqs: sqsUrl };
-  const page = await listen(
-    pageServer(
-      where,
-      async () => ({
-        ...where,
-        // Within the hour that a token in a path may live.
-        uploadToken: await token("upload", 1),
-        adminToken: await token("upload admin", 1),
-      }),
-      log,
-    ),
-    ports.page,
-  );
-  closers.push(page.close);
-
   const tokens = { uploadToken: await token("upload", 12), adminToken: await token("upload admin", 12) };
   const noteFile = join(data, "local.json");
-  writePrivate(noteFile, JSON.stringify({ page: page.url, ...where, region, ...tokens }, undefined, 2));
+  writePrivate(
+    noteFile,
+    JSON.stringify({ page: page.url, ...where, region, webhookSecret, ...tokens }, undefined, 2),
+  );
   return {
     page: page.url,
     ...where,
@@ -222,6 +240,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
   };
 }
+
+const withWebhooks =
+  (receiver: RequestListener, page: RequestListener): RequestListener =>
+  (request, response) =>
+    (/^\/webhooks(\.json)?(\?|$)/.test(request.url ?? "") ? receiver : page)(request, response);
 
 /** Consecutive ports, so that URLs kept in metadata stay right across restarts. */
 function portsFrom(port: number) {
@@ -253,6 +276,10 @@ function keptSecret(data: string, own: string | undefined): string {
   if (own) writePrivate(file, own);
   if (!existsSync(file)) writePrivate(file, randomBytes(48).toString("base64url"));
   return readFileSync(file, "utf8");
+}
+
+function derivedWebhookSecret(secret: string): string {
+  return `whsec_${createHmac("sha256", secret).update("webhooks").digest("base64")}`;
 }
 
 function writePrivate(file: string, text: string): void {

@@ -27,7 +27,8 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   },
   adapters: {
     folders: ["core", "adapters"],
-    packages: /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|valibot$|ipaddr\.js$|aws-lambda$)/,
+    packages:
+      /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|ipaddr\.js$|standardwebhooks$|valibot$|aws-lambda$)/,
   },
   functions: {
     folders: ["core", "adapters", "pixels", "darkroom.config.ts"],

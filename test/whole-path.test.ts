@@ -8,14 +8,15 @@ import test, { after, before } from "node:test";
 import sharp from "sharp";
 import type { SignedUpload } from "../core/issue-uploads.ts";
 import type { Metadata } from "../core/metadata.ts";
+import type { ImageEvent } from "../core/tell.ts";
 import { type Stack, startStack } from "../local/stack.ts";
 import { token } from "./functions/api.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-/** Those who wait for an invocation of the worker to end. */
+/** Those who wait for an invocation of a queue's function to end. */
 let waiting: (() => void)[] = [];
 const onInvocation = (name: string) => {
-  if (name !== "worker") return;
+  if (name !== "worker" && name !== "events") return;
   for (const wake of waiting.splice(0)) wake();
 };
 const start = () => startStack({ port: 0, data, logLevel: "error", onInvocation });
@@ -52,6 +53,19 @@ async function settled(id: string): Promise<Metadata> {
     const invoked = new Promise<void>((resolve) => waiting.push(resolve));
     const response = await call(`/images/${id}`);
     if (response.status !== 202) return (await response.json()) as Metadata;
+    await invoked;
+  }
+}
+
+/** What the stack's own receiver of webhooks has verified of an image, once `type` is among it. */
+async function told(id: string, type: ImageEvent["type"]): Promise<string[]> {
+  for (;;) {
+    const invoked = new Promise<void>((resolve) => waiting.push(resolve));
+    const { webhooks } = (await (await fetch(`${stack.page}/webhooks.json`)).json()) as {
+      webhooks: { event: ImageEvent }[];
+    };
+    const types = webhooks.flatMap(({ event }) => (event.data.id === id ? event.type : []));
+    if (types.includes(type)) return types;
     await invoked;
   }
 }
@@ -138,6 +152,11 @@ test("metadata answers with an ETag, lists the owner's images, and a delete take
   assert.equal((await call(path, { method: "DELETE" })).status, 204);
   assert.equal((await call(path)).status, 410);
   for (const { url } of image.variants) assert.equal((await fetch(url)).status, 403);
+
+  // Told by each of the three deletes, the third when the original went, and heard once.
+  assert.deepEqual((await told(upload.id, "image.deleted")).sort(), ["image.deleted", "image.ready"]);
+  const foreign = await fetch(`${stack.page}/webhooks`, { method: "POST", body: "{}" });
+  assert.equal(foreign.status, 401);
 });
 
 test("what is not an image ends rejected, with a code and a sentence", async () => {

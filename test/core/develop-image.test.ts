@@ -9,6 +9,7 @@ import { getImage, listImages, removeImage } from "../../core/images.ts";
 import { failureKey, imagePrefix, newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { defineConfig } from "../../core/preset.ts";
+import type { ImageEvent } from "../../core/tell.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
 
@@ -31,6 +32,7 @@ async function system({
   declared = {} as { sha256?: string; preset?: string },
 } = {}) {
   const requests: string[] = [];
+  const told: ImageEvent[] = [];
   const counted = (name: string, store: ObjectStore): ObjectStore => {
     const note =
       <A extends unknown[], R>(verb: string, method: (...args: A) => R) =>
@@ -51,6 +53,7 @@ async function system({
   const deps = {
     uploads: counted("uploads", memoryStore({ now })),
     media: counted("media", memoryStore({ now })),
+    events: { send: async (body: string) => void told.push(JSON.parse(body).event) },
     pixels: toyPixels(),
     config: defineConfig(preset([32, 48])),
     mediaUrl: "https://cdn.example",
@@ -72,7 +75,7 @@ async function system({
     return `${outcome?.status}${outcome?.reason ? ` ${outcome.reason}` : ""}`;
   };
   const document = async () => (await readRevision(deps.media, id)).document;
-  return { id, deps, requests, event, work, document };
+  return { id, deps, requests, told, event, work, document };
 }
 
 test("an image costs six requests and one for each variant", async () => {

@@ -3,12 +3,15 @@ import test from "node:test";
 import fc from "fast-check";
 import {
   digest,
+  EVENTS,
+  eventKey,
   isId,
   isOwner,
   newId,
   originalKey,
   ownerKey,
   ownerOf,
+  parseEventKey,
   parseOriginalKey,
   parseOwnerKey,
 } from "../../core/keys.ts";
@@ -91,4 +94,23 @@ test("an owner's entries sort newest first and come apart again", () => {
 test("a digest keeps its parts apart", () => {
   assert.notEqual(digest("ab", "c"), digest("a", "bc"));
   assert.match(digest("x"), /^[0-9a-hjkmnp-tv-z]{16}$/);
+});
+
+test("events lie in the order of their time, and their keys say what is in them", () => {
+  const times = fc.date({ min: new Date(0), max: new Date("2286-01-01"), noInvalidDate: true });
+  fc.assert(
+    fc.property(times, times, sixteen, fc.nat(), (a, b, bytes, rev) => {
+      const rest = { id: newId(() => bytes), rev, kind: "ready" };
+      const [left, right] = [eventKey({ at: a, ...rest }), eventKey({ at: b, ...rest })];
+      assert.deepEqual(parseEventKey(left), { at: a, ...rest });
+      assert.equal(left < right, a < b);
+      assert.ok(left.startsWith(EVENTS));
+    }),
+  );
+  const id = "0".repeat(26);
+  assert.equal(
+    eventKey({ at: new Date("2026-11-20T09:05:00.007Z"), id, rev: 3, kind: "ready" }),
+    `events/2026-11-20/090500007-${id}-3-ready.json`,
+  );
+  assert.equal(parseEventKey(`events/2026-11-20/090500007-${id}-3-ready.json.bak`), undefined);
 });

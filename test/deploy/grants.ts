@@ -8,6 +8,8 @@ const queue = (id: string) => `arn:aws:sqs:eu-central-1:${ACCOUNT}:${id}`;
 const LIST = ["s3:ListBucket"];
 const CONSUME = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
+const TELL = { [queue("EventsQueue")]: ["sqs:SendMessage"] };
+
 /** By function: resource, and the actions on it. */
 const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   presign: {
@@ -23,6 +25,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     ],
   },
   images: {
+    ...TELL,
     [`${UPLOADS}`]: LIST,
     [`${MEDIA}`]: LIST,
     [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject"],
@@ -32,6 +35,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     [`${MEDIA}/images/*`]: ["s3:DeleteObject"],
   },
   worker: {
+    ...TELL,
     [queue("ImagesQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility"],
     [queue("BackfillQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility"],
     [`${UPLOADS}`]: LIST,
@@ -43,6 +47,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     [`${MEDIA}/images/*`]: ["s3:PutObject", "s3:DeleteObject"],
   },
   failures: {
+    ...TELL,
     [queue("ImagesDeadLetters")]: CONSUME,
     [queue("BackfillDeadLetters")]: CONSUME,
     [`${UPLOADS}`]: LIST,
@@ -52,6 +57,11 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     [`${UPLOADS}/failures/*`]: ["s3:PutObject", "s3:DeleteObject"],
     [`${MEDIA}/images/*/meta.json`]: ["s3:GetObject", "s3:PutObject"],
     [`${MEDIA}/images/*`]: ["s3:DeleteObject"],
+  },
+  events: {
+    [queue("EventsQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility", "sqs:SendMessage"],
+    [`${UPLOADS}/events/*`]: ["s3:PutObject"],
+    [`arn:aws:cloudfront::${ACCOUNT}:distribution/MediaDistribution`]: ["cloudfront:CreateInvalidation"],
   },
 };
 

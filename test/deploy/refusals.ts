@@ -38,6 +38,8 @@ const NOBODY: readonly Refusal[] = [
   // Resolved at deployment: no function reads a secret, and none could hand one on.
   ["secretsmanager:GetSecretValue", secret("AuthSecret")],
   ["secretsmanager:GetSecretValue", secret("SealSecret")],
+  ["secretsmanager:GetSecretValue", secret("WebhookSecret")],
+  ["sqs:SendMessage", queue("EventsDeadLetters")],
   ["ssm:GetParameter", `arn:aws:ssm:eu-central-1:${ACCOUNT}:parameter/x`],
   ["kms:Decrypt", `arn:aws:kms:eu-central-1:${ACCOUNT}:key/x`],
   ["ec2:RunInstances", "*"],
@@ -103,6 +105,17 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["s3:PutObject", `${MEDIA}/static/1/a.js`],
     ["sqs:SendMessage", queue("ImagesQueue")],
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
+  // It talks to strangers: of the images themselves it sees nothing.
+  events: [
+    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:GetObject", `${UPLOADS}/events/2026-11-20/x.json`],
+    ["s3:ListBucket", UPLOADS],
+    ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+    ["cloudfront:DeleteDistribution", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
   ],
 };
 

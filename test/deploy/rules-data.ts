@@ -1,5 +1,6 @@
 /** Buckets and queues. */
 import { isDeepStrictEqual } from "node:util";
+import { RETRY_SECONDS } from "../../core/handle-event.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, type Resource, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
@@ -203,6 +204,13 @@ export const queueRules: Rules = {
       ["Resources.BackfillQueue.Properties.RedrivePolicy", undefined],
     ],
   },
+  "the events queue has a receive for every try of a webhook": {
+    check: (template) => {
+      const receives = at(template, "Resources.EventsQueue.Properties.RedrivePolicy.maxReceiveCount");
+      return receives === RETRY_SECONDS.length + 1 ? [] : [`${receives} receives`];
+    },
+    breaks: [["Resources.EventsQueue.Properties.RedrivePolicy.maxReceiveCount", 12]],
+  },
   "a queue is encrypted, and takes messages of any size that SQS does": {
     check: (template) =>
       each(
@@ -231,7 +239,8 @@ export const queueRules: Rules = {
   "every queue is read": {
     check: (template) => {
       const read = new Set(sources(template).map(({ queue }) => queue));
-      return each(queues(template), "nobody reads it", (_, id) => read.has(id));
+      // Webhooks nobody took stay: only the receiver's owner knows when it is mended.
+      return each(queues(template), "nobody reads it", (_, id) => read.has(id) || id === "EventsDeadLetters");
     },
     breaks: [["Resources.FailuresEventSourceMappingSQSBackfillDeadLetters", undefined]],
   },

@@ -16,6 +16,8 @@ interface Expected {
   readonly is: string;
   /** Of the handler; `json` is the body of an HTTP answer, parsed. */
   readonly response: unknown;
+  /** Keys of the uploads bucket at which an event is kept. */
+  readonly kept?: readonly string[];
   /**
    * By id, once the handler has answered: whether the original is there, the metadata document, and how many uploads
    * in parts are open.
@@ -49,6 +51,7 @@ export async function assertOutcome(
 ): Promise<void> {
   assert.ok(expected, "events/expected.json must state what comes of it");
   assertMatches(withParsedBody(answer), expected.response, "response");
+  for (const key of expected.kept ?? []) assert.ok(await uploads.head(key), key);
   for (const [id, { original, metadata, uploads: open }] of Object.entries(expected.images ?? {})) {
     if (open !== undefined) {
       const Prefix = originalKey(id);

@@ -55,7 +55,13 @@ for (const sample of sampleEvents) {
   test(sample.name, async () => {
     const uploadIds = await seedSamples(sample.event, world);
     const secret = stack.env["AUTH_SECRET"] ?? "";
-    const event = await fillPlaceholders(sample.event, secret, new Date(), uploadIds);
+    const event = await fillPlaceholders(
+      sample.event,
+      secret,
+      new Date(),
+      uploadIds,
+      stack.env["WEBHOOK_URLS"] ?? "",
+    );
     running = sample.fn;
     const answer = await stack.invoke(sample.fn, event).finally(() => {
       running = undefined;

@@ -27,7 +27,14 @@ after(async () => {
 });
 
 test("one event per function", { concurrency: true }, async (t) => {
-  const one = ["presign.good", "multipart.complete", "images.get", "worker.put", "failures.put"];
+  const one = [
+    "presign.good",
+    "multipart.complete",
+    "images.get",
+    "worker.put",
+    "failures.put",
+    "events.deliver",
+  ];
   const runs = one.map((name) =>
     t.test(name, async () => {
       const sample = sampleEvents.find((event) => event.name === name);

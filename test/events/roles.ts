@@ -9,7 +9,8 @@ interface Statement {
 type Resource = { readonly "Fn::GetAtt": readonly [string, string] } | { readonly "Fn::Sub": string };
 interface Role {
   readonly Properties: {
-    readonly Policies: readonly { readonly PolicyDocument: { readonly Statement: Statement[] } }[];
+    /** Text where it stands elsewhere, as what tracing needs, which is nothing in S3. */
+    readonly Policies: readonly ({ readonly PolicyDocument: { readonly Statement: Statement[] } } | string)[];
   };
 }
 
@@ -26,7 +27,9 @@ const roles = (parse(file) as { Resources: Record<string, Role> }).Resources;
 export function grantsOf(fn: string): Grant[] {
   const role = roles[`${fn[0]?.toUpperCase()}${fn.slice(1)}Role`];
   const statements =
-    role?.Properties.Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement) ?? [];
+    role?.Properties.Policies.flatMap((policy) =>
+      typeof policy === "string" ? [] : policy.PolicyDocument.Statement,
+    ) ?? [];
   return statements.flatMap(({ Action, Resource }) =>
     [Action]
       .flat()

@@ -40,12 +40,25 @@ const undying = (store: ObjectStore): ObjectStore => ({
   ...store,
   delete: async (key) => (key.startsWith("originals/") ? undefined : store.delete(key)),
 });
+const silent = (): NonNullable<Sabotage["events"]> => () => ({ send: async () => {} });
+const once = (): NonNullable<Sabotage["events"]> => {
+  const heard = new Set<string>();
+  return (events) => ({
+    send: async (body) => {
+      const { id } = JSON.parse(body).event.data;
+      if (!heard.has(id)) await events.send(body);
+      heard.add(id);
+    },
+  });
+};
 
 /** What a mistake in the code would amount to, and that the promises notice it. */
 const sabotages: Record<string, Sabotage> = {
   "writes without conditions": { store: unconditional },
   "a variant that is not written": { store: forgetful },
   "a delete that leaves the original": { store: undying },
+  "events that are not sent": { events: silent() },
+  "an image told of once and no more": { events: once() },
   "messages acknowledged before they are handled": { acknowledgeFirst: true },
 };
 

@@ -14,8 +14,9 @@ import { listImages, removeImage } from "../../core/images.ts";
 import type { JudgeDeps } from "../../core/judge.ts";
 import { failureKey, imagePrefix, metaKey, newId, originalKey } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
-import type { Log, ObjectStore, QueueMessage } from "../../core/ports.ts";
+import type { Log, ObjectStore, Queue, QueueMessage } from "../../core/ports.ts";
 import { type Config, defineConfig } from "../../core/preset.ts";
+import type { ImageEvent } from "../../core/tell.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
 import { type Random, seeded } from "./random.ts";
@@ -27,6 +28,7 @@ const VISIBILITY_SECONDS = 60;
 /** What may be broken on purpose, to see that the invariants notice. */
 export interface Sabotage {
   readonly store?: (store: ObjectStore) => ObjectStore;
+  readonly events?: (events: Pick<Queue, "send">) => Pick<Queue, "send">;
   /** Deletes messages before they are handled. */
   readonly acknowledgeFirst?: boolean;
 }
@@ -83,6 +85,8 @@ export class World {
   readonly #media: ObjectStore;
   readonly #images: MemoryQueue;
   readonly #deadLetters: MemoryQueue;
+  /** By image, what was put on the events queue. */
+  readonly #told = new Map<string, ImageEvent[]>();
   /** Ids, and whether a delete was answered with success. */
   readonly #accepted = new Map<string, { deleted: boolean }>();
 
@@ -248,7 +252,10 @@ export class World {
 
   #deps(actor: Actor): JudgeDeps {
     const wrap = this.#sabotage.store ?? ((store) => store);
+    const wrapEvents = this.#sabotage.events ?? ((events) => events);
+    const events = wrapEvents({ send: async (body) => this.#hear(JSON.parse(body).event) });
     return {
+      events: { send: (...args) => this.#call(actor, () => events.send(...args)) },
       uploads: this.#through(actor, wrap(this.#uploads)),
       media: this.#through(actor, wrap(this.#media)),
       pixels: toyPixels(() => this.#turn(actor)),
@@ -257,6 +264,11 @@ export class World {
       now: () => new Date(this.#now),
       random: this.#random.bytes,
     };
+  }
+
+  #hear(event: ImageEvent): void {
+    const { id } = event.data;
+    this.#told.set(id, [...(this.#told.get(id) ?? []), event]);
   }
 
   // The scheduler.
@@ -284,15 +296,17 @@ export class World {
   }
 
   /** Every call waits for its turn, and may come to harm before or after its effect. */
+  async #call<T>(actor: Actor, effect: () => Promise<T>): Promise<T> {
+    await this.#turn(actor);
+    if (this.#random.chance(this.#faults.unavailable)) throw this.#fault("503 SlowDown");
+    const result = await effect();
+    await this.#turn(actor);
+    if (this.#random.chance(this.#faults.lostAnswer)) throw this.#fault("connection reset");
+    return result;
+  }
+
   #through(actor: Actor, store: ObjectStore): ObjectStore {
-    const call = async <T>(effect: () => Promise<T>): Promise<T> => {
-      await this.#turn(actor);
-      if (this.#random.chance(this.#faults.unavailable)) throw this.#fault("503 SlowDown");
-      const result = await effect();
-      await this.#turn(actor);
-      if (this.#random.chance(this.#faults.lostAnswer)) throw this.#fault("connection reset");
-      return result;
-    };
+    const call = <T>(effect: () => Promise<T>) => this.#call(actor, effect);
     return {
       head: (...args) => call(() => store.head(...args)),
       get: (...args) => call(() => store.get(...args)),
@@ -387,8 +401,22 @@ export class World {
         }
       }
       await this.#verifyIndexes(id, document);
+      this.#verifyTold(id, document);
     }
     return { steps: this.#steps, faults: this.#faultCount, statuses };
+  }
+
+  /** Whoever hears all events, in whatever order, knows by `rev` how each image ended. */
+  #verifyTold(id: string, document: Metadata): void {
+    const told = this.#told.get(id) ?? [];
+    const last = told.reduce<ImageEvent | undefined>(
+      (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
+      undefined,
+    );
+    const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
+      JSON.stringify([status, variants, error, lastError]);
+    if (!last || whatCounts(last.data) !== whatCounts(document))
+      throw new Error(`${id} is ${document.status}, and ${last?.type ?? "nothing"} was told last`);
   }
 
   async #verifyIndexes(id: string, document: Metadata): Promise<void> {

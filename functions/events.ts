@@ -1,0 +1,75 @@
+/** The events queue: keeps what is told, hands it to every receiver, and has the CDN forget what was deleted. */
+import middy from "@middy/core";
+import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { cloudFrontForget } from "../adapters/cdn.ts";
+import { environment } from "../adapters/environment.ts";
+import { jsonLog } from "../adapters/log.ts";
+import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { settleBatch } from "../adapters/sqs-batch.ts";
+import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
+import { webhookSender } from "../adapters/webhook.ts";
+import { handleEvent, retryAfter } from "../core/handle-event.ts";
+
+/** A whole batch at once: a receiver that is slow keeps nobody waiting who came with it. */
+const CONCURRENCY = 10;
+const WEBHOOK_TIMEOUT_MS = 15_000;
+/** For the answer to a webhook and what comes before and after it. */
+const RESERVE_MS = WEBHOOK_TIMEOUT_MS + 5_000;
+
+let made: ReturnType<typeof setUp> | undefined;
+
+function setUp() {
+  const env = environment(
+    "UPLOADS_BUCKET",
+    "EVENTS_QUEUE_URL",
+    "WEBHOOK_URLS",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_ALLOW_PRIVATE",
+    "MEDIA_DISTRIBUTION_ID",
+    "LOG_LEVEL",
+    "AWS_ENDPOINT_URL_S3",
+  );
+  const secrets = env.WEBHOOK_SECRET ?? [];
+  const urls = env.WEBHOOK_URLS ?? [];
+  if (urls.length > 0 && secrets.length === 0) throw new Error("WEBHOOK_URLS needs WEBHOOK_SECRET.");
+  const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const events = sqsQueue(sqsClient(), env.EVENTS_QUEUE_URL);
+  const distribution = env.MEDIA_DISTRIBUTION_ID;
+  return {
+    env,
+    deps: {
+      uploads: s3Store(s3, env.UPLOADS_BUCKET),
+      events,
+      urls,
+      post: webhookSender({
+        secrets,
+        allowPrivate: env.WEBHOOK_ALLOW_PRIVATE ?? false,
+        timeoutMs: WEBHOOK_TIMEOUT_MS,
+        now: () => new Date(),
+      }),
+      forget: distribution ? cloudFrontForget(distribution) : undefined,
+    },
+  };
+}
+
+export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
+  async (event, context): Promise<SQSBatchResponse> => {
+    made ??= setUp();
+    const { env, deps } = made;
+    const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
+    const options = {
+      concurrency: CONCURRENCY,
+      remainingMs: () => context.getRemainingTimeInMillis(),
+      reserveMs: RESERVE_MS,
+      retryIn: (record: SQSEvent["Records"][number], seconds: number) =>
+        deps.events.retryIn(record.receiptHandle, seconds),
+      retryAfter,
+      jitter: Math.random,
+      log,
+    };
+    return settleBatch(event.Records, options, async ({ body }, receives) => {
+      const outcome = await handleEvent(deps, body, receives);
+      log(outcome.status === "ignored" ? "warn" : "info", "event", { ...outcome, receives });
+    });
+  },
+);
