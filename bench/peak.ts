@@ -19,3 +19,12 @@ export function peakMb(pid: number): number {
   const kB = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Math.round((Number(kB) * 1024) / 1e6);
 }
+
+/** CPU time that a process has taken, all its threads together, in ms; the kernel counts in steps of 10. */
+export function cpuMs(pid: number): number {
+  // The name in brackets may hold blanks: count from its end. utime and stime are fields 14 and 15.
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}

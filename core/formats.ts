@@ -19,20 +19,26 @@ export interface Format {
   /** sharp can write several frames. */
   readonly animates: boolean;
   /** How variants are encoded; a format without it is read only. */
-  readonly encode?: EncodeSettings;
-  /** Memory the encoder takes per pixel, in bytes. */
+  readonly encode?: Readonly<Record<Profile, EncodeSettings>>;
+  /** Memory the encoder takes per pixel, in bytes, in the hungriest profile. */
   readonly encoderBytes?: number;
 }
+
+/** What a preset may ask of the encoders: the last bytes, or the CPU time they cost. */
+export const profiles = ["best", "balanced", "fast"] as const;
+export type Profile = (typeof profiles)[number];
+export const DEFAULT_PROFILE: Profile = "balanced";
 
 /** sharp's output options; `quality` may be replaced by a preset. All of it is part of a variant's recipe. */
 export interface EncodeSettings {
   readonly quality: number;
   readonly effort?: number;
   readonly chromaSubsampling?: string;
-  readonly bitdepth?: 8 | 10 | 12;
+  readonly bitdepth?: 8 | 10;
   readonly progressive?: boolean;
   readonly quantisationTable?: number;
   readonly optimiseScans?: boolean;
+  readonly mozjpeg?: boolean;
   readonly palette?: boolean;
 }
 
@@ -56,6 +62,7 @@ const isAvif = (head: Uint8Array) => {
 };
 const HEVC_BRANDS = ["heic", "heix", "heim", "heis"];
 
+// The settings follow from `bench/settings.ts`: bytes at equal SSIMULACRA2 against CPU, in docs/performance.md.
 const table = {
   avif: {
     type: "image/avif",
@@ -66,10 +73,14 @@ const table = {
     maxPixels: 25 * MP,
     alpha: true,
     animates: false,
-    // 12 % more bytes than effort 4 at equal SSIMULACRA2 for a sixth of the CPU (measured at 1280 px).
-    encode: { quality: 52, effort: 2, chromaSubsampling: "4:2:0", bitdepth: 10 },
-    // 29 measured at these settings.
-    encoderBytes: 30,
+    encode: {
+      // 10 bits would save 4 % of the bytes for 30 to 50 % more CPU, and half as much memory again.
+      best: { quality: 54, effort: 3, chromaSubsampling: "4:2:0" },
+      balanced: { quality: 54, effort: 2, chromaSubsampling: "4:2:0" },
+      fast: { quality: 54, effort: 1, chromaSubsampling: "4:2:0" },
+    },
+    // 20.4 measured at these settings.
+    encoderBytes: 21,
   },
   webp: {
     type: "image/webp",
@@ -78,8 +89,12 @@ const table = {
     loader: "VipsForeignLoadWebpBuffer",
     alpha: true,
     animates: true,
-    encode: { quality: 81, effort: 2 },
-    // 5.4 measured at these settings.
+    encode: {
+      best: { quality: 80, effort: 4 },
+      balanced: { quality: 80, effort: 4 },
+      fast: { quality: 80, effort: 2 },
+    },
+    // 4.6 measured at these settings.
     encoderBytes: 6,
   },
   jpeg: {
@@ -89,9 +104,12 @@ const table = {
     loader: "VipsForeignLoadJpegBuffer",
     alpha: false,
     animates: false,
-    // Half of mozjpeg's CPU for 4 to 6 % more bytes at equal score (measured).
-    encode: { quality: 78, progressive: true, quantisationTable: 3, optimiseScans: true },
-    // 7.3 measured at these settings.
+    encode: {
+      best: { quality: 80, mozjpeg: true },
+      balanced: { quality: 78, progressive: true, quantisationTable: 3, optimiseScans: true },
+      fast: { quality: 78, progressive: true, quantisationTable: 3 },
+    },
+    // 5.7 measured at these settings.
     encoderBytes: 8,
   },
   png: {
@@ -102,7 +120,11 @@ const table = {
     alpha: true,
     animates: false,
     // sharp takes a quality, or an effort, as a wish for 256 colours.
-    encode: { quality: 100, palette: false },
+    encode: {
+      best: { quality: 100, palette: false },
+      balanced: { quality: 100, palette: false },
+      fast: { quality: 100, palette: false },
+    },
     encoderBytes: 8,
   },
   gif: {
@@ -138,7 +160,7 @@ const table = {
 
 export type FormatName = keyof typeof table;
 export type OutputFormat = {
-  [F in FormatName]: (typeof table)[F] extends { encode: EncodeSettings } ? F : never;
+  [F in FormatName]: (typeof table)[F] extends { encode: object } ? F : never;
 }[FormatName];
 
 export const formats: Readonly<Record<FormatName, Format>> = table;

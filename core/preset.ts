@@ -5,16 +5,20 @@
 import * as v from "valibot";
 import {
   DEFAULT_MAX_PIXELS,
+  DEFAULT_PROFILE,
+  type EncodeSettings,
   type FormatName,
   formatNames,
   formats,
   type OutputFormat,
   outputFormats,
+  type Profile,
+  profiles,
 } from "./formats.ts";
 import { digest } from "./keys.ts";
 
 /** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
-export const PIPELINE_VERSION = 1;
+export const PIPELINE_VERSION = 2;
 
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
 const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
@@ -84,6 +88,8 @@ const Preset = v.pipe(
     ),
     /** Variants with a name and a shape of their own. */
     named: v.optional(v.record(variantName, Named), {}),
+    /** What the encoders are asked for: the fewest bytes, the least CPU time, or the middle. */
+    profile: v.optional(v.picklist(profiles), DEFAULT_PROFILE),
     /** Behind transparent pixels in formats without alpha. */
     background: v.optional(colour, "#ffffff"),
   }),
@@ -144,11 +150,13 @@ export function defineConfig(input: ConfigInput): Config {
   };
 }
 
-function presetRecipe({ ladder, named, background, animation }: ParsedPreset): string {
+function presetRecipe({ ladder, named, background, animation, profile }: ParsedPreset): string {
   // Only what this preset's variants are made by, in an order that does not depend on how it was written down.
   const variants = Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1));
   const used = new Set([...(ladder?.formats ?? []), ...variants.flatMap(([, { format }]) => format)]);
-  const encoders = outputFormats.filter((name) => used.has(name)).map((name) => [name, formats[name].encode]);
+  const encoders = outputFormats
+    .filter((name) => used.has(name))
+    .map((name) => [name, encoderOf(name, profile)]);
   return digest(
     String(PIPELINE_VERSION),
     JSON.stringify({ ladder, variants, background, animation, encoders }),
@@ -160,9 +168,9 @@ export function maxPixelsOf(preset: Pick<Preset, "maxPixels">, format: FormatNam
   return Math.min(preset.maxPixels, formats[format].maxPixels ?? preset.maxPixels);
 }
 
-/** The encoder settings of one format, with the quality a preset asks for. */
-export function encoderOf(format: OutputFormat, quality?: number) {
-  const settings = formats[format].encode;
+/** The encoder settings of one format under a profile, with the quality a preset asks for. */
+export function encoderOf(format: OutputFormat, profile: Profile, quality?: number): EncodeSettings {
+  const settings = formats[format].encode?.[profile];
   if (!settings) throw new Error(`${format} cannot be written`);
   return quality === undefined ? settings : { ...settings, quality };
 }

@@ -2,10 +2,11 @@
  * Writes what documents repeat of the code: tables between `<!-- name -->` marks, and the metadata's JSON Schema.
  * `npm run generate`; with `--check` it only says what is out of date (a test does).
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { parse } from "yaml";
 import { settings } from "../adapters/environment.ts";
+import { describe, holds, load } from "../bench/report.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
@@ -19,6 +20,21 @@ const table = (head: string[], rows: string[][]) =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
 const code = (text: string) => `\`${text}\``;
 
+/** A benchmark's latest result: its table, and every promised figure with what was measured. */
+function bench(name: string): string {
+  const { on, date, machine, rows, figures = [] } = load(name);
+  const head = Object.keys(rows[0] ?? {});
+  const cells = rows.map((entry) => head.map((column) => String(entry[column] ?? "")));
+  const promises = figures.map(
+    (figure) => `- ${holds(figure) ? "holds" : "**does not hold**"}: ${describe(figure)}`,
+  );
+  return [
+    `${on} ${date}, ${machine}.`,
+    ...(rows.length > 0 ? [table(head, cells)] : []),
+    ...(promises.length > 0 ? [promises.join("\n")] : []),
+  ].join("\n\n");
+}
+
 const blocks: Record<string, () => string> = {
   formats: () =>
     table(
@@ -30,7 +46,7 @@ const blocks: Record<string, () => string> = {
           name,
           [type, ...aliases].map(code).join(", "),
           extensions.map((extension) => code(`.${extension}`)).join(" "),
-          encode ? `quality ${encode.quality}` : "",
+          encode ? `quality ${encode.balanced.quality}` : "",
           animates && encode ? "yes" : "",
           `${limit} MP`,
         ];
@@ -98,14 +114,16 @@ const schema = () => {
   return `${JSON.stringify({ title: "Darkroom metadata (meta.json)", ...json }, undefined, 2)}\n`;
 };
 
-const FILES = ["README.md", "docs/presets.md", "docs/api.md", "docs/deploy.md"];
+const FILES = ["README.md", "docs/presets.md", "docs/api.md", "docs/deploy.md", "docs/performance.md"];
 
 /** Every generated file with its content as it should be. */
 export function generated(): { file: string; content: string }[] {
   const documents = FILES.map((file) => {
     const text = readFileSync(new URL(file, root), "utf8");
     const content = text.replaceAll(/(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g, (_, open, name, close) => {
-      const block = blocks[name];
+      const block =
+        blocks[name] ??
+        (existsSync(new URL(`bench/results/${name}.json`, root)) ? () => bench(name) : undefined);
       if (!block) throw new Error(`${file}: there is no block called ${name}`);
       return `${open}${block()}\n${close}`;
     });

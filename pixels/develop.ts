@@ -99,7 +99,8 @@ function headerOf(
 /** What a page shows until the image is there, of its first frame. */
 export async function placeholderOf(raster: Raster) {
   const { width, height } = raster;
-  const scale = Math.min(1, 100 / Math.max(width, height));
+  // Neither a ThumbHash (7 × 7 waves) nor the data URL (24 pixels) holds more.
+  const scale = Math.min(1, 64 / Math.max(width, height));
   const small = await shaped(firstFrame(raster), {
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),

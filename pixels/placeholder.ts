@@ -1,4 +1,4 @@
-/** What stands in for an image until it has loaded, computed from at most 100 × 100 pixels of RGBA. */
+/** What stands in for an image until it has loaded, computed from at most 64 × 64 pixels of RGBA. */
 import { rgbaToThumbHash } from "thumbhash";
 
 /** Base64 of the ThumbHash (https://evanw.github.io/thumbhash/): about 25 bytes. */
@@ -15,12 +15,12 @@ export function dominantColour(rgba: Uint8Array): string {
   const sums = new Float64Array(4096 * 3);
   let fullest = 0;
   for (let i = 0; i + 3 < rgba.length; i += 4) {
-    const [r = 0, g = 0, b = 0, alpha = 0] = rgba.subarray(i, i + 4);
-    const box = ((r >> 4) << 8) | ((g >> 4) << 4) | (b >> 4);
+    const alpha = rgba[i + 3] ?? 0;
+    const box = (((rgba[i] ?? 0) >> 4) << 8) | (((rgba[i + 1] ?? 0) >> 4) << 4) | ((rgba[i + 2] ?? 0) >> 4);
     const weight = (weights[box] ?? 0) + alpha;
     weights[box] = weight;
-    for (const [channel, value] of [r, g, b].entries()) {
-      sums[box * 3 + channel] = (sums[box * 3 + channel] ?? 0) + value * alpha;
+    for (let channel = 0; channel < 3; channel++) {
+      sums[box * 3 + channel] = (sums[box * 3 + channel] ?? 0) + (rgba[i + channel] ?? 0) * alpha;
     }
     if (weight > (weights[fullest] ?? 0)) fullest = box;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type ConfigInput, defineConfig } from "../../core/preset.ts";
+import { outputFormats, profiles } from "../../core/formats.ts";
+import { type ConfigInput, defineConfig, encoderOf } from "../../core/preset.ts";
 import shipped from "../../darkroom.config.ts";
 
 const minimal = (preset: object = {}): ConfigInput => ({
@@ -67,4 +68,16 @@ test("a recipe does not change with how it is written down, nor with formats it 
   const recipe = (named: object) => defineConfig(minimal({ named })).presets.get("photo")?.recipe;
   assert.equal(recipe({ small, large }), recipe({ large, small }));
   assert.notEqual(recipe({ small, large }), recipe({ small }));
+});
+
+test("a profile decides the encoders' settings, and with them the recipe", () => {
+  const of = (profile?: string) => defineConfig(minimal({ profile })).presets.get("photo");
+  assert.equal(of()?.profile, "balanced");
+  assert.equal(of()?.recipe, of("balanced")?.recipe);
+  assert.notEqual(of("best")?.recipe, of("fast")?.recipe);
+  for (const format of outputFormats) {
+    for (const profile of profiles) assert.ok(encoderOf(format, profile).quality >= 1);
+    assert.equal(encoderOf(format, "fast", 33).quality, 33);
+  }
+  assert.throws(() => of("faster"), /photo\.profile/);
 });

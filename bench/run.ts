@@ -1,0 +1,33 @@
+/**
+ * `npm run bench` runs every benchmark, `npm run bench -- settings floor` some: prints their tables, keeps them as JSON
+ * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
+ * docs/performance.md up to date.
+ */
+import sharp from "sharp";
+import { type Figure, holds, print, type Report, save } from "./report.ts";
+
+/** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
+const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+  settings: async () => (await import("./settings.ts")).settings(),
+  floor: async () => (await import("./develop.ts")).floor(),
+  tutorial: async () => (await import("./develop.ts")).tutorial(),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no benchmark called ${unknown.join(", ")}; there are ${Object.keys(benchmarks).join(", ")}.`,
+  );
+  process.exit(2);
+}
+const missed: Figure[] = [];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const report = await run();
+  print(report);
+  save(name, report, `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`);
+  missed.push(...(report.figures ?? []).filter((figure) => !holds(figure)));
+}
+console.log(missed.length === 0 ? "\nEvery figure holds." : `\n${missed.length} figures do not hold.`);
+process.exitCode = missed.length === 0 ? 0 : 1;
