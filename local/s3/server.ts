@@ -35,7 +35,12 @@ export interface LocalS3Options {
     readonly bucket: string | undefined;
     readonly key: string | undefined;
     readonly query: ReadonlyMap<string, string>;
-  }) => { readonly status: number; readonly code: string } | undefined;
+  }) => Fault | undefined | Promise<Fault | undefined>;
+}
+
+interface Fault {
+  readonly status: number;
+  readonly code: string;
 }
 
 export interface LocalS3 {
@@ -62,7 +67,7 @@ export async function startS3(options: LocalS3Options): Promise<LocalS3> {
   const running = new Set<Promise<void>>();
 
   const answer = async (request: S3Request): Promise<Reply> => {
-    const injected = fault?.(request);
+    const injected = await fault?.(request);
     if (injected) return injectedReply(injected, request.id);
     if (request.method === "OPTIONS") return preflight(s3, request);
     const known = isFormPost(request)
