@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { type Profile, profiles } from "../core/formats.ts";
+import { bytesAt, defaults, type Lossy, lossy } from "./encoders.ts";
 import { fileOf, open, type PhotoName, photo, photoSource, resized, rgb } from "./photos.ts";
 import type { Costs, Kind } from "./pipeline.ts";
 import { type Figure, median, type Report, round } from "./report.ts";
-import { bytesAt, defaults, type Lossy, lossy } from "./settings.ts";
 import { ssimulacra2 } from "./ssimulacra2.ts";
 
 const pipeline = fileURLToPath(new URL("pipeline.ts", import.meta.url));

@@ -15,8 +15,8 @@ import type { Preset } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { encoded, openLoaders, openSource, type Raster, shaped } from "../pixels/develop.ts";
 import { pixelProcess } from "../pixels/process.ts";
+import { defaults } from "./encoders.ts";
 import { cpuMs, lastChild, peakMb, resetPeak } from "./peak.ts";
-import { defaults } from "./settings.ts";
 
 export interface Costs {
   /** Of each run, in milliseconds. */

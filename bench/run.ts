@@ -8,7 +8,7 @@ import { type Figure, holds, print, type Report, save } from "./report.ts";
 
 /** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
-  settings: async () => (await import("./settings.ts")).settings(),
+  settings: async () => (await import("./encoders.ts")).settings(),
   floor: async () => (await import("./develop.ts")).floor(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
 };

@@ -62,7 +62,7 @@ const isAvif = (head: Uint8Array) => {
 };
 const HEVC_BRANDS = ["heic", "heix", "heim", "heis"];
 
-// The settings follow from `bench/settings.ts`: bytes at equal SSIMULACRA2 against CPU, in docs/performance.md.
+// The settings follow from `bench/encoders.ts`: bytes at equal SSIMULACRA2 against CPU, in docs/performance.md.
 const table = {
   avif: {
     type: "image/avif",
