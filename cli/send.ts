@@ -156,7 +156,9 @@ export async function waitUntilReady(
 ): Promise<Metadata> {
   const deadline = Date.now() + seconds * 1000;
   for (let pause = 150; Date.now() < deadline; pause = Math.min(2000, pause * 1.4)) {
-    const image = await imageOf(api, id);
+    // The API waits for us. Whoever may be interrupted asks again each second.
+    const wait = Math.ceil(Math.min(signal ? 1 : 20, (deadline - Date.now()) / 1000));
+    const image = await imageOf(api, id, wait);
     if (image) return image;
     await setTimeout(pause, undefined, signal ? { signal } : {});
   }
@@ -167,11 +169,11 @@ export async function waitUntilReady(
 }
 
 /**
- * The image, or undefined while it is on its way.
+ * The image, or undefined while it is on its way, still so after `wait` seconds.
  * @throws Refused when it was rejected, failed or deleted, or was never there
  */
-export async function imageOf(api: Api, id: string): Promise<Metadata | undefined> {
-  const image = await api.call<Metadata>("GET", `/images/${id}`);
+export async function imageOf(api: Api, id: string, wait = 0): Promise<Metadata | undefined> {
+  const image = await api.call<Metadata>("GET", `/images/${id}?wait=${wait}`);
   if (image.error) throw new Refused(image.error.code, image.error.message);
   return image.status === "ready" ? image : undefined;
 }

@@ -3,7 +3,7 @@ import type { Caller } from "./caller.ts";
 import { readRevision } from "./commit.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 import { DarkroomError } from "./errors.ts";
-import { isId, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "./keys.ts";
+import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ObjectStore, StoredHead } from "./ports.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
@@ -56,6 +56,31 @@ export async function getImage(
   const { metadata, etag } = await find(deps, caller, id);
   if (metadata?.status === "deleted") throw new DarkroomError("gone");
   return metadata && etag !== undefined ? { metadata, etag } : undefined;
+}
+
+/** Milliseconds between the first looks, and between the last; each pause is half as long again as the one before. */
+const PAUSES_MS = { first: 150, longest: 1500 };
+
+/**
+ * `getImage`, which for up to `waitMs` waits until the image has come to an end: about twenty small requests in 20 s.
+ * What is no longer there when it is over is said as by `getImage`.
+ */
+export async function awaitImage(
+  deps: Pick<DeleteDeps, "uploads" | "media" | "now">,
+  sleep: (ms: number) => Promise<void>,
+  caller: Caller,
+  id: string,
+  waitMs: number,
+): Promise<{ metadata: Metadata; etag: string } | undefined> {
+  const deadline = deps.now().getTime() + waitMs;
+  const found = await getImage(deps, caller, id);
+  if (found) return found;
+  for (let pause = PAUSES_MS.first; ; pause = Math.min(PAUSES_MS.longest, pause * 1.5)) {
+    const left = deadline - deps.now().getTime();
+    if (left <= 0) return undefined;
+    await sleep(Math.ceil(Math.min(pause, left)));
+    if (await deps.media.head(metaKey(id))) return getImage(deps, caller, id);
+  }
 }
 
 /** Deletes an image; repeated, it does so again. */

@@ -1,14 +1,17 @@
 /** `/images…`: the state of an image, an owner's images, deletion. */
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { type ApiResponse, api } from "../adapters/api.ts";
 import { authenticator } from "../adapters/auth.ts";
 import { environment } from "../adapters/environment.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { DarkroomError } from "../core/errors.ts";
-import { getImage, listImages, removeImage } from "../core/images.ts";
+import { awaitImage, listImages, removeImage } from "../core/images.ts";
 
 const MAX_PAGE = 100;
+/** API Gateway gives up after 30 s. */
+const MAX_WAIT_SECONDS = 20;
 
 export const handler = api(() => {
   const env = environment(
@@ -33,9 +36,13 @@ export const handler = api(() => {
     routes: {
       "GET /images/{id}": {
         scopes: ["upload", "admin"],
-        run: async ({ caller, params, headers }): Promise<ApiResponse> => {
+        run: async ({ caller, params, query, headers }): Promise<ApiResponse> => {
           const id = params["id"] ?? "";
-          const found = await getImage(deps, caller, id);
+          const wait = Number(query["wait"] ?? "0");
+          if (!Number.isInteger(wait) || wait < 0 || wait > MAX_WAIT_SECONDS) {
+            throw new DarkroomError("bad-request", `wait: a whole number from 0 to ${MAX_WAIT_SECONDS}.`);
+          }
+          const found = await awaitImage(deps, setTimeout, caller, id, wait * 1000);
           if (!found)
             return { status: 202, headers: { "retry-after": "1" }, json: { id, status: "processing" } };
           const etag = `"${found.etag}"`;

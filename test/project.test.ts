@@ -32,7 +32,7 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   },
   functions: {
     folders: ["core", "adapters", "pixels", "darkroom.config.ts"],
-    packages: /^(node:crypto|@middy\/core|aws-lambda)$/,
+    packages: /^(node:crypto|node:timers\/promises|@middy\/core|aws-lambda)$/,
   },
   // No dependency: what a page loads is ours alone.
   client: { folders: ["client"], packages: /^react$/ },

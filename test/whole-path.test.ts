@@ -101,7 +101,10 @@ test("a photo is uploaded as the README says, and comes out upright, in every fo
   assert.equal((await put()).status, 200);
   assert.equal((await put()).status, 412, "written once");
 
-  const image = await settled(upload.id);
+  let response: Response;
+  do response = await call(`/images/${upload.id}?wait=20`);
+  while (response.status === 202);
+  const image = (await response.json()) as Metadata;
   assert.equal(image.status, "ready", JSON.stringify(image));
   assert.deepEqual([image.source?.width, image.source?.height], [300, 800]);
   assert.equal(image.source?.takenAt, "2026-05-01T10:00:00");

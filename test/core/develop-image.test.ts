@@ -5,7 +5,7 @@ import { memoryStore } from "../../adapters/memory-store.ts";
 import { readRevision, readText } from "../../core/commit.ts";
 import { deleteImage } from "../../core/delete-image.ts";
 import { developMessage, failMessage } from "../../core/handle-message.ts";
-import { getImage, listImages, removeImage } from "../../core/images.ts";
+import { awaitImage, getImage, listImages, removeImage } from "../../core/images.ts";
 import { failureKey, imagePrefix, newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { defineConfig } from "../../core/preset.ts";
@@ -395,4 +395,38 @@ test("a document that another release wrote, with codes of its own, can be read,
   assert.equal((await listImages(deps, me, { limit: 10, cursor: undefined })).images.length, 1);
   assert.equal(await work(JSON.stringify({ darkroom: "develop", id, force: true }), 2), "ready");
   await removeImage(deps, me, id);
+});
+
+test("whoever waits for an image is answered as soon as there is an end, or when the time is over", async () => {
+  const { deps, id, work, event, requests } = await system();
+  let time = deps.now().getTime();
+  const clocked = { ...deps, now: () => new Date(time) };
+  /** Time goes by; once `ready` is near the worker does its work. */
+  const sleeper = (readyAfterMs: number) => async (ms: number) => {
+    const before = time;
+    time += ms;
+    if (before - start < readyAfterMs && time - start >= readyAfterMs) await work(event());
+  };
+  let start = time;
+  assert.equal(await awaitImage(clocked, sleeper(60_000), me, id, 20_000), undefined);
+  assert.equal(time - start, 20_000, "to the millisecond, whatever the pauses are");
+  const looks = requests.filter((request) => request.startsWith("HEAD media")).length;
+  assert.ok(looks >= 10 && looks <= 20, `${looks} looks`);
+
+  start = time;
+  const found = await awaitImage(clocked, sleeper(3000), me, id, 20_000);
+  assert.equal(found?.metadata.status, "ready");
+  assert.ok(time - start < 4500, `${time - start} ms`);
+
+  // There already: at once; and what is not the caller's is not waited for.
+  const never = () => assert.fail("slept");
+  assert.equal((await awaitImage(clocked, never, me, id, 20_000))?.metadata.status, "ready");
+  await assert.rejects(awaitImage(clocked, never, you, id, 20_000), { code: "not-found" });
+  await assert.rejects(awaitImage(clocked, never, me, newId(randomBytes), 20_000), { code: "not-found" });
+});
+
+test("an image that is deleted while somebody waits is gone", async () => {
+  const { deps, id } = await system();
+  const sleep = () => removeImage(deps, me, id);
+  await assert.rejects(awaitImage(deps, sleep, me, id, 20_000), { code: "gone" });
 });
