@@ -42,7 +42,7 @@ const candidates: Record<Lossy, EncodeSettings[]> = {
   ],
 };
 
-export async function settings(): Promise<Report> {
+export async function encoders(): Promise<Report> {
   sharp.concurrency(1);
   const measured = new Map<string, { format: Lossy; at: Measured[] }>();
   for (const name of photoNames) {

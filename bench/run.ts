@@ -1,5 +1,5 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- settings floor` some: prints their tables, keeps them as JSON
+ * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some: prints their tables, keeps them as JSON
  * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
  * docs/performance.md up to date.
  */
@@ -8,7 +8,7 @@ import { type Figure, holds, print, type Report, save } from "./report.ts";
 
 /** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
-  settings: async () => (await import("./encoders.ts")).settings(),
+  encoders: async () => (await import("./encoders.ts")).encoders(),
   floor: async () => (await import("./develop.ts")).floor(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
 };

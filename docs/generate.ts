@@ -2,7 +2,7 @@
  * Writes what documents repeat of the code: tables between `<!-- name -->` marks, and the metadata's JSON Schema.
  * `npm run generate`; with `--check` it only says what is out of date (a test does).
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { parse } from "yaml";
 import { settings } from "../adapters/environment.ts";
@@ -121,9 +121,8 @@ export function generated(): { file: string; content: string }[] {
   const documents = FILES.map((file) => {
     const text = readFileSync(new URL(file, root), "utf8");
     const content = text.replaceAll(/(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g, (_, open, name, close) => {
-      const block =
-        blocks[name] ??
-        (existsSync(new URL(`bench/results/${name}.json`, root)) ? () => bench(name) : undefined);
+      const report = /^bench_(\w+)$/.exec(name)?.[1];
+      const block = report === undefined ? blocks[name] : () => bench(report);
       if (!block) throw new Error(`${file}: there is no block called ${name}`);
       return `${open}${block()}\n${close}`;
     });
