@@ -19,6 +19,9 @@ export function CopyButton(props: { label: string; text: () => string; children:
   };
   return (
     <button type="button" aria-label={props.label} data-said={said} onClick={copy}>
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <path d="M5.5 5.5h8v8h-8zM2.5 10.5v-8h8" />
+      </svg>
       {props.children}
     </button>
   );

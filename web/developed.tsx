@@ -18,14 +18,18 @@ export function Developed({ image, name, onShow, onRemove }: Props) {
   const facts = [
     source?.width && source.height && `${source.width} × ${source.height}`,
     source && bytes(source.bytes),
-    durationMs && `developed in ${(durationMs / 1000).toFixed(1)} s`,
+    durationMs && `developed in ${(durationMs / 1000).toFixed(1)}\u00a0s`,
   ];
   const alt = name.replace(/\.\w+$/, "");
   return (
     <>
-      <button type="button" className="frame" onClick={() => onShow({ image, name })}>
+      <button
+        type="button"
+        className="frame"
+        aria-label={`Show ${name} large`}
+        onClick={() => onShow({ image, name })}
+      >
         <FadingPicture image={image} alt={alt} />
-        <span className="visually-hidden">: show large</span>
       </button>
       <div className="body">
         <h3 title={name}>{name}</h3>

@@ -39,11 +39,13 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
 
   const remove = useCallback(
     async (id: string | undefined, key?: number) => {
+      const card = document.activeElement?.closest("li");
+      const beside = card?.nextElementSibling ?? card?.previousElementSibling;
       if (id) await darkroom.remove(id);
+      // What has the focus goes: the next one gets it.
+      if (card?.contains(document.activeElement)) (beside?.querySelector("button") ?? top.current)?.focus();
       if (key === undefined) removeEarlier(id ?? "");
       else cancel(key);
-      // What had the focus is gone.
-      top.current?.focus();
       announce("Removed.");
     },
     [darkroom, cancel, removeEarlier],
@@ -90,14 +92,7 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
           <h2 id="new">New</h2>
           <ul className="cards">
             {uploads.map((one) => (
-              <UploadCard
-                key={one.key}
-                upload={one}
-                onCancel={cancel}
-                onRetry={retry}
-                onRemove={remove}
-                onShow={show}
-              />
+              <UploadCard key={one.key} upload={one} onRetry={retry} onRemove={remove} onShow={show} />
             ))}
           </ul>
         </section>

@@ -21,7 +21,7 @@ export function Overall({ uploads, onCancel, onRetry }: Props) {
   ];
   const again = failed.filter(({ error }) => error && !explain(error, undefined).final);
   const busy = sending.length + developing.length;
-  const refused = failed.length > 0 ? `, ${failed.length} not` : "";
+  const refused = failed.length > 0 ? `, ${failed.length} failed` : "";
   const text = `${ready.length} of ${plural(uploads.length, "image")} ready${refused}.`;
   const lastError = failed.at(-1)?.error;
   const lastRefusal = lastError ? explain(lastError, undefined).what : "";

@@ -2,21 +2,20 @@
 import type { FileUpload } from "darkroom/react";
 import { memo, useEffect, useState } from "react";
 import { explain } from "./advice.ts";
-import { Developed } from "./developed.tsx";
+import { Developed, RemoveButton } from "./developed.tsx";
 import { presetOfFile } from "./going-on.ts";
 import type { Shown } from "./lightbox.tsx";
 import { bytes } from "./words.ts";
 
 interface Props {
   readonly upload: FileUpload;
-  readonly onCancel: (key: number) => void;
   readonly onRetry: (key: number) => void;
   readonly onRemove: (id: string | undefined, key: number) => Promise<void>;
   readonly onShow: (shown: Shown) => void;
 }
 
 /** Redrawn only when its own upload has changed: there may be a thousand. */
-export const UploadCard = memo(function UploadCard({ upload, onCancel, onRetry, onRemove, onShow }: Props) {
+export const UploadCard = memo(function UploadCard({ upload, onRetry, onRemove, onShow }: Props) {
   const { key, file, status, id, image } = upload;
   const name = file instanceof File ? file.name : "Picture";
   if (status === "ready" && image) {
@@ -39,10 +38,14 @@ export const UploadCard = memo(function UploadCard({ upload, onCancel, onRetry, 
               Try again<span className="visually-hidden"> {name}</span>
             </button>
           )}
-          <button type="button" className="quiet" onClick={() => (id ? onRemove(id, key) : onCancel(key))}>
-            {id || failed ? "Remove" : "Cancel"}
-            <span className="visually-hidden"> {name}</span>
-          </button>
+          {id ? (
+            <RemoveButton name={name} onRemove={() => onRemove(id, key)} />
+          ) : (
+            <button type="button" className="quiet" onClick={() => void onRemove(undefined, key)}>
+              {failed ? "Remove" : "Cancel"}
+              <span className="visually-hidden"> {name}</span>
+            </button>
+          )}
         </div>
       </div>
     </li>

@@ -5,13 +5,13 @@ import type { Image } from "darkroom/client";
 export function bytes(count: number): string {
   const power = count < 1000 ? 0 : count < 999_500 ? 1 : 2;
   const value = count / 1000 ** power;
-  return `${Number(value.toFixed(power === 2 && value < 100 ? 1 : 0))} ${["bytes", "kB", "MB"][power]}`;
+  return `${Number(value.toFixed(power === 2 && value < 100 ? 1 : 0))}\u00a0${["bytes", "kB", "MB"][power]}`;
 }
 
 /** `−97 %` of what there was before; never all of it. */
 export function saving(now: number, before: number): string {
   const percent = Math.trunc((now / before - 1) * 100);
-  return `${percent < 0 ? "−" : "+"}${Math.abs(percent)} %`;
+  return `${percent < 0 ? "−" : "+"}${Math.abs(percent)}\u00a0%`;
 }
 
 export interface FormatSizes {

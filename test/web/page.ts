@@ -1,6 +1,8 @@
 /** The page of a running stack in a real Chromium. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import type { Stack } from "../../local/stack.ts";
@@ -37,7 +39,6 @@ export async function openPage(
 
 export interface TestFile {
   readonly name: string;
-  readonly mimeType: string;
   readonly buffer: Buffer;
 }
 
@@ -51,11 +52,20 @@ export async function jpeg(
     .jpeg()
     .toBuffer();
   const buffer = Buffer.concat([picture, Buffer.alloc(Math.max(0, bytes - picture.length))]);
-  return { name, mimeType: "image/jpeg", buffer };
+  return { name, buffer };
 }
 
-export const choose = (page: Page, ...files: TestFile[]) =>
-  page.getByLabel("Choose pictures").setInputFiles(files);
+/** From the disk, as people do: the browser tells the type by the name. */
+export async function choose(page: Page, ...files: TestFile[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "darkroom-"));
+  page.context().on("close", () => rmSync(folder, { recursive: true, force: true }));
+  const paths = files.map(({ name, buffer }) => {
+    const path = join(folder, name);
+    writeFileSync(path, buffer);
+    return path;
+  });
+  await page.getByLabel("Choose pictures").setInputFiles(paths);
+}
 
 /** The card of a file or image, by its heading. */
 export const card = (page: Page, name: string) =>

@@ -1,0 +1,169 @@
+/** The page on a bad day: slow networks, cut connections, reloads. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, afterEach, before, beforeEach } from "node:test";
+import { ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
+import type { Browser, Page } from "playwright-core";
+import { s3Client } from "../../adapters/s3-store.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { launchChromium } from "../client/chromium.ts";
+import { card, choose, jpeg, type OpenPage, openPage, ready } from "./page.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+let stack: Stack;
+let s3: S3Client;
+let browser: Browser;
+let opened: OpenPage;
+let page: Page;
+/** Whether S3 is too busy for parts with this number. */
+let busy: (part: number) => boolean = () => false;
+let parts: number[] = [];
+
+before(async () => {
+  stack = await startStack({
+    port: 0,
+    data,
+    logLevel: "error",
+    s3Fault: ({ method, query }) => {
+      const part = Number(query.get("partNumber") ?? 0);
+      if (method !== "PUT" || part === 0) return undefined;
+      parts.push(part);
+      return busy(part) ? { status: 503, code: "SlowDown" } : undefined;
+    },
+  });
+  s3 = s3Client({ forcePathStyle: true });
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  s3?.destroy();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  busy = () => false;
+  parts = [];
+  opened = await openPage(browser, stack);
+  page = opened.page;
+});
+afterEach(() => opened.close());
+
+/** Says how the network is from now on: bytes a second upwards, -1 for no limit, 0 for none at all. */
+async function network(): Promise<(uploadThroughput: number) => Promise<void>> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Network.enable");
+  return async (uploadThroughput) => {
+    await devtools.send("Network.emulateNetworkConditions", {
+      offline: uploadThroughput === 0,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  };
+}
+
+const Bucket = () => stack.env["UPLOADS_BUCKET"] ?? "";
+async function originals(): Promise<(number | undefined)[]> {
+  const { Contents = [] } = await s3.send(
+    new ListObjectsV2Command({ Bucket: Bucket(), Prefix: "originals/" }),
+  );
+  return Contents.map(({ Size }) => Size);
+}
+async function openUploads(): Promise<number> {
+  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: Bucket() }));
+  return Uploads.length;
+}
+/** Resolves when the file's progress bar is somewhere between its ends. */
+const underWay = (name: string) =>
+  page.waitForFunction((label) => {
+    const bar = document.querySelector<HTMLProgressElement>(`progress[aria-label="${label}"]`);
+    return bar?.hasAttribute("value") && bar.position > 0 && bar.position < 1;
+  }, `Upload of ${name}`);
+
+test("on a slow network the bar moves, and another file can be cancelled without a trace", async () => {
+  const before = (await originals()).length;
+  await (await network())(300_000);
+  await choose(
+    page,
+    await jpeg("slow.jpg", { bytes: 200_000 }),
+    await jpeg("unwanted.jpg", { bytes: 4_000_000 }),
+  );
+  await underWay("slow.jpg");
+  await card(page, "unwanted.jpg").getByRole("button", { name: "Cancel" }).click();
+  await card(page, "unwanted.jpg").waitFor({ state: "detached" });
+  await ready(page, "slow.jpg");
+  assert.equal((await originals()).length, before + 1);
+  // Nor does it come back.
+  await page.reload();
+  await page.getByRole("heading", { name: "Earlier" }).waitFor();
+  assert.equal(await page.getByText("unwanted.jpg").count(), 0);
+  assert.deepEqual(opened.problems, []);
+});
+
+test("a connection that is cut mid-way and comes back costs nothing but time", async () => {
+  const limit = await network();
+  await limit(1_000_000);
+  await choose(page, await jpeg("cut.jpg", { bytes: 4_000_000 }));
+  await underWay("cut.jpg");
+  const failed = page.waitForEvent("requestfailed");
+  await limit(0);
+  await failed;
+  await limit(-1);
+  await ready(page, "cut.jpg");
+  assert.deepEqual(
+    opened.problems.filter((problem) => !/ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_NETWORK/.test(problem)),
+    [],
+  );
+});
+
+test("a reload mid-way goes on by itself: one original, and only the part that was missing", async () => {
+  const before = await originals();
+  busy = (part) => part === 3;
+  const size = 17_000_000;
+  const arrived = (part: number) =>
+    page.waitForResponse(
+      (response) =>
+        response.url().includes(`partNumber=${part}&`) &&
+        response.request().method() === "PUT" &&
+        response.status() === 200,
+    );
+  const both = Promise.all([arrived(1), arrived(2)]);
+  await choose(page, await jpeg("large.jpg", { bytes: size }));
+  await both;
+  await page.reload();
+  busy = () => false;
+  parts = [];
+  await ready(page, "large.jpg");
+  assert.deepEqual(parts, [3]);
+  assert.deepEqual((await originals()).filter((one) => one === size).length, 1);
+  assert.equal((await originals()).length, before.length + 1);
+  assert.equal(await openUploads(), 0);
+});
+
+test("small files that were on their way, in line or developing at a reload arrive too, once each", async () => {
+  const before = (await originals()).length;
+  const limit = await network();
+  await limit(400_000);
+  const names = Array.from({ length: 8 }, (_, i) => `small-${i}.jpg`);
+  await choose(page, ...(await Promise.all(names.map((name) => jpeg(name, { bytes: 300_000 })))));
+  await underWay("small-0.jpg");
+  await page.reload();
+  await limit(-1);
+  for (const name of names) await ready(page, name);
+  assert.equal((await originals()).length, before + names.length);
+});
+
+test("what an earlier visit left is asked about first", async () => {
+  await (await network())(100_000);
+  await choose(page, await jpeg("left.jpg", { bytes: 1_000_000 }));
+  await underWay("left.jpg");
+  const next = await page.context().newPage();
+  await page.close();
+  page = next;
+  await page.goto(stack.page);
+  await page.getByText("1 upload did not finish last time.").waitFor();
+  await page.getByRole("button", { name: "Go on" }).click();
+  await ready(page, "left.jpg");
+});

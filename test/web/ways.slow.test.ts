@@ -1,0 +1,151 @@
+/** Every way into the page: many at once, dropped, pasted, by keyboard, and with an API that is elsewhere. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, afterEach, before, beforeEach } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { launchChromium } from "../client/chromium.ts";
+import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+let stack: Stack;
+let browser: Browser;
+let opened: OpenPage;
+let page: Page;
+
+before(async () => {
+  stack = await startStack({ port: 0, data, logLevel: "error" });
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  opened = await openPage(browser, stack);
+  page = opened.page;
+});
+afterEach(() => opened.close());
+
+test("a folder that is dropped is sent whole, but for hidden files", async () => {
+  const folder = join(data, "holiday");
+  mkdirSync(join(folder, "day 2"), { recursive: true });
+  const { buffer } = await jpeg("");
+  writeFileSync(join(folder, "one.jpg"), buffer);
+  writeFileSync(join(folder, "day 2", "two.jpg"), buffer);
+  writeFileSync(join(folder, ".hidden.jpg"), buffer);
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await devtools.send("Input.dispatchDragEvent", {
+      type,
+      x: 200,
+      y: 200,
+      data: { items: [], files: [folder], dragOperationsMask: 1 },
+    });
+    if (type === "dragOver") await page.getByText("Drop to upload").waitFor();
+  }
+  await ready(page, "one.jpg");
+  await ready(page, "two.jpg");
+  assert.equal(await page.getByText("hidden").count(), 0);
+  assert.equal(await page.getByText("Drop to upload").count(), 0);
+  assert.deepEqual(opened.problems, []);
+});
+
+test("a picture that is pasted is sent with the preset that is chosen", async () => {
+  const { buffer } = await jpeg("");
+  await page.getByRole("radio", { name: "avatar" }).check();
+  await page.evaluate((base64) => {
+    const clipboardData = new DataTransfer();
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    clipboardData.items.add(new File([bytes], "image.jpg", { type: "image/jpeg" }));
+    dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+  }, buffer.toString("base64"));
+  await ready(page, "image.jpg");
+  await page.getByRole("button", { name: "Show image.jpg large" }).click();
+  assert.equal(
+    await page
+      .getByRole("dialog")
+      .getByRole("link", { name: /^(small|large)\./ })
+      .count(),
+    6,
+  );
+  assert.deepEqual(opened.problems, []);
+});
+
+test("all of it works without a mouse", async () => {
+  const press = async (...keys: string[]) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const focused = () =>
+    page.evaluate(() => document.activeElement?.ariaLabel ?? document.activeElement?.textContent ?? "");
+  await press("Tab");
+  const chooser = page.waitForEvent("filechooser");
+  await press("Space");
+  const files = [await jpeg("first.jpg"), await jpeg("second.jpg")];
+  await (await chooser).setFiles(files.map((file) => ({ ...file, mimeType: "image/jpeg" })));
+  await ready(page, "first.jpg");
+  await ready(page, "second.jpg");
+
+  // Past the presets.
+  await press("Tab", "Tab");
+  assert.equal(await focused(), "Show first.jpg large");
+  await press("Enter");
+  await page.getByRole("dialog").waitFor();
+  assert.equal(await focused(), "Close");
+  await press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  assert.equal(await focused(), "Show first.jpg large");
+
+  await press("Tab", "Enter");
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^<picture>.*alt="first"/);
+  assert.equal(await page.getByRole("status").innerText(), "Copied.");
+  await press("Tab", "Tab", "Tab", "Enter", "Enter");
+  await card(page, "first.jpg").waitFor({ state: "detached" });
+  // On the card that was beside it.
+  assert.equal(await focused(), "Show second.jpg large");
+  assert.deepEqual(opened.problems, []);
+});
+
+test("sixty at once all become ready, and a screen reader is told so a few times only", async () => {
+  await page.evaluate(() => {
+    const said: string[] = [];
+    Object.assign(globalThis, { said });
+    const announcer = document.querySelector("[role=status]") as HTMLElement;
+    new MutationObserver(() => said.push(announcer.innerText)).observe(announcer, { childList: true });
+  });
+  const files = Array.from({ length: 60 }, (_, i) => jpeg(`${i}.jpg`, { width: 20 + i, height: 20 }));
+  await choose(page, ...(await Promise.all(files)));
+  await page.getByRole("status").filter({ hasText: "60 of 60 images ready." }).waitFor({ timeout: 60_000 });
+  const said = await page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+  assert.equal(said[0], "60 files added.");
+  assert.ok(said.length <= 8, said.join("\n"));
+  assert.equal(await page.getByRole("complementary", { name: "All uploads" }).count(), 0);
+  assert.deepEqual(opened.problems, []);
+
+  await page.reload();
+  await page.getByRole("button", { name: "Show more" }).click();
+  await page.waitForFunction(() => document.querySelectorAll(".card").length === 48);
+});
+
+test("where no local stack answers, the page asks for an API and a token, and forgets them when told to", async () => {
+  await page.route("**/local.json", (route) =>
+    route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
+  );
+  await page.reload();
+  await page.getByLabel("Address of the API").fill(stack.api);
+  await page.getByLabel("Token").fill(stack.uploadToken);
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole("button", { name: "Connect" }).click();
+  await choose(page, await jpeg("far.jpg"));
+  await ready(page, "far.jpg");
+  await page.reload();
+  await page.getByRole("heading", { name: "Earlier" }).waitFor();
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await page.reload();
+  assert.equal(await page.getByLabel("Token").inputValue(), "");
+  assert.deepEqual(opened.problems, []);
+});
