@@ -1,6 +1,6 @@
 /**
- * The only place that builds or takes apart ids and object keys. No user text ever enters a key; what does not
- * match the grammar is refused before it is used.
+ * The only place that builds or takes apart ids and object keys. No user text ever enters a key, but for the paths of
+ * an operator's own static files; what does not match the grammar is refused before it is used.
  */
 import { createHash } from "node:crypto";
 
@@ -97,3 +97,29 @@ export function parseEventKey(key: string): { at: Date; id: string; rev: number;
 export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const failureKey = (status: Attention, id: string) => `failures/${status}/${id}.json`;
+
+/** Of a site's static files, as `darkroom sync` publishes them. */
+export const STATIC_LATEST = "static/latest.json";
+export const STATIC_MANIFESTS = "static/manifests/";
+export const staticManifestKey = (version: string) => `${STATIC_MANIFESTS}${version}.json`;
+export const staticPrefix = (version: string) => `static/${version}/`;
+export const staticKey = (version: string, path: string) => `${staticPrefix(version)}${path}`;
+/** Not what is a neighbour's name in `static/`. */
+export function isStaticVersion(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) && !["manifests", "latest.json"].includes(text);
+}
+/** The version that a manifest's key belongs to. */
+export function parseStaticManifestKey(key: string): string | undefined {
+  const version = key.startsWith(STATIC_MANIFESTS) ? key.slice(STATIC_MANIFESTS.length, -".json".length) : "";
+  return isStaticVersion(version) && key === staticManifestKey(version) ? version : undefined;
+}
+/** A path with `/` between its parts, none of them empty or dots; S3 takes keys of 1,024 bytes. */
+export function isStaticPath(path: string): boolean {
+  const parts = path.split("/");
+  return (
+    path.isWellFormed() &&
+    !/[\p{Cc}\\\ufffd]/u.test(path) &&
+    parts.every((part) => part !== "" && part !== "." && part !== "..") &&
+    Buffer.byteLength(path) <= 900
+  );
+}

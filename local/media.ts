@@ -4,13 +4,13 @@ import { pipeline } from "node:stream/promises";
 import { errorFields } from "../adapters/log.ts";
 import type { Log, ObjectStore } from "../core/ports.ts";
 
-/** As the distribution's response-headers policy: nothing served here can run or be sniffed into running. */
-const POLICY = {
+/** As the distribution's response-headers policies: nothing of `images/` can run or be sniffed into running. */
+const STATIC_POLICY = {
   "access-control-allow-origin": "*",
-  "content-security-policy": "default-src 'none'; sandbox",
   "x-content-type-options": "nosniff",
   "cross-origin-resource-policy": "cross-origin",
 };
+const POLICY = { ...STATIC_POLICY, "content-security-policy": "default-src 'none'; sandbox" };
 
 export function mediaServer(media: ObjectStore, log: Log): RequestListener {
   return (request, response) => {
@@ -23,7 +23,9 @@ export function mediaServer(media: ObjectStore, log: Log): RequestListener {
 }
 
 async function serve(media: ObjectStore, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  for (const [name, value] of Object.entries(POLICY)) response.setHeader(name, value);
+  // The path alone decides, as it does for the distribution.
+  const policy = request.url?.startsWith("/static/") ? STATIC_POLICY : POLICY;
+  for (const [name, value] of Object.entries(policy)) response.setHeader(name, value);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { allow: "GET, HEAD" }).end();
     return;

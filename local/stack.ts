@@ -212,10 +212,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const tokens = { uploadToken: await token("upload", 12), adminToken: await token("upload admin", 12) };
   const noteFile = join(data, "local.json");
-  writePrivate(
-    noteFile,
-    JSON.stringify({ page: page.url, ...where, region, webhookSecret, ...tokens }, undefined, 2),
-  );
+  // For the command line; credentials of the user's own stay where they are.
+  const own = external.s3 || external.sqs ? {} : { credentials };
+  const { buckets } = template;
+  const imagesQueue = env["IMAGES_QUEUE_URL"];
+  const note = { page: page.url, ...where, region, buckets, imagesQueue, webhookSecret, ...own, ...tokens };
+  writePrivate(noteFile, JSON.stringify(note, undefined, 2));
   return {
     page: page.url,
     ...where,

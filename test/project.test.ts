@@ -40,7 +40,10 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   web: { folders: ["web"], packages: /^(darkroom\/(client|react|client\/resume)|react|react-dom\/client)$/ },
   deploy: { folders: ["core", "adapters", "local", "deploy", "events"], packages: /./ },
   local: { folders: ["core", "adapters", "local"], packages: /./ },
-  cli: { folders: ["core", "adapters", "cli"], packages: /^(node:|@aws-sdk\/client-|commander$|valibot$)/ },
+  cli: {
+    folders: ["core", "adapters", "cli"],
+    packages: /^(node:|@aws-sdk\/client-|commander$|valibot$|mime-types$|chokidar$)/,
+  },
 };
 
 test("folders import only what their layer may", () => {

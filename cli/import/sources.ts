@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { detectFormat } from "../../core/formats.ts";
 import { CliError, messageOf } from "../exit.ts";
 import { printable } from "../terminal.ts";
-import { type Problem, walk } from "./walk.ts";
+import { type Problem, walk } from "../walk.ts";
 
 /** One image to import. */
 export interface Entry {

@@ -1,7 +1,7 @@
 /** A folder's files, links resolved with care: what cannot or must not be read is named, never passed over in silence. */
 import { opendir, readlink, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { messageOf } from "../exit.ts";
+import { messageOf } from "./exit.ts";
 
 export interface Problem {
   readonly code: string;

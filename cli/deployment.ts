@@ -1,0 +1,108 @@
+/** Where a deployment's buckets and queues are, for commands that go to AWS themselves. */
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { CliError, messageOf } from "./exit.ts";
+
+export interface AwsOptions {
+  readonly stack?: string;
+  readonly region?: string;
+  readonly endpoint?: string;
+}
+
+export function withAws(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--stack <name>", "a deployment, by its CloudFormation stack; the local one where absent"),
+    )
+    .addOption(new Option("--region <name>", "of that stack").env("AWS_REGION"))
+    .addOption(new Option("--endpoint <url>", "another S3 server than AWS's").env("AWS_ENDPOINT_URL_S3"));
+}
+
+export interface Deployment {
+  readonly local: boolean;
+  readonly buckets: { readonly uploads: string; readonly media: string };
+  /** The CDN. */
+  readonly media: string;
+  readonly api: string;
+  readonly imagesQueue: string;
+  /** For AWS's clients; credentials that are not here are found as the SDK finds them. */
+  readonly s3: ClientConfig;
+  readonly sqs: ClientConfig;
+}
+
+interface ClientConfig {
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly forcePathStyle?: boolean;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** The outputs of the stack that are read here, by what they are. */
+const outputs = {
+  uploads: "UploadsBucketName",
+  mediaBucket: "MediaBucketName",
+  media: "MediaUrl",
+  api: "HttpApiUrl",
+  imagesQueue: "ImagesQueueUrl",
+} as const;
+
+/** @throws CliError when it cannot be found */
+export async function findDeployment(options: AwsOptions): Promise<Deployment> {
+  return options.stack === undefined ? localStack() : deployedStack(options.stack, options);
+}
+
+async function deployedStack(name: string, { region, endpoint }: AwsOptions): Promise<Deployment> {
+  const { CloudFormationClient, DescribeStacksCommand } = await import("@aws-sdk/client-cloudformation");
+  const client = new CloudFormationClient(region ? { region } : {});
+  const where = region ? ` in ${region}` : "";
+  const answer = await client.send(new DescribeStacksCommand({ StackName: name })).catch((error: unknown) => {
+    throw new CliError(`The stack ${name}${where} cannot be read: ${messageOf(error)}`);
+  });
+  const found = new Map(
+    answer.Stacks?.[0]?.Outputs?.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]),
+  );
+  const output = (key: keyof typeof outputs) => {
+    const value = found.get(outputs[key]);
+    if (value) return value.replace(/\/+$/, "");
+    throw new CliError(`The stack ${name}${where} has no output ${outputs[key]}: deploy this version first.`);
+  };
+  const config = region ? { region } : {};
+  return {
+    local: false,
+    buckets: { uploads: output("uploads"), media: output("mediaBucket") },
+    media: output("media"),
+    api: output("api"),
+    imagesQueue: output("imagesQueue"),
+    s3: endpoint ? { ...config, endpoint, forcePathStyle: true } : config,
+    sqs: config,
+  };
+}
+
+/** What a running stack notes about itself. */
+interface Note extends Pick<Deployment, "buckets" | "media" | "api" | "imagesQueue"> {
+  readonly s3: string;
+  readonly sqs: string;
+  readonly region: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+async function localStack(): Promise<Deployment> {
+  const path = `${process.env["DARKROOM_DATA"] ?? ".darkroom"}/local.json`;
+  const text = await readFile(path, "utf8").catch(() => {
+    throw new CliError(
+      `No local stack runs (there is no ${path}). Start it with npm start, or name a --stack.`,
+    );
+  });
+  const { buckets, media, api, imagesQueue, s3, sqs, region, credentials } = JSON.parse(text) as Note;
+  const config = { region, ...(credentials ? { credentials } : {}) };
+  return {
+    local: true,
+    buckets,
+    media,
+    api,
+    imagesQueue,
+    s3: { ...config, endpoint: s3, forcePathStyle: true },
+    sqs: { ...config, endpoint: sqs },
+  };
+}
