@@ -73,6 +73,11 @@ export const settings = {
     help: "CloudFront's, asked to forget deleted images",
     optional: true,
   },
+  METRICS_SERVICE: {
+    parse: text,
+    help: "name under which metrics are counted; none where absent",
+    optional: true,
+  },
   LOG_LEVEL: { parse: text, help: "debug, info, warn or error; info by default", optional: true },
   // Set by Lambda itself, or by whoever runs us elsewhere.
   AWS_REGION: { parse: text, help: "region", runtime: true },

@@ -18,6 +18,8 @@ export interface BatchOptions {
   /** Seconds until the next try after so many receives; `backOff` where absent. */
   readonly retryAfter?: (receives: number, jitter: number) => number;
   readonly log: Log;
+  /** What the log says of a message that goes back, such as its image's id. */
+  readonly about?: (record: SQSRecord) => Record<string, unknown>;
 }
 
 /**
@@ -42,6 +44,7 @@ export async function settleBatch(
       const seconds = (options.retryAfter ?? backOff)(receives, options.jitter());
       options.log("warn", "message goes back", {
         message: record.messageId,
+        ...options.about?.(record),
         receives,
         seconds,
         ...errorFields(error),

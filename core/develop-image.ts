@@ -20,6 +20,9 @@ export interface Outcome {
   readonly reason?: string | undefined;
   readonly sourceBytes?: number | undefined;
   readonly variants?: number | undefined;
+  readonly variantBytes?: number | undefined;
+  /** From the upload to the commit, of an image that was waited for. */
+  readonly readyMs?: number | undefined;
   readonly durationMs?: number | undefined;
 }
 
@@ -115,6 +118,10 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
     reason: verdict.error?.code,
     sourceBytes: original.size,
     variants: verdict.variants?.length,
+    variantBytes: verdict.variants?.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(task.kind === "created" && verdict.status === "ready"
+      ? { readyMs: deps.now().getTime() - Date.parse(uploadedAt) }
+      : {}),
     durationMs: verdict.durationMs,
   };
 }

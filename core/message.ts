@@ -24,6 +24,11 @@ const text = (value: unknown): string | undefined =>
  * The tasks in a message body that concern `bucket`, in the order they stand. A job message is
  * `{ "darkroom": "develop", "id", "force"?, "job"? }`; `force` makes everything anew that is there already.
  */
+/** The images that a message speaks of, for logs. */
+export function imagesIn(body: string, bucket: string): string[] {
+  return parseMessage(body, bucket).flatMap((task) => (task.kind === "ignored" ? [] : task.id));
+}
+
 export function parseMessage(body: string, bucket: string): Task[] {
   let json: unknown;
   try {

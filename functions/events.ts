@@ -4,6 +4,7 @@ import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { cloudFrontForget } from "../adapters/cdn.ts";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
+import { meter } from "../adapters/metrics.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
@@ -52,8 +53,11 @@ function setUp() {
   };
 }
 
-export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
-  async (event, context): Promise<SQSBatchResponse> => {
+const measured = meter();
+
+export const handler = middy<SQSEvent, SQSBatchResponse>()
+  .use(measured.middleware)
+  .handler(async (event, context): Promise<SQSBatchResponse> => {
     made ??= setUp();
     const { env, deps } = made;
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
@@ -67,9 +71,11 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
       jitter: Math.random,
       log,
     };
-    return settleBatch(event.Records, options, async ({ body }, receives) => {
+    const answer = await settleBatch(event.Records, options, async ({ body }, receives) => {
       const outcome = await handleEvent(deps, body, receives);
       log(outcome.status === "ignored" ? "warn" : "info", "event", { ...outcome, receives });
+      measured.count("WebhooksDelivered", outcome.status === "delivered" ? 1 : undefined);
     });
-  },
-);
+    measured.count("WebhooksFailed", answer.batchItemFailures.length);
+    return answer;
+  });

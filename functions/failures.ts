@@ -4,10 +4,12 @@ import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
+import { meter } from "../adapters/metrics.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { failMessage } from "../core/handle-message.ts";
+import { imagesIn } from "../core/message.ts";
 import config from "../darkroom.config.ts";
 
 let made: ReturnType<typeof setUp> | undefined;
@@ -32,8 +34,11 @@ function setUp() {
   return { env, deps };
 }
 
-export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
-  async (event, context): Promise<SQSBatchResponse> => {
+const measured = meter();
+
+export const handler = middy<SQSEvent, SQSBatchResponse>()
+  .use(measured.middleware)
+  .handler(async (event, context): Promise<SQSBatchResponse> => {
     made ??= setUp();
     const { env, deps } = made;
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
@@ -45,11 +50,13 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
       retryIn: async () => {},
       jitter: Math.random,
       log,
+      about: ({ body }: SQSEvent["Records"][number]) => ({ ids: imagesIn(body, env.UPLOADS_BUCKET) }),
     };
     return settleBatch(event.Records, options, async ({ body }) => {
       const outcomes = await failMessage(deps, { body, bucket: env.UPLOADS_BUCKET });
-      for (const outcome of outcomes)
+      for (const outcome of outcomes) {
         log(outcome.status === "failed" ? "error" : "info", "dead letter", { ...outcome });
+        measured.outcome(outcome);
+      }
     });
-  },
-);
+  });

@@ -4,10 +4,12 @@ import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
+import { meter } from "../adapters/metrics.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { developMessage } from "../core/handle-message.ts";
+import { imagesIn } from "../core/message.ts";
 import config from "../darkroom.config.ts";
 import { pixelProcess } from "../pixels/process.ts";
 
@@ -50,8 +52,11 @@ function setUp() {
   };
 }
 
-export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
-  async (event, context): Promise<SQSBatchResponse> => {
+const measured = meter();
+
+export const handler = middy<SQSEvent, SQSBatchResponse>()
+  .use(measured.middleware)
+  .handler(async (event, context): Promise<SQSBatchResponse> => {
     made ??= setUp();
     const { env, deps, sqs } = made;
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
@@ -66,15 +71,20 @@ export const handler = middy<SQSEvent, SQSBatchResponse>().handler(
       },
       jitter: Math.random,
       log,
+      about: ({ body }: SQSEvent["Records"][number]) => ({ ids: imagesIn(body, env.UPLOADS_BUCKET) }),
     };
-    return settleBatch(event.Records, options, async (record, receives) => {
+    measured.received(event);
+    const answer = await settleBatch(event.Records, options, async (record, receives) => {
       const outcomes = await developMessage(deps, {
         body: record.body,
         receives,
         bucket: env.UPLOADS_BUCKET,
       });
-      for (const outcome of outcomes)
+      for (const outcome of outcomes) {
         log(outcome.status === "ignored" ? "warn" : "info", "developed", { ...outcome, receives });
+        measured.outcome(outcome);
+      }
     });
-  },
-);
+    measured.count("MessagesReturned", answer.batchItemFailures.length);
+    return answer;
+  });

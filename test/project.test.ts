@@ -28,7 +28,7 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   adapters: {
     folders: ["core", "adapters"],
     packages:
-      /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|ipaddr\.js$|standardwebhooks$|valibot$|aws-lambda$)/,
+      /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|ipaddr\.js$|standardwebhooks$|valibot$|aws-lambda$|@aws-lambda-powertools\/metrics)/,
   },
   functions: {
     folders: ["core", "adapters", "pixels", "darkroom.config.ts"],

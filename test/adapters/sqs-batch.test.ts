@@ -53,6 +53,12 @@ test("only the messages that failed are named, and every message is handled once
   );
 });
 
+test("the line about a message that goes back names its images", async () => {
+  const { options, lines } = batch({ about: ({ messageId }) => ({ ids: [`image of ${messageId}`] }) });
+  await settleBatch([message("a")], options, () => Promise.reject(new Error("later")));
+  assert.deepEqual(lines[0]?.fields["ids"], ["image of a"]);
+});
+
 test("nothing failed and nothing sent are both an empty answer", async () => {
   const { options, retries } = batch();
   assert.deepEqual(await settleBatch([message("a")], options, async () => {}), { batchItemFailures: [] });

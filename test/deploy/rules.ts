@@ -5,6 +5,7 @@
 import type { Rules } from "./rule.ts";
 import { bucketRules, queueRules } from "./rules-data.ts";
 import { functionRules, roleRules } from "./rules-functions.ts";
+import { watchRules } from "./rules-watch.ts";
 import { apiRules, mediaRules } from "./rules-web.ts";
 
 export const rules: Rules = {
@@ -14,4 +15,5 @@ export const rules: Rules = {
   ...roleRules,
   ...apiRules,
   ...mediaRules,
+  ...watchRules,
 };
