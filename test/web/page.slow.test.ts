@@ -45,6 +45,27 @@ const LOOKS: Record<string, BrowserContextOptions> = {
   phone: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
 };
 
+test("the page may load and reach what it needs, and nothing else", async () => {
+  opened = await openPage(browser, stack);
+  const page = await fetch(stack.page);
+  const header = (name: string) => page.headers.get(name) ?? "";
+  const policy = new Map(
+    header("content-security-policy")
+      .split("; ")
+      .map((one) => one.split(/ (.*)/) as [string, string]),
+  );
+  assert.equal(policy.get("default-src"), "'none'");
+  assert.equal(policy.get("script-src"), "'self'");
+  assert.equal(policy.get("connect-src"), `'self' ${stack.api} ${stack.s3}`);
+  assert.deepEqual([header("x-content-type-options"), header("referrer-policy")], ["nosniff", "no-referrer"]);
+  const [, script = ""] = /<script[^>]* src="\.\/([^"]+)"/.exec(await page.text()) ?? [];
+  const loaded = await fetch(`${stack.page}/${script}`);
+  assert.match(loaded.headers.get("cache-control") ?? "", /immutable/);
+  assert.match(loaded.headers.get("content-type") ?? "", /^text\/javascript/);
+  for (const path of ["/main.tsx", "/..%2fpackage.json", "/assets/", "/nothing"])
+    assert.equal((await fetch(stack.page + path)).status, 404, path);
+});
+
 for (const [look, options] of Object.entries(LOOKS)) {
   test(`nobody is left out of the empty page: ${look}`, async () => {
     const page = await open(options);
