@@ -35,7 +35,21 @@ function bench(name: string): string {
   ].join("\n\n");
 }
 
+/** A file of `examples/`, whole. */
+const example = (file: string) => () => {
+  const text = readFileSync(new URL(`../examples/${file}`, import.meta.url), "utf8");
+  return `\`\`\`${file.split(".").at(-1)}\n${text.trimEnd()}\n\`\`\``;
+};
+
 const blocks: Record<string, () => string> = {
+  plain: example("plain.html"),
+  react: example("react.tsx"),
+  uppy6: example("uppy-6.js"),
+  uppy5: example("uppy-5.js"),
+  express: example("express.ts"),
+  django: example("django.py"),
+  rails: example("rails.rb"),
+  laravel: example("laravel.php"),
   formats: () =>
     table(
       ["format", "upload as", "extensions", "written", "animated", "pixels at most"],
@@ -114,7 +128,14 @@ const schema = () => {
   return `${JSON.stringify({ title: "Darkroom metadata (meta.json)", ...json }, undefined, 2)}\n`;
 };
 
-const FILES = ["README.md", "docs/presets.md", "docs/api.md", "docs/deploy.md", "docs/performance.md"];
+const FILES = [
+  "README.md",
+  "docs/presets.md",
+  "docs/api.md",
+  "docs/deploy.md",
+  "docs/performance.md",
+  "docs/front-end.md",
+];
 
 /** Every generated file with its content as it should be. */
 export function generated(): { file: string; content: string }[] {

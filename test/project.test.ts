@@ -90,6 +90,32 @@ test("documents repeat what the code says (npm run generate)", () => {
   for (const { file, content } of generated()) assert.equal(readFileSync(file, "utf8"), content, file);
 });
 
+test("the back ends of examples/ agree on tokens and webhooks; tests run the one in Express", () => {
+  const says = [
+    /\bsub\b|setSubject/,
+    /scope\W+upload/,
+    /10m|\+ 600/,
+    /HS256/,
+    /webhook-/,
+    /timestamp/,
+    /signature/,
+  ];
+  const compares = /timingSafeEqual|compare_digest|secure_compare|hash_equals/;
+  const holds = [
+    /whsec_/,
+    /v1,/,
+    /sha256/i,
+    /\b300\b/,
+    /\b401\b|unauthorized/,
+    /no.?store|never_cache/i,
+    compares,
+  ];
+  for (const file of ["express.ts", "django.py", "rails.rb", "laravel.php"]) {
+    const text = readFileSync(`examples/${file}`, "utf8");
+    for (const pattern of [...says, ...holds]) assert.match(text, pattern, file);
+  }
+});
+
 test("links in documents lead somewhere", () => {
   for (const file of globSync("{*.md,docs/*.md,events/*.md}")) {
     for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
