@@ -9,6 +9,7 @@ import {
   GetBucketNotificationConfigurationCommand,
   HeadBucketCommand,
   PutBucketCorsCommand,
+  PutBucketLifecycleConfigurationCommand,
   PutBucketNotificationConfigurationCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
@@ -21,7 +22,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
-import { queueName, type Template } from "./template.ts";
+import { type BucketLifecycleRule, queueName, type Template } from "./template.ts";
 
 export interface ProvisionedQueue {
   readonly url: string;
@@ -48,6 +49,8 @@ export async function provision(
   const [notifies] = await Promise.all([
     configureNotifications(s3, template, queues, log),
     configureCors(s3, template, log),
+    configureLifecycle(s3, template, log),
+    allowNotifications(sqs, template, queues, log),
   ]);
   return { queues, notifies };
 }
@@ -126,6 +129,58 @@ async function configureCors(s3: S3Client, { buckets, uploadsCors }: Template, l
     );
 }
 
+async function configureLifecycle(s3: S3Client, { buckets, lifecycles }: Template, log: Log): Promise<void> {
+  for (const [role, rules] of Object.entries(lifecycles) as [
+    keyof typeof lifecycles,
+    BucketLifecycleRule[],
+  ][]) {
+    const Rules = rules.map(
+      ({ Id, Status, Prefix = "", ExpirationInDays, AbortIncompleteMultipartUpload }) => ({
+        ID: Id,
+        Status,
+        Filter: { Prefix },
+        ...(ExpirationInDays ? { Expiration: { Days: ExpirationInDays } } : {}),
+        ...(AbortIncompleteMultipartUpload ? { AbortIncompleteMultipartUpload } : {}),
+      }),
+    );
+    const command = new PutBucketLifecycleConfigurationCommand({
+      Bucket: buckets[role],
+      LifecycleConfiguration: { Rules },
+    });
+    await s3
+      .send(command)
+      .catch((error: unknown) =>
+        log("warn", "this S3 server takes no lifecycle rules; nothing expires by itself", errorFields(error)),
+      );
+  }
+}
+
+/** On AWS S3 may send to a queue only where its policy says so; servers without policies need none. */
+async function allowNotifications(
+  sqs: SQSClient,
+  { buckets }: Template,
+  queues: ReadonlyMap<string, ProvisionedQueue>,
+  log: Log,
+): Promise<void> {
+  const { url, arn } = queues.get("ImagesQueue") ?? { url: "", arn: "" };
+  const Policy = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "UploadsBucketNotifies",
+        Effect: "Allow",
+        Principal: { Service: "s3.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: arn,
+        Condition: { ArnEquals: { "aws:SourceArn": `arn:aws:s3:::${buckets.uploads}` } },
+      },
+    ],
+  });
+  await sqs
+    .send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { Policy } }))
+    .catch((error: unknown) => log("warn", "this SQS server knows no queue policies", errorFields(error)));
+}
+
 async function configureNotifications(
   s3: S3Client,
   { buckets, uploadsEvents, uploadsPrefix }: Template,
@@ -136,7 +191,7 @@ async function configureNotifications(
   const Bucket = buckets.uploads;
   try {
     // Configuring sends a test event each time: only when it is not as it should be.
-    if (await isNotified(s3, Bucket, QueueArn)) return true;
+    if (await isNotified(s3, Bucket, QueueArn, uploadsEvents)) return true;
     await s3.send(
       new PutBucketNotificationConfigurationCommand({
         Bucket,
@@ -162,7 +217,15 @@ async function configureNotifications(
   }
 }
 
-async function isNotified(s3: S3Client, Bucket: string, arn: string): Promise<boolean> {
+/** Whether the queue is told of all these events; of some at least, where none is named. */
+async function isNotified(
+  s3: S3Client,
+  Bucket: string,
+  arn: string,
+  events: readonly string[] = [],
+): Promise<boolean> {
   const { QueueConfigurations } = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
-  return (QueueConfigurations ?? []).some(({ QueueArn }) => QueueArn === arn);
+  const ours = (QueueConfigurations ?? []).filter(({ QueueArn }) => QueueArn === arn);
+  const heard = new Set<string>(ours.flatMap(({ Events }) => Events ?? []));
+  return ours.length > 0 && events.every((event) => heard.has(event));
 }

@@ -39,6 +39,8 @@ export interface Template {
   readonly uploadsCors: readonly BucketCorsRule[];
   readonly uploadsEvents: readonly string[];
   readonly uploadsPrefix: string;
+  /** What expires in a bucket, or is tidied up. */
+  readonly lifecycles: Readonly<Record<"uploads" | "media", readonly BucketLifecycleRule[]>>;
 }
 
 export interface ApiCors {
@@ -55,6 +57,14 @@ export interface BucketCorsRule {
   readonly AllowedHeaders: string[];
   readonly ExposedHeaders?: string[];
   readonly MaxAge?: number;
+}
+
+export interface BucketLifecycleRule {
+  readonly Id: string;
+  readonly Status: "Enabled" | "Disabled";
+  readonly Prefix?: string;
+  readonly ExpirationInDays?: number;
+  readonly AbortIncompleteMultipartUpload?: { readonly DaysAfterInitiation: number };
 }
 
 /** The parts of `serverless.yml` that are read here. */
@@ -89,6 +99,7 @@ interface QueueProperties {
 interface BucketProperties {
   readonly CorsConfiguration?: { readonly CorsRules: BucketCorsRule[] };
   readonly NotificationConfiguration?: { readonly QueueConfigurations: readonly QueueConfiguration[] };
+  readonly LifecycleConfiguration?: { readonly Rules: readonly BucketLifecycleRule[] };
 }
 interface QueueConfiguration {
   readonly Event: string;
@@ -106,7 +117,8 @@ export function readTemplate(root: URL): Template {
     const path = /^\$\{file\((.+)\)\}$/.exec(reference)?.[1];
     if (path) Object.assign(resources, (load(path) as { Resources?: Record<string, Resource> }).Resources);
   }
-  const uploads = resolve(resources["UploadsBucket"]?.Properties ?? {}, params) as BucketProperties;
+  const bucket = (name: string) => resolve(resources[name]?.Properties ?? {}, params) as BucketProperties;
+  const uploads = bucket("UploadsBucket");
   const notifications = uploads.NotificationConfiguration?.QueueConfigurations ?? [];
   const prefix = notifications[0]?.Filter.S3Key.Rules.find(({ Name }) => Name === "prefix")?.Value;
   return {
@@ -121,6 +133,10 @@ export function readTemplate(root: URL): Template {
     uploadsCors: uploads.CorsConfiguration?.CorsRules ?? [],
     uploadsEvents: notifications.map(({ Event }) => Event),
     uploadsPrefix: prefix ?? "",
+    lifecycles: {
+      uploads: uploads.LifecycleConfiguration?.Rules ?? [],
+      media: bucket("MediaBucket").LifecycleConfiguration?.Rules ?? [],
+    },
   };
 }
 
