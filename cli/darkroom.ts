@@ -7,6 +7,7 @@ import { note, paint } from "./terminal.ts";
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   doctor: () => import("./doctor.ts"),
   import: () => import("./import.ts"),
+  plan: () => import("./plan.ts"),
   sync: () => import("./sync.ts"),
   upload: () => import("./upload.ts"),
 };

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { DeleteDeps } from "./delete-image.ts";
 import { DarkroomError, hasOutcome } from "./errors.ts";
+import { estimateOf, type Means, withinMeans } from "./estimate.ts";
 import { detectFormat, formats } from "./formats.ts";
 import { imagePrefix } from "./keys.ts";
 import type { Metadata, Source, Variant, Verdict } from "./metadata.ts";
@@ -15,6 +16,8 @@ export interface JudgeDeps extends DeleteDeps {
   readonly config: Config;
   /** Where the media bucket is served, without a slash at the end. */
   readonly mediaUrl: string;
+  /** What the pixel work may take; all it wants where absent. */
+  readonly means?: Means;
 }
 
 export interface Submission {
@@ -78,7 +81,9 @@ export async function judge(
           if (size === undefined) missing.push(variant);
           variants.set(key, describe(deps, key, variant, size ?? 0));
         }
-        return planOf(header, missing);
+        const plan = planOf(header, missing);
+        if (deps.means) withinMeans(estimateOf(plan, bytes.length, Math.ceil(deps.means.vcpus)), deps.means);
+        return plan;
       },
       async ({ variant, bytes }) => {
         const key = keyOf(id, hash, variant);
@@ -86,6 +91,8 @@ export async function judge(
         const cacheControl = "public, max-age=31536000, immutable";
         await deps.media.put(key, bytes, { type: formats[variant.format].type, cacheControl });
         variants.set(key, describe(deps, key, variant, bytes.length));
+        // Should the process die over a later variant, its second try makes only what is not there.
+        there.set(key, bytes.length);
       },
     );
     return { status: "ready", source, placeholder, variants: [...variants.values()], durationMs };

@@ -21,9 +21,15 @@ const CONCURRENCY = 2;
  */
 const RESERVE_MS = CONCURRENCY * 2 * 70_000 + 20_000;
 
+/** Lambda gives a whole vCPU at this much memory, in MB, and its share below and above. */
+const MB_PER_VCPU = 1769;
+/** Of this process, with the SDK and the originals and variants of its lanes. */
+const OWN_BYTES = 300_000_000;
+const DEVELOP_SECONDS = 60;
+
 let made: ReturnType<typeof setUp> | undefined;
 
-function setUp() {
+function setUp(memoryMb: number) {
   const env = environment(
     "UPLOADS_BUCKET",
     "MEDIA_BUCKET",
@@ -44,7 +50,15 @@ function setUp() {
       events: sqsQueue(sqs, env.EVENTS_QUEUE_URL),
       mediaUrl: env.MEDIA_URL,
       // TIFF and whatever else a preset asks for; every other loader stays closed.
-      pixels: pixelProcess({ accept: [...config.presets.values()].flatMap(({ accept }) => accept) }),
+      pixels: pixelProcess({
+        accept: [...config.presets.values()].flatMap(({ accept }) => accept),
+        developSeconds: DEVELOP_SECONDS,
+      }),
+      means: {
+        memoryBytes: memoryMb * 2 ** 20 - OWN_BYTES,
+        vcpus: memoryMb / MB_PER_VCPU,
+        seconds: DEVELOP_SECONDS,
+      },
       config,
       now: () => new Date(),
       random: randomBytes,
@@ -57,7 +71,7 @@ const measured = meter();
 export const handler = middy<SQSEvent, SQSBatchResponse>()
   .use(measured.middleware)
   .handler(async (event, context): Promise<SQSBatchResponse> => {
-    made ??= setUp();
+    made ??= setUp(Number(context.memoryLimitInMB));
     const { env, deps, sqs } = made;
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
     const options = {

@@ -1,12 +1,7 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
-import { formats } from "../core/formats.ts";
+import { ENCODERS_BUDGET, encodeBytes } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import { encoded, firstFrame, type Raster, shaped } from "./develop.ts";
-
-/** Per pixel, of an encoder nobody has measured: as much as the hungriest takes. */
-const UNKNOWN_ENCODER_BYTES = 30;
-/** For all encoders at work; a single larger one works alone. 2560 × 3413 in AVIF and WebP together fit. */
-const ENCODERS_BUDGET = 350_000_000;
 
 /** The pixels that steps are made from, by their index in the plan; at first the base alone, as -1. */
 export type Rasters = Map<number, Promise<Raster>>;
@@ -28,9 +23,7 @@ export async function makeVariants(
   for (const [index, step] of plan.steps.entries()) {
     let raster: Promise<Raster> | undefined;
     for (const [encode, variant] of step.encodes.entries()) {
-      const { width, height } = step.shape;
-      const memory =
-        width * height * variant.frames * (formats[variant.format].encoderBytes ?? UNKNOWN_ENCODER_BYTES);
+      const memory = encodeBytes(variant);
       while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
       // Not before there is room: the pixels of an animation can take as much as its encoder.
       raster ??= stepFrom(rasters, step);

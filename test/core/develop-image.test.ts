@@ -4,10 +4,11 @@ import test from "node:test";
 import { memoryStore } from "../../adapters/memory-store.ts";
 import { readRevision, readText } from "../../core/commit.ts";
 import { deleteImage } from "../../core/delete-image.ts";
+import { DarkroomError } from "../../core/errors.ts";
 import { developMessage, failMessage } from "../../core/handle-message.ts";
 import { awaitImage, getImage, listImages, removeImage } from "../../core/images.ts";
 import { failureKey, imagePrefix, newId, originalKey } from "../../core/keys.ts";
-import type { ObjectStore } from "../../core/ports.ts";
+import type { ObjectStore, Pixels } from "../../core/ports.ts";
 import { defineConfig } from "../../core/preset.ts";
 import type { ImageEvent } from "../../core/tell.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
@@ -429,4 +430,56 @@ test("an image that is deleted while somebody waits is gone", async () => {
   const { deps, id } = await system();
   const sleep = () => removeImage(deps, me, id);
   await assert.rejects(awaitImage(deps, sleep, me, id, 20_000), { code: "gone" });
+});
+
+test("what was written before the process died is carried over, by its second try and by the next delivery", async () => {
+  const { id, deps, requests, event, work, document } = await system();
+  const whole = toyPixels();
+  const planned: number[] = [];
+  /** Dies after so many variants, in both of its tries. */
+  const dying = (after: number): Pixels => ({
+    async develop(source, format, planFor, write) {
+      const late = new DarkroomError("unavailable", "no time left");
+      for (const last of [false, true]) {
+        let made = 0;
+        const spy: typeof planFor = async (header) => {
+          const plan = await planFor(header);
+          planned.push(plan.steps.flatMap(({ encodes }) => encodes).length);
+          return plan;
+        };
+        const until: typeof write = (variant) => {
+          if (made++ === after) throw late;
+          return write(variant);
+        };
+        try {
+          return await whole.develop(source, format, spy, until);
+        } catch (error) {
+          if (last || error !== late) throw error;
+        }
+      }
+      throw late;
+    },
+  });
+  deps.pixels = dying(1);
+  await assert.rejects(work(event()), { code: "unavailable" });
+  assert.equal(await document(), undefined, "nothing is visible yet");
+  deps.pixels = dying(1);
+  assert.equal(await work(event(), 2), "ready");
+  assert.deepEqual(planned, [4, 3, 2, 1], "each try plans only what is not there");
+  assert.equal(requests.filter((request) => /^PUT media.*\.(webp|jpg)$/.test(request)).length, 2);
+  const made = await document();
+  assert.equal(made?.variants.length, 4);
+  for (const { key, bytes } of made?.variants ?? [])
+    assert.equal((await deps.media.head(key))?.size, bytes, `${key} of ${id}`);
+});
+
+test("an image beyond the means of the function is refused before it is decoded", async () => {
+  const { deps, event, work, document } = await system();
+  const means = { memoryBytes: 1_000_000_000, seconds: 60, vcpus: 1 };
+  Object.assign(deps, { means: { ...means, memoryBytes: 1000 } });
+  assert.equal(await work(event()), "rejected too-many-pixels");
+  assert.match((await document())?.error?.message ?? "", /MB to develop/);
+  const other = await system();
+  Object.assign(other.deps, { means });
+  assert.equal(await other.work(other.event()), "ready");
 });

@@ -1,0 +1,98 @@
+/**
+ * What a plan will cost, before any pixel moves: CPU time and memory of the pixel process, from figures measured on
+ * one x86-64 core (`npm run bench`, docs/performance.md). Pure arithmetic, good to a third or so for photographs.
+ */
+import { DarkroomError } from "./errors.ts";
+import { type EncodeSettings, formats, type OutputFormat } from "./formats.ts";
+import type { Plan, PlannedVariant, Step } from "./plan.ts";
+
+export interface Estimate {
+  /** CPU time in milliseconds, of all threads together. */
+  readonly cpuMs: number;
+  /** Resident memory at its highest, in bytes. */
+  readonly peakBytes: number;
+}
+
+/** What the function that runs the plan has. */
+export interface Means {
+  /** For the pixel process alone. */
+  readonly memoryBytes: number;
+  /** From the plan to the last variant, wall-clock. */
+  readonly seconds: number;
+  /** May be a fraction, as on Lambda. */
+  readonly vcpus: number;
+}
+
+/** Node with sharp and libvips loaded, before any image. */
+const PROCESS_BYTES = 110_000_000;
+/** Of a source's or an earlier step's pixels, to resize them. */
+const RESIZE_NS = 3;
+/** For all encoders at work; a single larger one works alone. 2560 × 3413 in AVIF and WebP together fit. */
+export const ENCODERS_BUDGET = 350_000_000;
+/** Per pixel, of an encoder nobody has measured: as much as the hungriest takes. */
+const UNKNOWN_ENCODER_BYTES = 30;
+
+/** Nanoseconds of CPU per pixel; effort is an index. */
+const encodeNs: Readonly<Record<OutputFormat, (settings: EncodeSettings) => number>> = {
+  avif: ({ effort = 4 }) => [15, 125, 230, 400, 1900][effort] ?? 4000,
+  webp: ({ effort = 4 }) => [20, 24, 32, 72, 72, 75, 110][effort] ?? 110,
+  jpeg: ({ mozjpeg, optimiseScans, progressive }) =>
+    mozjpeg ? 55 : optimiseScans ? 30 : progressive ? 14 : 8,
+  png: () => 60,
+};
+
+const area = ({ width, height }: { width: number; height: number }) => width * height;
+
+/** CPU time of one encode, in milliseconds. */
+export const encodeMs = ({ format, encode, shape, frames }: PlannedVariant): number =>
+  (area(shape) * frames * encodeNs[format](encode)) / 1e6;
+
+/** Memory that one encoder takes, in bytes, besides the pixels it reads. */
+export const encodeBytes = ({ format, shape, frames }: PlannedVariant): number =>
+  area(shape) * frames * (formats[format].encoderBytes ?? UNKNOWN_ENCODER_BYTES);
+
+/** @param sourceBytes size of the original; @param parallel encodes at a time */
+export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): Estimate {
+  const { decode } = formats[plan.format];
+  const encodes = plan.steps.flatMap((step) => step.encodes);
+  const resizeMs = plan.steps.reduce((sum, step) => sum + stepMs(plan, step), 0);
+  const decoded = area(plan.source) * plan.frames;
+  const base = area(plan.base) * plan.frames * 4;
+  const largest = encodes.map(encodeBytes).sort((a, b) => b - a);
+  const together = largest.slice(0, parallel).reduce((sum, bytes) => sum + bytes, 0);
+  const encoding = Math.max(largest[0] ?? 0, Math.min(together, ENCODERS_BUDGET));
+  return {
+    cpuMs:
+      (decoded * decode.ns) / 1e6 + resizeMs + encodes.reduce((sum, variant) => sum + encodeMs(variant), 0),
+    // What the decoder held is let go before the encoders start; the base and the first step's pixels stay.
+    peakBytes: PROCESS_BYTES + sourceBytes + Math.max(decoded * decode.bytes + base, 2 * base + encoding),
+  };
+}
+
+/** CPU time to make a step's pixels from those before, in milliseconds. */
+export function stepMs(plan: Plan, step: Step): number {
+  const from = plan.steps[step.from]?.shape ?? plan.base;
+  const same = from.width === step.shape.width && from.height === step.shape.height;
+  return same ? 0 : (area(from) * (step.animated ? plan.frames : 1) * RESIZE_NS) / 1e6;
+}
+
+/**
+ * Refuses what would end in a crash or a kill, before it is decoded.
+ * @throws DarkroomError `too-many-pixels`
+ */
+export function withinMeans({ cpuMs, peakBytes }: Estimate, { memoryBytes, seconds, vcpus }: Means): void {
+  const needed = cpuMs / 1000 / vcpus;
+  if (peakBytes > memoryBytes) {
+    const megabytes = (bytes: number) => Math.ceil(bytes / 1_000_000);
+    throw new DarkroomError(
+      "too-many-pixels",
+      `The image would take about ${megabytes(peakBytes)} MB to develop; there are ${megabytes(memoryBytes)}.`,
+    );
+  }
+  if (needed > seconds) {
+    throw new DarkroomError(
+      "too-many-pixels",
+      `The image would take about ${Math.ceil(needed)} seconds to develop; it may take ${seconds}.`,
+    );
+  }
+}
