@@ -115,7 +115,7 @@ function printed(file: string, preset: Preset, plan: Plan, size: number): string
   const lines = [
     `${paint("bold", printable(file))}  ${plan.format} ${by(source)}${animated}, ${bytes(size)}, preset ${preset.name} (${preset.profile})`,
     `  decoded to ${by(decodeTo)}, then, largest first:`,
-    table(["variant", "pixels", "resized from", "format", "settings", "CPU ms"], rows),
+    table(["variant", "pixels", "from", "format", "settings", "CPU ms"], rows),
     `  about ${Math.round(estimate.cpuMs)} ms of CPU and ${bytes(estimate.peakBytes)} of memory at the peak`,
   ];
   return lines.join("\n");
