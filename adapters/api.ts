@@ -130,6 +130,11 @@ function parseBody<T>(event: APIGatewayProxyEventV2, schema: v.GenericSchema<unk
   } catch {
     throw new DarkroomError("bad-request", "The body must be JSON.");
   }
+  return parseJson(json, schema);
+}
+
+/** @throws DarkroomError `bad-request` that says where and what was expected */
+export function parseJson<T>(json: unknown, schema: v.GenericSchema<unknown, T>): T {
   const parsed = v.safeParse(schema, json, { abortPipeEarly: true });
   if (parsed.success) return parsed.output;
   // At most a few: a request with a thousand faults needs no thousand sentences.
@@ -175,7 +180,19 @@ function problem(
   return render({ ...answer, headers: { ...headers, "cache-control": "no-store", ...known.headers } });
 }
 
-function problemDocument(known: DarkroomError, requestId: string): ApiResponse {
+/** A number of the query. @throws DarkroomError `bad-request` */
+export function wholeNumber(
+  query: ApiRequest["query"],
+  name: string,
+  { byDefault, from, to }: { byDefault: number; from: number; to: number },
+): number {
+  const value = Number(query[name] ?? byDefault);
+  if (Number.isInteger(value) && value >= from && value <= to) return value;
+  throw new DarkroomError("bad-request", `${name}: a whole number from ${from} to ${to}.`);
+}
+
+/** An RFC 9457 document, also for those who invoke a function without HTTP. */
+export function problemDocument(known: DarkroomError, requestId: string): ApiResponse {
   const { status, sentence: title } = known.row;
   const json = {
     type: `urn:darkroom:problem:${known.code}`,

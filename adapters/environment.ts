@@ -43,6 +43,7 @@ export const settings = {
   MEDIA_URL: { parse: url, help: "where the CDN serves the media bucket" },
   IMAGES_QUEUE_URL: { parse: url, help: "queue of the live uploads" },
   EVENTS_QUEUE_URL: { parse: url, help: "queue of what is told" },
+  BACKFILL_QUEUE_URL: { parse: url, help: "queue of the re-process jobs" },
   UPLOAD_VALIDITY_SECONDS: {
     parse: wholeNumber,
     help: "how long a signed upload is accepted, 300 by default",

@@ -134,6 +134,15 @@ export class MemoryQueue implements Queue {
     this.add(body, options);
   }
 
+  async sendMany(bodies: readonly string[]): Promise<void> {
+    for (const body of bodies) this.add(body);
+  }
+
+  async backlog(): Promise<number> {
+    this.#settle();
+    return this.#visible.size;
+  }
+
   /** `send`, which tells what was stored. */
   add(
     body: string,

@@ -2,11 +2,15 @@
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
+  SendMessageBatchCommand,
   SendMessageCommand,
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { DarkroomError } from "../core/errors.ts";
+import { inLanes } from "../core/lanes.ts";
 import type { Queue } from "../core/ports.ts";
 
 /** A client with our defaults; `config` wins over them. */
@@ -40,6 +44,11 @@ function staleOrThrow(error: unknown): void {
   throw error;
 }
 
+/** SQS's own bound, in messages. */
+const BATCH = 10;
+/** Requests of one `sendMany` at once: 3,000 messages a second at 20 ms each. */
+const LANES = 6;
+
 export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
   const QueueUrl = queueUrl;
   return {
@@ -51,6 +60,28 @@ export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
           ...(delaySeconds === undefined ? {} : { DelaySeconds: delaySeconds }),
         }),
       );
+    },
+
+    async sendMany(bodies) {
+      const batches = Array.from({ length: Math.ceil(bodies.length / BATCH) }, (_, i) =>
+        bodies.slice(i * BATCH, (i + 1) * BATCH),
+      );
+      await inLanes(batches, LANES, async (batch) => {
+        const Entries = batch.map((MessageBody, index) => ({ Id: String(index), MessageBody }));
+        const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+        const [first] = Failed;
+        // An answer of 200 may still hold messages that SQS did not take.
+        if (first) {
+          const what = `SQS did not take ${Failed.length} of ${batch.length} messages (${first.Code}).`;
+          throw new DarkroomError("unavailable", what);
+        }
+      });
+    },
+
+    async backlog() {
+      const name = "ApproximateNumberOfMessages";
+      const answer = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [name] }));
+      return Number(answer.Attributes?.[name] ?? 0);
     },
 
     async receive({ max, waitSeconds, visibilitySeconds, signal }) {

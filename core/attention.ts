@@ -16,7 +16,7 @@ export interface AttentionEntry {
 }
 
 /** The entry a document calls for: of its own error, or of a later try that left it `ready`. */
-function attentionOf(document: Metadata | undefined): AttentionEntry | undefined {
+export function attentionOf(document: Metadata | undefined): AttentionEntry | undefined {
   if (!document || document.status === "deleted") return undefined;
   const problem = document.lastError ?? (document.error && { ...document.error, at: document.processedAt });
   if (!problem) return undefined;

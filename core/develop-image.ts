@@ -5,7 +5,7 @@ import { DarkroomError, hasOutcome } from "./errors.ts";
 import { type JudgeDeps, judge } from "./judge.ts";
 import { originalKey, ownerKey } from "./keys.ts";
 import { compareSequencers, type Task } from "./message.ts";
-import { isSettled, type Metadata, transition, type Variant, type Verdict } from "./metadata.ts";
+import { hasProblem, isSettled, type Metadata, transition, type Variant, type Verdict } from "./metadata.ts";
 import type { ObjectStore, StoredObject } from "./ports.ts";
 import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
@@ -14,8 +14,8 @@ import { readUploadMetadata } from "./upload-metadata.ts";
 export interface Outcome {
   /** Absent where nothing of ours was meant. */
   readonly id?: string;
-  /** `skipped`: nothing was to be done. `ignored`: not a message for us. */
-  readonly status: "ready" | "rejected" | "failed" | "deleted" | "skipped" | "ignored";
+  /** `skipped`: nothing was to be done. `ignored`: not a message for us. `scanned`: a job's page was chosen from. */
+  readonly status: "ready" | "rejected" | "failed" | "deleted" | "skipped" | "ignored" | "scanned";
   /** The error's code, or why nothing was to be done. */
   readonly reason?: string | undefined;
   readonly sourceBytes?: number | undefined;
@@ -24,6 +24,10 @@ export interface Outcome {
   /** From the upload to the commit, of an image that was waited for. */
   readonly readyMs?: number | undefined;
   readonly durationMs?: number | undefined;
+  /** The job it was done for, and of a scan: which page, how many messages. */
+  readonly job?: string | undefined;
+  readonly page?: number | undefined;
+  readonly queued?: number | undefined;
 }
 
 type DevelopTask = Extract<Task, { kind: "created" | "job" }>;
@@ -46,8 +50,10 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   const sequencer = task.kind === "job" ? current?.sequencer : task.sequencer;
   if (compareSequencers(current?.sequencer, sequencer) > 0) return skipped("superseded");
   const force = task.kind === "job" && task.force;
+  // Nothing but a try tells whether the cause is gone.
+  const again = force || (task.kind === "job" && task.retry && hasProblem(current));
   const settled = (etag: string | undefined, preset: string | undefined) =>
-    !force && isSettled(current, { etag, recipe: config.presets.get(preset ?? "")?.recipe });
+    !again && isSettled(current, { etag, recipe: config.presets.get(preset ?? "")?.recipe });
   if (task.kind === "created" && settled(task.etag, current?.preset)) return skipped("duplicate");
 
   let original: StoredObject | undefined;
@@ -85,7 +91,7 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   const verdict: Verdict = {
     ...judged.value,
     sequencer,
-    force,
+    force: again,
     preset: presetName,
     recipe: config.presets.get(presetName)?.recipe,
     uploadedAt,

@@ -20,6 +20,8 @@ const table = {
   forbidden: { outcome: "answer", status: 403, sentence: "This token does not allow that." },
   "not-found": { outcome: "answer", status: 404, sentence: "There is none of that name here." },
   gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
+  "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
+  "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
   "body-too-large": { outcome: "answer", status: 413, sentence: "The request body is larger than 64 KB." },
   "type-not-accepted": { outcome: "answer", status: 422, sentence: "Files of this type are not accepted." },
   "file-too-large": { outcome: "answer", status: 422, sentence: "The file is larger than allowed." },

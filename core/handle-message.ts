@@ -3,11 +3,15 @@ import { commit, readRevision } from "./commit.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 import { developImage, type Outcome } from "./develop-image.ts";
 import { errors } from "./errors.ts";
+import { stopJob } from "./job.ts";
+import { resultKey } from "./job-keys.ts";
+import { isCancelled, type JobResult, writeResult } from "./job-plan.ts";
 import type { JudgeDeps } from "./judge.ts";
 import { originalKey, ownerKey } from "./keys.ts";
-import { parseMessage, type Task } from "./message.ts";
+import { type DevelopTask, parseMessage, type ScanTask, type Task } from "./message.ts";
 import { isSettled, transition } from "./metadata.ts";
 import type { Config } from "./preset.ts";
+import { type ScanDeps, scanPage } from "./scan-page.ts";
 import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
 
@@ -21,13 +25,41 @@ export interface Delivery {
 
 /** Does what the message asks. Throws when a try later may succeed; the message is then to come back whole. */
 export async function developMessage(
-  deps: JudgeDeps,
+  deps: JudgeDeps & ScanDeps,
   { body, receives, bucket }: Delivery,
 ): Promise<Outcome[]> {
   return perform(body, bucket, (task) => {
+    if (task.kind === "scan") return scanPage(deps, task);
     if (task.kind === "removed") return removeImage(deps, task);
+    if (task.kind === "job" && task.counted) return developForJob(deps, task, task.counted, receives);
     return developImage(deps, task, receives);
   });
+}
+
+/**
+ * A redelivery after the commit and before the result finds nothing to do: the image then counts as skipped. Work
+ * that is forced would be done once more instead, for which its result is asked for first.
+ */
+async function developForJob(
+  deps: JudgeDeps,
+  task: DevelopTask,
+  counted: NonNullable<DevelopTask["counted"]>,
+  receives: number,
+): Promise<Outcome> {
+  const { id } = task;
+  const { job, label } = counted;
+  if (await isCancelled(deps.uploads, job)) return { id, status: "skipped", reason: "cancelled", job };
+  if (task.force && (await deps.uploads.head(resultKey(job, label, id))))
+    return { id, status: "skipped", reason: "duplicate", job };
+  const outcome = await developImage(deps, task, receives);
+  await writeResult(deps.uploads, counted, id, resultOf(outcome));
+  return { ...outcome, job };
+}
+
+/** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */
+function resultOf({ status }: Outcome): JobResult {
+  if (status === "ready") return "done";
+  return status === "rejected" || status === "failed" ? status : "skipped";
 }
 
 /** Ends what every retry was used up for: no client waits for ever. */
@@ -35,17 +67,46 @@ export async function failMessage(
   deps: DeleteDeps & { readonly config: Config },
   { body, bucket }: Omit<Delivery, "receives">,
 ): Promise<Outcome[]> {
-  return perform(body, bucket, (task) =>
-    task.kind === "removed" ? removeImage(deps, task) : failImage(deps, task),
-  );
+  return perform(body, bucket, async (task) => {
+    if (task.kind === "scan") {
+      await stopJob(deps.uploads, task);
+      return { status: "failed", reason: "retries-exhausted", job: task.job, page: task.page };
+    }
+    if (task.kind === "removed") return removeImage(deps, task);
+    if (task.kind === "job" && task.counted) return failForJob(deps, task, task.counted);
+    return failImage(deps, task);
+  });
 }
 
-type ImageTask = Exclude<Task, { kind: "ignored" }>;
+/** The letter may stay dead, when its image cannot even be marked: its job is not to wait for that. */
+async function failForJob(
+  deps: DeleteDeps & { readonly config: Config },
+  task: DevelopTask,
+  counted: NonNullable<DevelopTask["counted"]>,
+): Promise<Outcome> {
+  const { id } = task;
+  const { job, label } = counted;
+  // Another delivery has done the work.
+  if (await deps.uploads.head(resultKey(job, label, id)))
+    return { id, status: "skipped", reason: "duplicate", job };
+  let outcome: Outcome | undefined;
+  try {
+    outcome = await failImage(deps, task);
+    return { ...outcome, job };
+  } finally {
+    // Also where the document says nothing of it, as of an image that stays rejected.
+    const isGone = outcome?.status === "deleted" || outcome?.reason === "unknown";
+    await writeResult(deps.uploads, counted, id, isGone ? "skipped" : "failed");
+  }
+}
+
+type KnownTask = Exclude<Task, { kind: "ignored" }>;
+type ImageTask = Exclude<KnownTask, ScanTask>;
 
 async function perform(
   body: string,
   bucket: string,
-  act: (task: ImageTask) => Promise<Outcome>,
+  act: (task: KnownTask) => Promise<Outcome>,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const task of parseMessage(body, bucket)) {
@@ -79,7 +140,8 @@ async function failImage(
   const preset = upload.preset ?? deps.config.defaultPreset;
   const recipe = deps.config.presets.get(preset)?.recipe;
   // Another delivery of the same event has done the work. The tries that died may have left undone what follows.
-  if (found.document && isSettled(found.document, { etag: original.etag, recipe })) {
+  const force = task.kind === "job" && task.force;
+  if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
     await followUp(deps, found.document, "unknown");
     return { id, status: "skipped", reason: "settled" };
   }

@@ -96,7 +96,12 @@ export function parseEventKey(key: string): { at: Date; id: string; rev: number;
 
 export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
-export const failureKey = (status: Attention, id: string) => `failures/${status}/${id}.json`;
+export const failurePrefix = (status: Attention) => `failures/${status}/`;
+export const failureKey = (status: Attention, id: string) => `${failurePrefix(status)}${id}.json`;
+/** The image an entry of the index belongs to; undefined for every other key. */
+export function parseFailureKey(key: string): string | undefined {
+  return new RegExp(`^failures/(?:${ATTENTION.join("|")})/(${ID})\\.json$`).exec(key)?.[1];
+}
 
 /** Of a site's static files, as `darkroom sync` publishes them. */
 export const STATIC_LATEST = "static/latest.json";

@@ -2,15 +2,42 @@
  * What a queue message says: S3 notifications, job messages, S3's test event, or something foreign. Parses only
  * what is used and never throws: what cannot be understood today cannot be tomorrow either.
  */
+import { isJobId, parsePageLabel } from "./job-keys.ts";
 import { isId, parseOriginalKey } from "./keys.ts";
 
 /** One thing to do. */
 export type Task =
   | { readonly kind: "created"; readonly id: string; readonly etag?: string; readonly sequencer?: string }
   | { readonly kind: "removed"; readonly id: string; readonly sequencer?: string }
-  | { readonly kind: "job"; readonly id: string; readonly force: boolean; readonly job?: string }
+  | DevelopTask
+  | ScanTask
   /** Acknowledged, counted, never retried. `reason` holds no user text. */
   | { readonly kind: "ignored"; readonly reason: string };
+
+/** One image to develop again. */
+export interface DevelopTask {
+  readonly kind: "job";
+  readonly id: string;
+  /** Makes everything anew that is there already. */
+  readonly force: boolean;
+  /** Tries again also what was rejected, or left unchanged by a later try that went wrong. */
+  readonly retry: boolean;
+  /** Where the result is counted; absent for a message of nobody's job. */
+  readonly counted?: { readonly job: string; readonly label: string };
+}
+
+/** One page of a job's images to choose from. */
+export interface ScanTask {
+  readonly kind: "scan";
+  readonly job: string;
+  /** From 0. */
+  readonly page: number;
+  /** The page before's `next`. */
+  readonly after?: string | undefined;
+  /** Sums over the pages before. */
+  readonly scanned: number;
+  readonly queued: number;
+}
 
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
@@ -20,15 +47,16 @@ const child = (value: unknown, name: string): unknown =>
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/**
- * The tasks in a message body that concern `bucket`, in the order they stand. A job message is
- * `{ "darkroom": "develop", "id", "force"?, "job"? }`; `force` makes everything anew that is there already.
- */
 /** The images that a message speaks of, for logs. */
 export function imagesIn(body: string, bucket: string): string[] {
-  return parseMessage(body, bucket).flatMap((task) => (task.kind === "ignored" ? [] : task.id));
+  return parseMessage(body, bucket).flatMap((task) => ("id" in task ? task.id : []));
 }
 
+/**
+ * The tasks in a message body that concern `bucket`, in the order they stand. Ours are
+ * `{ "darkroom": "develop", "id", "force"?, "retry"?, "job"?, "page"? }` and
+ * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued" }`.
+ */
 export function parseMessage(body: string, bucket: string): Task[] {
   let json: unknown;
   try {
@@ -39,14 +67,43 @@ export function parseMessage(body: string, bucket: string): Task[] {
   if (child(json, "darkroom") === "develop") {
     const id = child(json, "id");
     if (!isId(id)) return [{ kind: "ignored", reason: "job message without an image id" }];
-    const job = text(child(json, "job"));
-    return [{ kind: "job", id, force: child(json, "force") === true, ...(job ? { job } : {}) }];
+    const [job, label] = [child(json, "job"), text(child(json, "page"))];
+    const counted = isJobId(job) && label && parsePageLabel(label) ? { counted: { job, label } } : {};
+    const [force, retry] = [child(json, "force") === true, child(json, "retry") === true];
+    return [{ kind: "job", id, force, retry, ...counted }];
   }
+  if (child(json, "darkroom") === "scan") return [parseScan(json)];
   // Sent when notifications are configured; understood, and nothing to do.
   if (child(json, "Event") === "s3:TestEvent") return [];
   const records = child(json, "Records");
   if (!Array.isArray(records)) return [{ kind: "ignored", reason: "neither records nor a job" }];
   return records.map((record) => parseRecord(record, bucket));
+}
+
+function parseScan(json: unknown): Task {
+  const [job, page, scanned, queued] = ["job", "page", "scanned", "queued"].map((name) => child(json, name));
+  if (!isJobId(job) || !isCount(page) || !isCount(scanned) || !isCount(queued)) {
+    return { kind: "ignored", reason: "a malformed scan" };
+  }
+  const after = text(child(json, "after"));
+  return { kind: "scan", job, page, scanned, queued, ...(after ? { after } : {}) };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
+/** The messages' bodies, as `parseMessage` reads them. */
+export function developBody({ id, force, retry, counted }: Omit<DevelopTask, "kind">): string {
+  const page = counted ? { job: counted.job, page: counted.label } : {};
+  return JSON.stringify({
+    darkroom: "develop",
+    id,
+    ...(force ? { force } : {}),
+    ...(retry ? { retry } : {}),
+    ...page,
+  });
+}
+export function scanBody({ kind: _, ...task }: ScanTask): string {
+  return JSON.stringify({ darkroom: "scan", ...task });
 }
 
 function parseRecord(record: unknown, bucket: string): Task {

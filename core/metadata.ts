@@ -97,7 +97,7 @@ export interface Verdict {
   readonly variants?: Variant[];
   readonly durationMs?: number | undefined;
   readonly error?: { code: ErrorCode; message: string };
-  /** A job's wish to make everything again. */
+  /** A job's wish to make everything again, or to try again what was rejected. */
   readonly force?: boolean;
 }
 
@@ -177,6 +177,10 @@ export function isSettled(
     current.recipe === wanted.recipe
   );
 }
+
+/** Whether it says of a try that came to nothing, which only another try does away with. */
+export const hasProblem = (document: Metadata | undefined) =>
+  document?.status === "rejected" || document?.lastError !== undefined;
 
 /** The document of a deleted image: it ends every path, whatever comes after it. */
 export function tombstone(

@@ -75,6 +75,10 @@ export interface QueueMessage {
  */
 export interface Queue {
   send(body: string, options?: { delaySeconds?: number }): Promise<void>;
+  /** Any number of messages, several requests at once. When it throws, some of them may have been sent. */
+  sendMany(bodies: readonly string[]): Promise<void>;
+  /** How many messages wait to be received, delayed ones left out. SQS says so approximately. */
+  backlog(): Promise<number>;
   receive(options: {
     max: number;
     /** Long poll: waits for a message up to this long. */

@@ -58,6 +58,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
         EVENTS_QUEUE_URL: await queueUrl("EventsQueue"),
         WEBHOOK_URLS: `${stack.page}/webhooks`,
         WEBHOOK_SECRET: stack.webhookSecret,
+        BACKFILL_QUEUE_URL: await queueUrl("BackfillQueue"),
       };
       // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
       const set = Object.entries(known).filter(([name]) => Object.hasOwn(settings, name));

@@ -10,6 +10,10 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { attentionOf } from "../core/attention.ts";
+import { sameSelectionKey } from "../core/job.ts";
+import { JOBS } from "../core/job-keys.ts";
+import type { Plan } from "../core/job-plan.ts";
 import {
   ATTENTION,
   failureKey,
@@ -22,6 +26,7 @@ import {
 import { type Agreement, partSizeOf } from "../core/multipart.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
+import config from "../darkroom.config.ts";
 import { type StateName, states, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);
@@ -62,9 +67,10 @@ export interface SampleWorld {
   readonly notice?: (text: string) => void;
 }
 
-/** The samples an event speaks of, by id or by its token's owner. */
+/** The samples an event speaks of, by id, by its token's owner or by a job. */
 export function samplesIn(event: unknown): string[] {
-  const text = JSON.stringify(event) ?? "";
+  const plans = jobsIn(event).map((job) => sampleJobs[job]?.objects["job.json"]);
+  const text = JSON.stringify([event, plans]);
   return Object.entries(samples)
     .filter(([id, { meantBy }]) => text.includes(id) || (meantBy && text.includes(`\${${meantBy}}`)))
     .map(([id]) => id);
@@ -83,8 +89,42 @@ export async function seedSamples(event: unknown, world: SampleWorld): Promise<R
     const uploadId = await seedParts(id, sample, world);
     if (uploadId) uploadIds.set(id, uploadId);
   };
-  await Promise.all(samplesIn(event).map(seedOne));
+  await Promise.all([...samplesIn(event).map(seedOne), ...jobsIn(event).map((job) => seedJob(job, world))]);
   return uploadIds;
+}
+
+/** A job as an event needs to find it. */
+interface SampleJob {
+  /** By what follows `jobs/{jobId}/` in their keys; text as it is, all else as JSON. */
+  readonly objects: Readonly<Record<string, unknown>> & { readonly "job.json": Plan };
+  /** Was the last one started with its selection. */
+  readonly latest?: true;
+}
+
+const sampleJobs: Readonly<Record<string, SampleJob>> = JSON.parse(
+  readFileSync(new URL("jobs.json", FOLDER), "utf8"),
+);
+
+function jobsIn(event: unknown): string[] {
+  const text = JSON.stringify(event) ?? "";
+  // A job that is running is found by its selection.
+  return Object.entries(sampleJobs)
+    .filter(([job, { latest, objects }]) => {
+      const [id] = latest ? (objects["job.json"].select.ids ?? []) : [];
+      return text.includes(job) || (id !== undefined && text.includes(id));
+    })
+    .map(([job]) => job);
+}
+
+async function seedJob(job: string, { uploads }: SampleWorld): Promise<void> {
+  const sample = sampleJobs[job];
+  if (!sample) return;
+  const prefix = `${JOBS}${job}/`;
+  for (const { key } of (await uploads.list(prefix)).objects) await uploads.delete(key);
+  for (const [name, value] of Object.entries(sample.objects))
+    await uploads.put(prefix + name, typeof value === "string" ? value : JSON.stringify(value));
+  const { select, force } = sample.objects["job.json"];
+  if (sample.latest) await uploads.put(sameSelectionKey(config, select, force), job);
 }
 
 async function seed(id: string, sample: Sample, world: SampleWorld): Promise<void> {
@@ -108,6 +148,8 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   await uploads.put(ownerKey(sample.owner, Date.parse(UPLOADED_AT), id), "");
   if (typeof written !== "string") {
     for (const { key, type, bytes } of written.variants) await media.put(key, Buffer.alloc(bytes), { type });
+    const entry = attentionOf(written);
+    if (entry) await uploads.put(failureKey(entry.status, id), JSON.stringify(entry));
   }
   const text = typeof written === "string" ? written : JSON.stringify(written);
   await media.put(metaKey(id), text, { type: "application/json" });

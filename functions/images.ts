@@ -1,12 +1,11 @@
 /** `/images…`: the state of an image, an owner's images, deletion. */
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { type ApiResponse, api } from "../adapters/api.ts";
+import { type ApiResponse, api, wholeNumber } from "../adapters/api.ts";
 import { authenticator } from "../adapters/auth.ts";
 import { environment } from "../adapters/environment.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { DarkroomError } from "../core/errors.ts";
 import { awaitImage, listImages, removeImage } from "../core/images.ts";
 
 const MAX_PAGE = 100;
@@ -38,10 +37,7 @@ export const handler = api(() => {
         scopes: ["upload", "admin"],
         run: async ({ caller, params, query, headers }): Promise<ApiResponse> => {
           const id = params["id"] ?? "";
-          const wait = Number(query["wait"] ?? "0");
-          if (!Number.isInteger(wait) || wait < 0 || wait > MAX_WAIT_SECONDS) {
-            throw new DarkroomError("bad-request", `wait: a whole number from 0 to ${MAX_WAIT_SECONDS}.`);
-          }
+          const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
           const found = await awaitImage(deps, setTimeout, caller, id, wait * 1000);
           if (!found)
             return { status: 202, headers: { "retry-after": "1" }, json: { id, status: "processing" } };
@@ -54,11 +50,9 @@ export const handler = api(() => {
       "GET /images": {
         scopes: ["upload"],
         run: async ({ caller, query }) => {
-          const limit = Number(query["limit"] ?? "25");
-          if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-            throw new DarkroomError("bad-request", `limit: a whole number from 1 to ${MAX_PAGE}.`);
-          }
-          return { status: 200, json: await listImages(deps, caller, { limit, cursor: query["cursor"] }) };
+          const limit = wholeNumber(query, "limit", { byDefault: 25, from: 1, to: MAX_PAGE });
+          const page = { limit, cursor: query["cursor"] };
+          return { status: 200, json: await listImages(deps, caller, page) };
         },
       },
       "DELETE /images/{id}": {

@@ -36,6 +36,7 @@ function setUp(memoryMb: number) {
     "MEDIA_URL",
     "IMAGES_QUEUE_URL",
     "EVENTS_QUEUE_URL",
+    "BACKFILL_QUEUE_URL",
     "LOG_LEVEL",
     "AWS_ENDPOINT_URL_S3",
   );
@@ -45,6 +46,7 @@ function setUp(memoryMb: number) {
     env,
     sqs,
     deps: {
+      backfill: sqsQueue(sqs, env.BACKFILL_QUEUE_URL),
       uploads: s3Store(s3, env.UPLOADS_BUCKET),
       media: s3Store(s3, env.MEDIA_BUCKET),
       events: sqsQueue(sqs, env.EVENTS_QUEUE_URL),

@@ -134,6 +134,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     WEBHOOK_URLS: given["WEBHOOK_URLS"] ?? "",
     WEBHOOK_SECRET: webhookSecret,
     WEBHOOK_ALLOW_PRIVATE: given["WEBHOOK_ALLOW_PRIVATE"] || "true",
+    BACKFILL_QUEUE_URL: queues.get("BackfillQueue")?.url ?? "",
     AUTH_SECRET: secret,
     LOG_LEVEL: logLevel,
   };

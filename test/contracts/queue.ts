@@ -39,6 +39,32 @@ export function describeQueue(name: string, make: () => Promise<QueueUnderTest>)
       return message;
     };
 
+    test("many messages are sent at once, each of them arrives", async () => {
+      const bodies = Array.from({ length: 25 }, (_, i) => `one of many ${i}`);
+      await t.queue.sendMany(bodies);
+      await t.queue.sendMany([]);
+      assert.equal(await t.queue.backlog(), 25);
+      const received: string[] = [];
+      while (received.length < bodies.length) {
+        const messages = await receive({ max: 10, waitSeconds: 1 });
+        assert.ok(messages.length > 0);
+        received.push(...messages.map(({ body }) => body));
+      }
+      assert.deepEqual(received.sort(), bodies.sort());
+      assert.equal(await t.queue.backlog(), 0, "those received wait no more");
+    });
+
+    test("one message that SQS does not take fails all that were sent with it", async () => {
+      await assert.rejects(t.queue.sendMany(["good", "bell \u0007", "good too"]));
+    });
+
+    test("the backlog leaves out what is delayed", async () => {
+      await t.queue.send("later", { delaySeconds: 4 });
+      assert.equal(await t.queue.backlog(), 0);
+      await t.queue.send("now");
+      assert.equal(await t.queue.backlog(), 1);
+    });
+
     test("a message arrives as it was sent", async () => {
       const body = '{"key":"a+b%20ü😀","lines":"1\n2\t3"}';
       const before = t.now();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test from "node:test";
+import { MemoryQueue } from "../../adapters/memory-queue.ts";
 import { memoryStore } from "../../adapters/memory-store.ts";
 import { readRevision, readText } from "../../core/commit.ts";
 import { deleteImage } from "../../core/delete-image.ts";
@@ -55,6 +56,7 @@ async function system({
     uploads: counted("uploads", memoryStore({ now })),
     media: counted("media", memoryStore({ now })),
     events: { send: async (body: string) => void told.push(JSON.parse(body).event) },
+    backfill: new MemoryQueue(),
     pixels: toyPixels(),
     config: defineConfig(preset([32, 48])),
     mediaUrl: "https://cdn.example",

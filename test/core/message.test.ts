@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { compareSequencers, decodeKey, parseMessage } from "../../core/message.ts";
+import { compareSequencers, decodeKey, developBody, parseMessage, scanBody } from "../../core/message.ts";
 
 const ID = "0".repeat(26);
 const record = (changes: { eventName?: string; bucket?: string; object?: object } = {}) => ({
@@ -69,11 +69,30 @@ test("several records are several tasks", () => {
   );
 });
 
-test("jobs say whether to make everything anew", () => {
-  const job = (body: object) =>
+test("our own messages come back as they were sent, and say whether to make everything anew", () => {
+  const job = "8204823999999abcdefg";
+  const counted = { job, label: "0000012-1000" };
+  for (const force of [true, false]) {
+    for (const retry of [true, false]) {
+      for (const rest of [{}, { counted }]) {
+        const task = { id: ID, force, retry, ...rest };
+        assert.deepEqual(parseMessage(developBody(task), "uploads"), [{ kind: "job", ...task }]);
+      }
+    }
+  }
+  const scan = { kind: "scan" as const, job, page: 3, after: "originals/x", scanned: 3000, queued: 12 };
+  assert.deepEqual(parseMessage(scanBody(scan), "uploads"), [scan]);
+  const parse = (body: object) =>
     parseMessage(JSON.stringify({ darkroom: "develop", id: ID, ...body }), "uploads");
-  assert.deepEqual(job({ force: true, job: "j1" }), [{ kind: "job", id: ID, force: true, job: "j1" }]);
-  assert.deepEqual(job({ force: "yes" }), [{ kind: "job", id: ID, force: false }]);
+  assert.deepEqual(parse({ force: "yes" }), [{ kind: "job", id: ID, force: false, retry: false }]);
+  // What would end up in a key has to be one of ours.
+  for (const page of ["../x", "0000012-0", "12-1000", "0000012-1000/", 12]) {
+    assert.deepEqual(parse({ job, page }), [{ kind: "job", id: ID, force: false, retry: false }]);
+  }
+  for (const broken of [{ job: "x" }, { page: -1 }, { page: 0.5 }, { queued: "1" }, { scanned: null }]) {
+    const body = JSON.stringify({ darkroom: "scan", job, page: 0, scanned: 0, queued: 0, ...broken });
+    assert.equal(parseMessage(body, "uploads")[0]?.kind, "ignored", body);
+  }
 });
 
 test("no body throws, however it is mangled", () => {

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { parse } from "yaml";
 import { ownSettings } from "../../adapters/environment.ts";
+import { WORKER_BATCH, WORKER_GB } from "../../core/job-estimate.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { checkParameters, listOf, notices, parameters } from "../../deploy/parameters.ts";
 import { sampleEvents } from "../events/cases.ts";
@@ -22,8 +23,12 @@ const service = parse(read("serverless.yml"), { merge: true }) as {
     {
       readonly handler: string;
       readonly role: string;
+      readonly memorySize: number;
       readonly environment?: Readonly<Record<string, unknown>>;
-      readonly events: readonly { readonly httpApi?: string }[];
+      readonly events: readonly {
+        readonly httpApi?: string;
+        readonly sqs?: { readonly batchSize: number };
+      }[];
     }
   >;
   resources: string[];
@@ -63,10 +68,21 @@ test("a setting of the table is read by some function", async () => {
   assert.deepEqual([...new Set(all.flat())].sort(), [...ownSettings].sort());
 });
 
-test("every route of the API has a sibling with the token in its path", () => {
+test("a job's estimate counts with the worker that there is", () => {
+  const worker = service.functions["worker"];
+  assert.equal(worker?.memorySize, WORKER_GB * 1024);
+  assert.deepEqual(
+    worker?.events.map(({ sqs }) => sqs?.batchSize),
+    [WORKER_BATCH, WORKER_BATCH],
+  );
+});
+
+test("every route for uploaders has a sibling with the token in its path", () => {
   const routes = functions.flatMap(([, { events }]) => events.flatMap(({ httpApi }) => httpApi ?? []));
   const plain = routes.filter((route) => !route.includes("/t/{token}"));
-  const siblings = plain.map((route) => route.replace(" /", " /t/{token}/"));
+  // A token in a path is never an admin's.
+  const forUploaders = plain.filter((route) => !route.includes(" /admin/"));
+  const siblings = forUploaders.map((route) => route.replace(" /", " /t/{token}/"));
   assert.deepEqual(routes.sort(), [...plain, ...siblings].sort());
 });
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { readText } from "../../core/commit.ts";
+import { JOBS } from "../../core/job-keys.ts";
 import { imagePrefix, metaKey, originalKey } from "../../core/keys.ts";
 import { parseMetadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
@@ -23,6 +24,8 @@ interface Expected {
    * in parts are open.
    */
   readonly images?: Readonly<Record<string, { original?: boolean; metadata?: unknown; uploads?: number }>>;
+  /** By id: what lies under `jobs/{jobId}/`, by the rest of its key. */
+  readonly jobs?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 export interface SampleEvent {
@@ -64,6 +67,13 @@ export async function assertOutcome(
     const stored = await media.get(metaKey(id));
     assertMatches(stored && JSON.parse(await readText(stored.body)), metadata, `metadata of ${id}`);
     if (stored) await assertHonest(id, media);
+  }
+  for (const [job, objects] of Object.entries(expected.jobs ?? {})) {
+    for (const [name, wanted] of Object.entries(objects)) {
+      const stored = await uploads.get(`${JOBS}${job}/${name}`);
+      const text = stored && (await readText(stored.body));
+      assertMatches(text?.startsWith("{") ? JSON.parse(text) : text, wanted, `${name} of job ${job}`);
+    }
   }
 }
 

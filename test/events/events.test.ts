@@ -80,6 +80,7 @@ test("every right of a role is needed by some event", () => {
     "multipart: s3:ListBucket on UploadsBucket",
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
+    "reprocess: s3:ListBucket on MediaBucket",
     "worker: s3:ListBucket on UploadsBucket",
   ]);
 });

@@ -16,6 +16,7 @@ import { failureKey, imagePrefix, metaKey, newId, originalKey } from "../../core
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
 import type { Log, ObjectStore, Queue, QueueMessage } from "../../core/ports.ts";
 import { type Config, defineConfig } from "../../core/preset.ts";
+import type { ScanDeps } from "../../core/scan-page.ts";
 import type { ImageEvent } from "../../core/tell.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
@@ -250,12 +251,13 @@ export class World {
     for (const { id, receipt } of messages) if (!failed.has(id)) await queue.delete(receipt);
   }
 
-  #deps(actor: Actor): JudgeDeps {
+  #deps(actor: Actor): JudgeDeps & ScanDeps {
     const wrap = this.#sabotage.store ?? ((store) => store);
     const wrapEvents = this.#sabotage.events ?? ((events) => events);
     const events = wrapEvents({ send: async (body) => this.#hear(JSON.parse(body).event) });
     return {
       events: { send: (...args) => this.#call(actor, () => events.send(...args)) },
+      backfill: this.#images,
       uploads: this.#through(actor, wrap(this.#uploads)),
       media: this.#through(actor, wrap(this.#media)),
       pixels: toyPixels(() => this.#turn(actor)),
