@@ -4,27 +4,33 @@ import { pipeline } from "node:stream/promises";
 import { errorFields } from "../adapters/log.ts";
 import type { Log, ObjectStore } from "../core/ports.ts";
 
-/** As the distribution's response-headers policies: nothing of `images/` can run or be sniffed into running. */
-const STATIC_POLICY = {
+const shared = {
   "access-control-allow-origin": "*",
   "x-content-type-options": "nosniff",
   "cross-origin-resource-policy": "cross-origin",
 };
-const POLICY = { ...STATIC_POLICY, "content-security-policy": "default-src 'none'; sandbox" };
+/**
+ * As the distribution's response-headers policies have them (a test compares with infra/media.yml): nothing of
+ * `images/` can run or be sniffed into running.
+ */
+export const policies = {
+  images: { ...shared, "content-security-policy": "default-src 'none'; sandbox" },
+  static: shared,
+};
 
 export function mediaServer(media: ObjectStore, log: Log): RequestListener {
   return (request, response) => {
     serve(media, request, response).catch((error: unknown) => {
       log("warn", "media request failed", errorFields(error));
       if (response.headersSent) response.destroy();
-      else response.writeHead(503, POLICY).end();
+      else response.writeHead(503, policies.images).end();
     });
   };
 }
 
 async function serve(media: ObjectStore, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // The path alone decides, as it does for the distribution.
-  const policy = request.url?.startsWith("/static/") ? STATIC_POLICY : POLICY;
+  const policy = request.url?.startsWith("/static/") ? policies.static : policies.images;
   for (const [name, value] of Object.entries(policy)) response.setHeader(name, value);
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { allow: "GET, HEAD" }).end();

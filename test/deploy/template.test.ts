@@ -7,8 +7,10 @@ import { ownSettings } from "../../adapters/environment.ts";
 import { WORKER_BATCH, WORKER_GB } from "../../core/job-estimate.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { checkParameters, listOf, notices, parameters } from "../../deploy/parameters.ts";
+import { policies } from "../../local/media.ts";
 import { sampleEvents } from "../events/cases.ts";
 import { granted } from "./grants.ts";
+import { at } from "./packaged.ts";
 import { settingsReadBy } from "./settings.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -140,3 +142,24 @@ test("origins that nobody set, and alarms that reach nobody, are spoken of", () 
     "https://b.example",
   ]);
 });
+
+for (const [name, resource] of [
+  ["images", "MediaHeaders"],
+  ["static", "StaticHeaders"],
+] as const) {
+  test(`the local CDN answers for ${name} with the headers that CloudFront adds`, () => {
+    const config = at(resources[resource], "Properties.ResponseHeadersPolicyConfig");
+    const csp = at(config, "SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy");
+    const custom = (at(config, "CustomHeadersConfig.Items") ?? []) as { Header: string; Value: string }[];
+    assert.deepEqual(policies[name], {
+      "access-control-allow-origin": (
+        at(config, "CorsConfig.AccessControlAllowOrigins.Items") as string[]
+      ).join(),
+      ...(at(config, "SecurityHeadersConfig.ContentTypeOptions")
+        ? { "x-content-type-options": "nosniff" }
+        : {}),
+      ...Object.fromEntries(custom.map(({ Header, Value }) => [Header, Value])),
+      ...(csp ? { "content-security-policy": csp } : {}),
+    });
+  });
+}
