@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   plan: () => import("./plan.ts"),
   sync: () => import("./sync.ts"),
   upload: () => import("./upload.ts"),
+  worker: () => import("./worker.ts"),
 };
 
 const program = new Command("darkroom")

@@ -22,6 +22,12 @@ export function withExamples(command: Command, ...lines: string[]): Command {
   return command.addHelpText("after", `\nExamples:\n${lines.map((line) => `  darkroom ${line}`).join("\n")}`);
 }
 
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!/^[0-9]{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("A port, 0 to 65535.");
+  return value;
+}
+
 export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 86_400)

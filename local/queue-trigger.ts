@@ -9,6 +9,8 @@ import type { Invoke } from "./lambda.ts";
 export interface QueueTrigger {
   /** Stops receiving; messages whose invocation has not ended within `graceMs` become visible again at once. */
   close(graceMs: number): Promise<void>;
+  /** When the queue last answered, in milliseconds, and how many messages are being worked on. */
+  state(): { readonly answeredAt: number; readonly inFlight: number };
 }
 
 export interface TriggerOptions {
@@ -17,7 +19,14 @@ export interface TriggerOptions {
   readonly batchSize: number;
   /** Invocations at once. */
   readonly concurrency: number;
+  /** How long an empty queue is asked, and how long stopping may take; a second where absent. */
+  readonly waitSeconds?: number;
   readonly log: Log;
+}
+
+interface Shared {
+  readonly inFlight: Set<QueueMessage>;
+  answeredAt: number;
 }
 
 /** After a receive that failed: the server may be starting. */
@@ -27,34 +36,30 @@ const WAIT_SECONDS = 1;
 
 export function queueTrigger(invoke: Invoke, options: TriggerOptions): QueueTrigger {
   const stop = new AbortController();
-  const inFlight = new Set<QueueMessage>();
-  const lanes = Array.from({ length: options.concurrency }, () =>
-    lane(invoke, options, stop.signal, inFlight),
-  );
+  const shared: Shared = { inFlight: new Set(), answeredAt: Date.now() };
+  const lanes = Array.from({ length: options.concurrency }, () => lane(invoke, options, stop.signal, shared));
   return {
+    state: () => ({ answeredAt: shared.answeredAt, inFlight: shared.inFlight.size }),
     async close(graceMs) {
       stop.abort();
       const ended = new AbortController();
       const grace = setTimeout(graceMs, undefined, { signal: ended.signal }).catch(() => {});
       await Promise.race([Promise.all(lanes), grace]);
       ended.abort();
-      await Promise.allSettled([...inFlight].map(({ receipt }) => options.queue.retryIn(receipt, 0)));
+      await Promise.allSettled([...shared.inFlight].map(({ receipt }) => options.queue.retryIn(receipt, 0)));
     },
   };
 }
 
-async function lane(
-  invoke: Invoke,
-  options: TriggerOptions,
-  signal: AbortSignal,
-  inFlight: Set<QueueMessage>,
-) {
-  const { queue, batchSize, log } = options;
+async function lane(invoke: Invoke, options: TriggerOptions, signal: AbortSignal, shared: Shared) {
+  const { queue, batchSize, waitSeconds = WAIT_SECONDS, log } = options;
+  const { inFlight } = shared;
   while (!signal.aborted) {
     let messages: QueueMessage[];
     try {
       // Never broken off: what the server handed out just then would stay invisible for half an hour.
-      messages = await queue.receive({ max: batchSize, waitSeconds: WAIT_SECONDS });
+      messages = await queue.receive({ max: batchSize, waitSeconds });
+      shared.answeredAt = Date.now();
     } catch (error) {
       log("warn", "cannot receive", errorFields(error));
       await setTimeout(RETRY_MS, undefined, { signal }).catch(() => {});

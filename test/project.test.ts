@@ -41,7 +41,7 @@ const rules: Record<string, { folders: string[]; packages: RegExp }> = {
   deploy: { folders: ["core", "adapters", "local", "deploy", "events"], packages: /./ },
   local: { folders: ["core", "adapters", "local"], packages: /./ },
   cli: {
-    folders: ["core", "adapters", "pixels", "cli", "darkroom.config.ts"],
+    folders: ["core", "adapters", "pixels", "cli", "local/worker-process.ts", "darkroom.config.ts"],
     packages: /^(node:|@aws-sdk\/client-|commander$|valibot$|mime-types$|chokidar$)/,
   },
 };
