@@ -9,6 +9,7 @@ import {
   useRef,
 } from "react";
 import type { Darkroom } from "./darkroom.ts";
+import { DarkroomError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { type PictureOptions, pictureData } from "./picture.ts";
 import type { UploadOptions } from "./upload.ts";
@@ -61,7 +62,7 @@ export interface Uploads {
   readonly upload: (files: Iterable<Blob>, options?: Pick<UploadOptions, "preset" | "focus">) => void;
   /** Stops this one and takes it out of the list. */
   readonly cancel: (key: number) => void;
-  /** Begins one that failed anew. */
+  /** Begins one that failed anew; one that S3 has, and that was only not heard of again, is waited for. */
   readonly retry: (key: number) => void;
 }
 
@@ -79,7 +80,7 @@ function reduce(uploads: readonly FileUpload[], { key, set }: Change): readonly 
 }
 
 /** Uploads and how they are doing, in the order they were begun. They end with the component. */
-export function useUpload(darkroom: Pick<Darkroom, "upload">): Uploads {
+export function useUpload(darkroom: Pick<Darkroom, "upload" | "waitUntilReady">): Uploads {
   const [uploads, change] = useReducer(reduce, []);
   const running = useRef(
     new Map<number, { readonly controller: AbortController; readonly run: () => void }>(),
@@ -95,20 +96,29 @@ export function useUpload(darkroom: Pick<Darkroom, "upload">): Uploads {
   }, []);
 
   const start = useCallback(
-    (key: number, file: Blob, options: Pick<UploadOptions, "preset" | "focus">) => {
+    (key: number, file: Blob, options: Pick<UploadOptions, "preset" | "focus">, there?: string) => {
       const controller = new AbortController();
       const { signal } = controller;
-      running.current.set(key, { controller, run: () => start(key, file, options) });
+      const remember = (id?: string) =>
+        running.current.set(key, { controller, run: () => start(key, file, options, id) });
+      remember(there);
       const tell = (set: Partial<FileUpload>) => {
         if (!signal.aborted) change({ key, set });
       };
       change({ key, set: { file, status: "sending", sent: 0 } });
       const all = async () => {
-        const { id, ready } = await darkroom.upload(file, { ...options, signal, onProgress: tell });
+        const { id, ready } = there
+          ? { id: there, ready: darkroom.waitUntilReady(there, { signal }) }
+          : await darkroom.upload(file, { ...options, signal, onProgress: tell });
+        remember(id);
         tell({ status: "developing", id });
         tell({ status: "ready", image: await ready });
       };
-      all().catch((error: Error) => tell({ status: "failed", error }));
+      all().catch((error: Error) => {
+        if (signal.aborted) return;
+        if (!(error instanceof DarkroomError && error.retryable)) remember();
+        tell({ status: "failed", error });
+      });
     },
     [darkroom],
   );

@@ -35,7 +35,9 @@ export async function put(outgoing: Outgoing): Promise<string | undefined> {
   }
   if (xhr.status === 412) return undefined;
   if (xhr.status >= 300) {
-    throw refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("retry-after"));
+    // Asked for by name, a header that the bucket's CORS rules do not show is an error in the console.
+    const retryAfter = /^retry-after:\s*(\S+)/im.exec(xhr.getAllResponseHeaders())?.[1];
+    throw refusal(xhr.status, xhr.responseText, retryAfter ?? null);
   }
   return xhr.getResponseHeader("etag")?.replaceAll('"', "");
 }

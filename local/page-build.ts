@@ -12,6 +12,7 @@ export type BuiltPage = ReadonlyMap<string, Buffer>;
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const CACHE = join(ROOT, ".cache", "web");
+const MAKING = "making-";
 /** All that a build depends on; the lockfile stands for React and Vite. */
 const SOURCES = ["{web,client,core}/**/*.*", "*.config.ts", "tsconfig.json", "package-lock.json"];
 
@@ -55,16 +56,19 @@ async function read(digest: string): Promise<BuiltPage> {
 
 async function build(folder: string): Promise<void> {
   await mkdir(CACHE, { recursive: true });
-  const old = await readdir(CACHE);
-  // Under its name only when it is complete: another process may be looking for it.
-  const making = await mkdtemp(join(CACHE, "making-"));
-  const vite = join(fileURLToPath(import.meta.resolve("vite/package.json")), "../bin/vite.js");
-  // In a process of its own: Vite sets NODE_ENV, and its memory goes with it.
-  await promisify(execFile)(process.execPath, [vite, "build", "--outDir", making, "--logLevel", "warn"], {
-    cwd: ROOT,
-  });
-  await rename(making, folder).catch((error: unknown) => {
-    if (!existsSync(folder)) throw error;
-  });
+  const old = (await readdir(CACHE)).filter((name) => !name.startsWith(MAKING));
+  // Under its name only when it is complete: another process may be looking for it, or making it too.
+  const making = await mkdtemp(join(CACHE, MAKING));
+  try {
+    const vite = join(fileURLToPath(import.meta.resolve("vite/package.json")), "../bin/vite.js");
+    const args = [vite, "build", "--outDir", making, "--logLevel", "warn"];
+    // In a process of its own: Vite sets NODE_ENV, and its memory goes with it.
+    await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+    await rename(making, folder).catch((error: unknown) => {
+      if (!existsSync(folder)) throw error;
+    });
+  } finally {
+    await rm(making, { recursive: true, force: true });
+  }
   for (const name of old) await rm(join(CACHE, name), { recursive: true, force: true });
 }

@@ -10,6 +10,7 @@ const advice: Readonly<Record<string, (preset: string | undefined) => string>> =
   "too-large": (preset) => `${atMost(preset)}Save it smaller, then upload it again.`,
   "file-empty": () =>
     "Perhaps it is still being copied or lives in a cloud: open it once, then choose it again.",
+  "file-changed": () => "Choose it again.",
   empty: () => "Perhaps it was still being copied: open it once, then choose it again.",
   corrupt: () => "Open it in a picture program and save it anew, or go back to the original.",
   truncated: () => "Copy it from the camera or the original again: the end is missing.",

@@ -9,7 +9,8 @@ const kept = new WeakMap<Blob, UploadOptions>();
 let writing: Promise<unknown> = Promise.resolve();
 
 /** For `useUpload`. */
-export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload"> => ({
+export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUntilReady"> => ({
+  waitUntilReady: darkroom.waitUntilReady,
   async upload(file, options = {}) {
     const { preset, signal } = options;
     const keep = kept.get(file) ?? (await write(file, preset));

@@ -53,17 +53,25 @@ test("<Picture> renders what picture() writes", () => {
 const APP = `
 import { createElement as h } from "react";
 import { createRoot } from "react-dom/client";
-import { createDarkroom } from "./client/darkroom.ts";
+import { createDarkroom, DarkroomError } from "./client/darkroom.ts";
 import { Picture, useUpload } from "./client/react.ts";
+export const sent = [];
 export function start(settings) {
-  const darkroom = createDarkroom(settings);
+  const real = createDarkroom(settings);
+  const darkroom = { ...real, upload: async (file, options) => {
+    sent.push(file.name);
+    const uploaded = await real.upload(file, options);
+    if (file.name !== "late.jpg") return uploaded;
+    return { id: uploaded.id, ready: Promise.reject(new DarkroomError("still-processing", "Later.", { retryable: true })) };
+  } };
   function App() {
-    const { uploads, upload, cancel } = useUpload(darkroom);
+    const { uploads, upload, cancel, retry } = useUpload(darkroom);
     return h("main", null,
       h("input", { type: "file", multiple: true, onChange: (event) => upload(event.target.files) }),
       uploads.map(({ key, file, status, image, error }) => h("p", { key, id: file.name.split(".")[0], className: status },
         image ? h(Picture, { image, alt: file.name, sizes: "100px" }) : error?.message,
-        h("button", { onClick: () => cancel(key) }, "Remove"))));
+        h("button", { onClick: () => cancel(key) }, "Remove"),
+        h("button", { onClick: () => retry(key) }, "Again"))));
   }
   createRoot(document.body.appendChild(document.createElement("div"))).render(h(App));
 }`;
@@ -98,6 +106,14 @@ test("useUpload takes files from an input to pictures on the page, and says what
     assert.match((await page.textContent("#none")) ?? "", /^This is not an image of a format we accept\./);
     await page.click("#none button");
     assert.equal(await page.locator("p").count(), 1);
+
+    // S3 has it and only the wait for it was too long: trying again waits on, and sends nothing.
+    await page.setInputFiles("input", [{ name: "late.jpg", mimeType: "image/jpeg", buffer }]);
+    await page.waitForSelector("#late.failed");
+    await page.click("#late button:text('Again')");
+    await page.waitForSelector("#late.ready img");
+    const sent = await page.evaluate(() => (globalThis as unknown as { app: { sent: string[] } }).app.sent);
+    assert.deepEqual(sent, ["boat.jpg", "none.jpg", "late.jpg"]);
     assert.deepEqual(problems, []);
   } finally {
     await chromium.close();

@@ -20,6 +20,8 @@ let page: Page;
 /** Whether S3 is too busy for parts with this number. */
 let busy: (part: number) => boolean = () => false;
 let parts: number[] = [];
+/** Whether S3 takes no file at all. */
+let denied = false;
 
 before(async () => {
   stack = await startStack({
@@ -27,8 +29,9 @@ before(async () => {
     data,
     logLevel: "error",
     s3Fault: ({ method, query }) => {
+      if (method !== "PUT") return undefined;
       const part = Number(query.get("partNumber") ?? 0);
-      if (method !== "PUT" || part === 0) return undefined;
+      if (part === 0) return denied ? { status: 403, code: "AccessDenied" } : undefined;
       parts.push(part);
       return busy(part) ? { status: 503, code: "SlowDown" } : undefined;
     },
@@ -45,6 +48,7 @@ after(async () => {
 beforeEach(async () => {
   busy = () => false;
   parts = [];
+  denied = false;
   opened = await openPage(browser, stack);
   page = opened.page;
 });
@@ -100,6 +104,20 @@ test("on a slow network the bar moves, and another file can be cancelled without
   await page.getByRole("heading", { name: "Earlier" }).waitFor();
   assert.equal(await page.getByText("unwanted.jpg").count(), 0);
   assert.deepEqual(opened.problems, []);
+});
+
+test("what fails through nobody's fault can be tried again, one by one or all", async () => {
+  denied = true;
+  const names = ["one.jpg", "two.jpg", "three.jpg"];
+  await choose(page, ...(await Promise.all(names.map((name) => jpeg(name)))));
+  for (const name of names) await card(page, name).getByText("The storage refused the file.").waitFor();
+  denied = false;
+  await card(page, "one.jpg").getByRole("button", { name: "Try again" }).click();
+  await ready(page, "one.jpg");
+  await page.getByRole("button", { name: "Try 2 again" }).click();
+  for (const name of names) await ready(page, name);
+  // S3's refusals, which browsers report without being asked.
+  for (const problem of opened.problems) assert.match(problem, /status of 403/);
 });
 
 test("a connection that is cut mid-way and comes back costs nothing but time", async () => {
