@@ -42,6 +42,7 @@ export const settings = {
   MEDIA_BUCKET: { parse: text, help: "bucket of the variants and metadata" },
   MEDIA_URL: { parse: url, help: "where the CDN serves the media bucket" },
   IMAGES_QUEUE_URL: { parse: url, help: "queue of the live uploads" },
+  EVENTS_DEAD_LETTERS_URL: { parse: url, help: "queue of what nobody took" },
   EVENTS_QUEUE_URL: { parse: url, help: "queue of what is told" },
   BACKFILL_QUEUE_URL: { parse: url, help: "queue of the re-process jobs" },
   UPLOAD_VALIDITY_SECONDS: {

@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   sync: () => import("./sync.ts"),
   upload: () => import("./upload.ts"),
   worker: () => import("./worker.ts"),
+  webhooks: () => import("./webhooks.ts"),
 };
 
 const program = new Command("darkroom")

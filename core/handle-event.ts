@@ -14,7 +14,7 @@ const MessageSchema = v.variant("darkroom", [
   v.object({ darkroom: v.literal("deliver"), url: v.string(), event: EventSchema }),
   v.object({ darkroom: v.literal("forget"), id: v.string(), rev: v.number() }),
 ]);
-export type EventMessage = v.InferOutput<typeof MessageSchema>;
+type EventMessage = v.InferOutput<typeof MessageSchema>;
 
 export interface EventDeps {
   readonly uploads: Pick<ObjectStore, "put">;
@@ -46,7 +46,7 @@ export interface EventOutcome {
  * @throws where a try later may succeed
  */
 export async function handleEvent(deps: EventDeps, body: string, receives: number): Promise<EventOutcome> {
-  const message = parseMessage(body);
+  const message = parseEventMessage(body);
   if (!message) return { status: "ignored", reason: "not a message of ours" };
   if (message.darkroom === "deliver") return deliver(deps, message.url, message.event);
   if (message.darkroom === "event") return spread(deps, message.event, message.replay === true, receives);
@@ -54,7 +54,8 @@ export async function handleEvent(deps: EventDeps, body: string, receives: numbe
   return { status: "forgotten", id: message.id };
 }
 
-function parseMessage(body: string): EventMessage | undefined {
+/** Undefined for what is none of ours. */
+export function parseEventMessage(body: string): EventMessage | undefined {
   try {
     const { success, output } = v.safeParse(MessageSchema, JSON.parse(body));
     return success ? output : undefined;

@@ -59,10 +59,10 @@ export async function getImage(
 }
 
 /** Milliseconds between the first looks, and between the last; each pause is half as long again as the one before. */
-const PAUSES_MS = { first: 150, longest: 1500 };
+const PAUSES_MS = { first: 150, longest: 500 };
 
 /**
- * `getImage`, which for up to `waitMs` waits until the image has come to an end: about twenty small requests in 20 s.
+ * `getImage`, which for up to `waitMs` waits until the image has come to an end: some forty small requests in 20 s.
  * What is no longer there when it is over is said as by `getImage`.
  */
 export async function awaitImage(

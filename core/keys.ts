@@ -80,11 +80,14 @@ export function parseOwnerKey(key: string): { owner: string; uploadedAt: number;
 }
 
 export const EVENTS = "events/";
-/** Sorts by time, which stands in UTC; all that events are looked for by is in it. `kind` as in `image.{kind}`. */
-export function eventKey({ at, id, rev, kind }: { at: Date; id: string; rev: number; kind: string }): string {
+/** Before all events of that time and later, and after all earlier ones. In UTC. */
+export function eventsFrom(at: Date): string {
   const [date = "", time = ""] = at.toISOString().split("T");
-  return `${EVENTS}${date}/${time.replaceAll(/\D/g, "")}-${id}-${rev}-${kind}.json`;
+  return `${EVENTS}${date}/${time.replaceAll(/\D/g, "")}`;
 }
+/** Sorts by time; all that events are looked for by is in it. `kind` as in `image.{kind}`. */
+export const eventKey = ({ at, id, rev, kind }: { at: Date; id: string; rev: number; kind: string }) =>
+  `${eventsFrom(at)}-${id}-${rev}-${kind}.json`;
 export function parseEventKey(key: string): { at: Date; id: string; rev: number; kind: string } | undefined {
   const match = new RegExp(
     `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-([a-z]+)\\.json$`,

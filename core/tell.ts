@@ -4,7 +4,7 @@ import { indexAttention } from "./attention.ts";
 import { type Metadata, MetadataSchema } from "./metadata.ts";
 import type { ObjectStore, Queue } from "./ports.ts";
 
-const EVENT_TYPES = [
+export const EVENT_TYPES = [
   "image.ready",
   "image.updated",
   "image.rejected",

@@ -56,6 +56,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
         AUTH_SECRET: secret,
         IMAGES_QUEUE_URL: await queueUrl("ImagesQueue"),
         EVENTS_QUEUE_URL: await queueUrl("EventsQueue"),
+        EVENTS_DEAD_LETTERS_URL: await queueUrl("EventsDeadLetters"),
         WEBHOOK_URLS: `${stack.page}/webhooks`,
         WEBHOOK_SECRET: stack.webhookSecret,
         BACKFILL_QUEUE_URL: await queueUrl("BackfillQueue"),

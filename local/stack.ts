@@ -130,6 +130,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     MEDIA_URL: media.url,
     IMAGES_QUEUE_URL: queues.get("ImagesQueue")?.url ?? "",
     EVENTS_QUEUE_URL: queues.get("EventsQueue")?.url ?? "",
+    EVENTS_DEAD_LETTERS_URL: queues.get("EventsDeadLetters")?.url ?? "",
     // The page's own is added once it is there.
     WEBHOOK_URLS: given["WEBHOOK_URLS"] ?? "",
     WEBHOOK_SECRET: webhookSecret,

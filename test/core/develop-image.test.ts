@@ -414,12 +414,12 @@ test("whoever waits for an image is answered as soon as there is an end, or when
   assert.equal(await awaitImage(clocked, sleeper(60_000), me, id, 20_000), undefined);
   assert.equal(time - start, 20_000, "to the millisecond, whatever the pauses are");
   const looks = requests.filter((request) => request.startsWith("HEAD media")).length;
-  assert.ok(looks >= 10 && looks <= 20, `${looks} looks`);
+  assert.ok(looks >= 30 && looks <= 50, `${looks} looks`);
 
   start = time;
   const found = await awaitImage(clocked, sleeper(3000), me, id, 20_000);
   assert.equal(found?.metadata.status, "ready");
-  assert.ok(time - start < 4500, `${time - start} ms`);
+  assert.ok(time - start < 3600, `${time - start} ms`);
 
   // There already: at once; and what is not the caller's is not waited for.
   const never = () => assert.fail("slept");

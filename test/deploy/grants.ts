@@ -77,6 +77,12 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     [`${UPLOADS}/events/*`]: ["s3:PutObject"],
     [`arn:aws:cloudfront::${ACCOUNT}:distribution/MediaDistribution`]: ["cloudfront:CreateInvalidation"],
   },
+  webhooks: {
+    ...TELL,
+    [queue("EventsDeadLetters")]: ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+    [`${UPLOADS}`]: LIST,
+    [`${UPLOADS}/events/*`]: ["s3:GetObject"],
+  },
 };
 
 /** `Allow ACTION RESOURCE`, one for each; every function writes its own logs, and X-Ray's segments where that is on. */

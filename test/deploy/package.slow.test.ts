@@ -160,7 +160,14 @@ test("the packaged functions answer", async () => {
     const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
     const world = { s3, bucket, uploads: s3Store(s3, bucket), media: s3Store(s3, media), consumed: false };
     const one = ["presign.good", "presign.too-large", "multipart.complete", "multipart.xml-list"];
-    for (const name of [...one, "images.list", "worker.put", "failures.put", "events.deliver"]) {
+    for (const name of [
+      ...one,
+      "images.list",
+      "worker.put",
+      "failures.put",
+      "events.deliver",
+      "webhooks.failed",
+    ]) {
       const sample = sampleEvents.find((event) => event.name === name);
       assert.ok(sample, name);
       const uploadIds = await seedSamples(sample.event, world);

@@ -117,6 +117,14 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
     ["cloudfront:DeleteDistribution", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
   ],
+  webhooks: [
+    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/events/2026-11-20/x.json`],
+    ["s3:GetObject", `${MEDIA}/images/x/meta.json`],
+    ["sqs:ReceiveMessage", queue("EventsQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesDeadLetters")],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+  ],
 };
 
 export const refusals = (name: string): readonly Refusal[] => [...NOBODY, ...(own[name] ?? [])];
