@@ -136,11 +136,19 @@ async function count(paths: readonly string[], options: ImportOptions): Promise<
   }
 }
 
+/** One Ctrl-C reaches us twice under `npm run`: from the terminal, and passed on by npm. */
+const SAME_KEYPRESS_MS = 500;
+
 /** The first Ctrl-C asks for an orderly end, the second one gets an end. */
 function onInterrupt(): { signal: AbortSignal; end: () => void } {
   const controller = new AbortController();
+  let asked = 0;
   const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted.status);
+    if (controller.signal.aborted) {
+      if (performance.now() - asked < SAME_KEYPRESS_MS) return;
+      process.exit(exitCodes.interrupted.status);
+    }
+    asked = performance.now();
     note("\nFinishing what is on its way; Ctrl-C once more stops at once.");
     controller.abort();
   };
@@ -167,7 +175,7 @@ function report(
     [counts.duplicate, "with the content of another"],
     [counts.before, "done before"],
     [counts.failed, "failed"],
-    [counts["no-image"], "are no images"],
+    [counts["no-image"], "skipped as no image"],
   ];
   const told = parts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
   print(`${told.join(", ") || "Nothing found"}; ${bytes(sentBytes)} sent in ${duration(ms)}`);

@@ -53,7 +53,7 @@ export class Progress {
       notes: notes?.() ?? [],
     });
     this.#clear();
-    process.stderr.write(text.slice(0, (process.stderr.columns ?? 80) - 1));
+    process.stderr.write(text.slice(0, (process.stderr.columns || 80) - 1));
   }
 
   #clear(): void {

@@ -156,6 +156,7 @@ export async function waitUntilReady(
 ): Promise<Metadata> {
   const deadline = Date.now() + seconds * 1000;
   for (let pause = 150; Date.now() < deadline; pause = Math.min(2000, pause * 1.4)) {
+    signal?.throwIfAborted();
     // The API waits for us. Whoever may be interrupted asks again each second.
     const wait = Math.ceil(Math.min(signal ? 1 : 20, (deadline - Date.now()) / 1000));
     const image = await imageOf(api, id, wait);

@@ -15,6 +15,8 @@ export interface DownloadOptions {
   readonly allowPrivate: boolean;
   /** Of silence, after which the server is given up. */
   readonly idleMs?: number;
+  /** Before the second try; twice that before the third. */
+  readonly pauseMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -23,8 +25,7 @@ const IDLE_MS = 30_000;
 /** A server that drips a byte now and then is not waited for longer. */
 const WHOLE_MS = 15 * 60_000;
 const MAX_TRIES = 3;
-/** 500 ms, doubled. */
-const pauseBefore = (attempt: number) => setTimeout(250 * 2 ** attempt);
+const PAUSE_MS = 500;
 
 /** @throws Refused that says why it cannot be had */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
@@ -40,7 +41,7 @@ export async function download(url: string, path: string, options: DownloadOptio
         throw new CliError(`No room for downloads in ${dirname(path)}; TMPDIR moves them.`);
       if (attempt >= MAX_TRIES) throw new Refused("download-failed", reasonOf(error));
     }
-    await pauseBefore(attempt);
+    await setTimeout((options.pauseMs ?? PAUSE_MS) * attempt);
   }
 }
 

@@ -3,7 +3,7 @@
  * anything is sent under it: whatever happens afterwards, the next run can ask the API what became of it.
  */
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Variant } from "../../core/metadata.ts";
 import { CliError, messageOf } from "../exit.ts";
@@ -54,7 +54,10 @@ export class Journal {
     this.#write = write;
   }
 
-  /** Reads what is there already; a last line that a crash cut short counts as not written. */
+  /**
+   * Reads what is there already; a last line that a crash cut short counts as not written.
+   * @throws CliError when another import that runs has it, or it cannot be opened
+   */
   static async open(path: string): Promise<{ journal: Journal; close: () => Promise<void> }> {
     let file: FileHandle;
     try {
@@ -64,6 +67,10 @@ export class Journal {
     }
     if (!(await file.stat()).isFile())
       throw new CliError(`The journal ${path} has to be a file: the next run reads it.`, "usage");
+    const unlock = await lock(`${path}.lock`).catch(async (error: unknown) => {
+      await file.close();
+      throw error;
+    });
     const journal = new Journal((line) => file.appendFile(line));
     for await (const line of readJournal(path)) journal.#remember(line);
     const { size } = await stat(path);
@@ -76,6 +83,7 @@ export class Journal {
       async close() {
         await journal.#last.catch(() => {});
         await file.close();
+        await unlock();
       },
     };
   }
@@ -112,6 +120,35 @@ export class Journal {
     const { state, id, sha256, size, mtime } = line;
     this.#entries.set(entryKey(line), { state, id, sha256, size, mtime });
     if (id && sha256) this.#ids.set(contentKey(sha256, line), id);
+  }
+}
+
+/** Two imports with one journal would each send what the other is about to. A lock whose process is gone is none. */
+async function lock(path: string): Promise<() => Promise<void>> {
+  const pid = `${process.pid}`;
+  try {
+    await writeFile(path, pid, { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      throw new CliError(`The lock ${path} cannot be written: ${messageOf(error)}`, "usage");
+    const other = Number(await readFile(path, "utf8").catch(() => ""));
+    if (other > 0 && isRunning(other))
+      throw new CliError(
+        `Another import (process ${other}) uses this journal; --out names another.`,
+        "usage",
+      );
+    await writeFile(path, pid);
+  }
+  return () => rm(path, { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It runs, and is somebody else's.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -91,7 +91,10 @@ test("a folder: every image once, what is no image left alone, and all of it in 
 
   const first = await darkroom(["--owner", "shop", photos]);
   assert.equal(first.status, 0, first.err);
-  assert.match(first.out, /^2 ready, 1 with the content of another, 2 are no images; .* sent in 0:0\d\n$/);
+  assert.match(
+    first.out,
+    /^2 ready, 1 with the content of another, 2 skipped as no image; .* sent in 0:0\d\n$/,
+  );
   assert.equal(puts.length, 2);
   const lines = mapping();
   assert.deepEqual([...lines.keys()].sort(), [
@@ -112,7 +115,7 @@ test("a folder: every image once, what is no image left alone, and all of it in 
 
   const second = await darkroom(["--owner", "shop", photos]);
   assert.equal(second.status, 0);
-  assert.match(second.out, /^3 done before, 2 are no images; 0 B sent/);
+  assert.match(second.out, /^3 done before, 2 skipped as no image; 0 B sent/);
   assert.equal(puts.length, 2);
   assert.deepEqual(mapping(), lines);
 

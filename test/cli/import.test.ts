@@ -1,5 +1,6 @@
 /** The parts of `darkroom import` that fail in ways a process of its own is hard to bring into. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -92,6 +93,13 @@ test("a journal is read up to where a crash cut it, and goes on from there", asy
   assert.equal(again.journal.entry({ source: "d" })?.id, "d");
   await again.close();
   assert.match(readFileSync(path, "utf8"), /"sta\n\{"source":"c"/);
+  // One at a time; a process that is gone holds nothing.
+  const held = await Journal.open(path);
+  await assert.rejects(Journal.open(path), new RegExp(`process ${process.pid}\\) uses this journal`));
+  await held.close();
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  writeFileSync(`${path}.lock`, `${pid}`);
+  await (await Journal.open(path)).close();
   await assert.rejects(
     Journal.open(join(folder, "no", "such", "folder")),
     /cannot be opened: There is no such/,
@@ -138,6 +146,7 @@ test("no name, whatever is in it, leaves its cell or becomes a formula", () => {
 const options: DownloadOptions = {
   maxBytes: 1000,
   allowPrivate: true,
+  pauseMs: 1,
   signal: new AbortController().signal,
 };
 const fetched = join(folder, "fetched");
