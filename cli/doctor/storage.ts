@@ -92,7 +92,7 @@ const cors: Check = {
 };
 
 /** What no rule may let expire. */
-const KEPT = { uploads: [ORIGINALS, "owners/", "jobs/"], media: ["images/", "static/"] };
+const KEPT = { uploads: [ORIGINALS, "owners/"], media: ["images/", "static/"] };
 
 const lifecycle: Check = {
   name: "lifecycle",

@@ -20,7 +20,7 @@ test("help lists every command, and each has examples and the statuses", async (
     assert.match(program.out, new RegExp(`^ {2}${name} `, "m"));
     const { status, out } = pages[i] ?? program;
     assert.equal(status, 0);
-    assert.match(out, new RegExp(`Examples:\n  darkroom ${name} `));
+    assert.match(out, new RegExp(`Examples:\n  darkroom ${name}\\b`));
     for (const code of Object.values(exitCodes)) assert.ok(out.includes(`${code.status}  ${code.meaning}`));
   }
 });
