@@ -6,6 +6,7 @@ import { note, paint } from "./terminal.ts";
 /** Add a command by adding a row. Only the one that is run is loaded, for the sake of its start. */
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   doctor: () => import("./doctor.ts"),
+  estimate: () => import("./estimate.ts"),
   import: () => import("./import.ts"),
   plan: () => import("./plan.ts"),
   sync: () => import("./sync.ts"),

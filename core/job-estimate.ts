@@ -90,7 +90,7 @@ export async function estimateJob(deps: EstimateDeps, select: Select, force: boo
       ) +
       (images - changed) * SKIP_MS) /
     1000;
-  const usage: Usage = {
+  const usage = {
     lambdaGbSecond: seconds * WORKER_GB,
     lambdaRequest: images / WORKER_BATCH + pages,
     // cancelled?, metadata, original; and twice whether it is still there. To choose, at most one document each.
@@ -99,7 +99,7 @@ export async function estimateJob(deps: EstimateDeps, select: Select, force: boo
     s3Write: images + 2 * changed + variants + 2 * pages,
     // Sent by tens, received and deleted by batches.
     sqsRequest: images / 10 + (2 * images) / WORKER_BATCH + 3 * pages,
-  };
+  } satisfies Usage;
   const round = Math.round;
   return {
     dryRun: true,

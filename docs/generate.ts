@@ -7,6 +7,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import { parse } from "yaml";
 import { settings } from "../adapters/environment.ts";
 import { describe, holds, load } from "../bench/report.ts";
+import { type Bill, monthlyBill } from "../core/cost.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
@@ -101,6 +102,34 @@ const blocks: Record<string, () => string> = {
           .join(", "),
       ]),
     ),
+  cost: () => {
+    const preset = config.presets.get(config.defaultPreset);
+    if (!preset) return "";
+    const usual = { megabytes: 4, megapixels: 12, views: 30, months: 12 };
+    const bills = [10_000, 1_000_000, 100_000_000].map((uploads) =>
+      monthlyBill(preset, { uploads, ...usual }),
+    );
+    const money = (value: number) =>
+      value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 2 : 0 });
+    const rows = (bills[0]?.lines ?? []).map(({ service, what }, i) => [
+      service,
+      what,
+      ...bills.map(({ lines }) => money(lines[i]?.dollars ?? 0)),
+    ]);
+    const top = ({ lines, dollars }: Bill) =>
+      [...lines]
+        .sort((a, b) => b.dollars - a.dollars)
+        .slice(0, 2)
+        .map((line) => `${line.what} ${Math.round((line.dollars / dollars) * 100)} %`)
+        .join(", ");
+    const head = ["service", "what", "10 thousand", "1 million", "100 million"];
+    return table(head, [
+      ...rows,
+      ["", "**together, US$ a month**", ...bills.map(({ dollars }) => `**${money(dollars)}**`)],
+      ["", "for a thousand uploads", ...bills.map(({ perThousand }) => perThousand.toFixed(2))],
+      ["", "what dominates", ...bills.map(top)],
+    ]);
+  },
   parameters: () => {
     const { params } = parse(readFileSync(new URL("serverless.yml", root), "utf8")) as {
       params: { default: Record<string, unknown> };
@@ -135,6 +164,7 @@ const FILES = [
   "docs/deploy.md",
   "docs/performance.md",
   "docs/front-end.md",
+  "docs/cost.md",
 ];
 
 /** Every generated file with its content as it should be. */

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { monthlyBill, REQUESTS } from "../../core/cost.ts";
+import { costOf } from "../../core/prices.ts";
+import config from "../../darkroom.config.ts";
+import { startStack } from "../../local/stack.ts";
+import { darkroom } from "./darkroom.ts";
+
+const photo = config.presets.get("photo");
+assert.ok(photo);
+const load = { uploads: 1_000_000, megabytes: 4, megapixels: 12, views: 30, months: 12 };
+
+test("prices go down by steps", () => {
+  assert.equal(costOf({ lambdaRequest: 5_000_000 }), 1);
+  // 10 TB, 40 TB and 10 TB.
+  assert.equal(costOf({ cdnTransfer: 60_000 }), 850 + 3200 + 600);
+  assert.equal(costOf({}), 0);
+});
+
+test("a bill is the sum of its lines, and follows what drives it", () => {
+  const bill = monthlyBill(photo, load);
+  const sum = bill.lines.reduce((all, { dollars }) => all + dollars, 0);
+  assert.ok(Math.abs(sum - bill.dollars) < 1e-6);
+  const line = (changes: object, what: string) =>
+    monthlyBill(photo, { ...load, ...changes }).lines.find((one) => one.what === what)?.dollars ?? 0;
+  assert.ok(line({ months: 24 }, "originals kept") > 1.9 * line({}, "originals kept"));
+  assert.ok(Math.abs(line({ developMs: 1000 }, "developing") - (2 * 1e6 * 0.0000133334 + 0.05)) < 0.01);
+  assert.ok(line({ views: 0 }, "transfer") === 0 && line({}, "transfer") > 0);
+  assert.equal(monthlyBill(photo, { ...load, uploads: 0 }).perThousand, 0);
+});
+
+test("S3 requests of an upload are as many as are counted", async () => {
+  const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+  const requests: string[] = [];
+  let told = () => {};
+  const ended = new Promise<void>((resolve) => {
+    told = resolve;
+  });
+  let counting = false;
+  const stack = await startStack({
+    port: 0,
+    data,
+    logLevel: "error",
+    s3Fault: ({ method, key, query }) => {
+      if (counting) requests.push(`${method} ${query.has("list-type") ? "list" : key?.split("/")[0]}`);
+      return undefined;
+    },
+    onInvocation: (name) => {
+      if (name === "events" && requests.includes("PUT events")) told();
+    },
+  });
+  try {
+    counting = true;
+    const headers = { authorization: `Bearer ${stack.uploadToken}` };
+    const file = readFileSync(new URL("../../docs/sample.jpg", import.meta.url));
+    const files = [{ name: "a.jpg", type: "image/jpeg", size: file.length }];
+    const body = JSON.stringify({ preset: "avatar", files });
+    const signed = await fetch(`${stack.api}/uploads`, { method: "POST", headers, body });
+    const { uploads } = (await signed.json()) as {
+      uploads: { id: string; url: string; headers: Record<string, string> }[];
+    };
+    const [upload] = uploads;
+    assert.ok(upload);
+    await fetch(upload.url, { method: "PUT", headers: upload.headers, body: file });
+    await ended;
+    const answer = await fetch(`${stack.api}/images/${upload.id}`, { headers });
+    const { variants } = (await answer.json()) as { variants: object[] };
+    const writes = requests.filter((one) => /^(PUT|POST) |list$/.test(one));
+    const reads = requests.filter((one) => /^(GET|HEAD) (?!list)/.test(one));
+    assert.equal(writes.length - variants.length, REQUESTS.writes, writes.join("\n"));
+    assert.ok(reads.length <= REQUESTS.reads && reads.length >= REQUESTS.reads - 1, reads.join("\n"));
+  } finally {
+    await stack.close();
+    rmSync(data, { recursive: true, force: true });
+  }
+});
+
+test("darkroom estimate prints the bill, or JSON, and refuses what is no number", async () => {
+  const said = await darkroom(["estimate", "--uploads-per-month", "1000000", "--avg-mb", "4"]);
+  assert.equal(said.status, 0);
+  assert.match(said.out, /Lambda\s+developing[\s\S]*CloudFront\s+transfer[\s\S]*together/);
+  const json = await darkroom(["estimate", "--uploads-per-month", "1000000", "--avg-mb", "4", "--json"]);
+  const { dollars } = JSON.parse(json.out) as { dollars: number };
+  assert.equal(dollars, monthlyBill(photo, load).dollars);
+  assert.equal((await darkroom(["estimate", "--uploads-per-month", "many"])).status, 2);
+  assert.equal((await darkroom(["estimate"])).status, 2);
+});
