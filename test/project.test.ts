@@ -116,6 +116,19 @@ test("the back ends of examples/ agree on tokens and webhooks; tests run the one
   }
 });
 
+test("every threat names tests that there are", () => {
+  const text = readFileSync("docs/security.md", "utf8");
+  const rows = text.split("\n").filter((line) => /^\| (?!threat |---)/.test(line));
+  assert.ok(rows.length >= 20);
+  for (const row of rows) {
+    const shown = row.split(" | ").at(-1) ?? "";
+    const named = [...shown.matchAll(/`((?:test|events)\/[^`]+)`(?: "([^"]+)")?/g)];
+    assert.ok(named.length > 0, row);
+    for (const [, file = "", name = ""] of named)
+      assert.ok(readFileSync(file, "utf8").includes(name), `${file} has no test "${name}"`);
+  }
+});
+
 test("links in documents lead somewhere", () => {
   for (const file of globSync("{*.md,docs/*.md,events/*.md}")) {
     for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
