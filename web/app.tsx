@@ -1,7 +1,7 @@
 /** The frame: who is connected to what, and the tabs. */
 import { createDarkroom, type Darkroom } from "darkroom/client";
 import { type Uploads, useUpload } from "darkroom/react";
-import { type ComponentType, useMemo, useState, useSyncExternalStore } from "react";
+import { Activity, type ComponentType, useMemo, useState, useSyncExternalStore } from "react";
 import { Connect } from "./connect.tsx";
 import { goingOn } from "./going-on.ts";
 import { Images } from "./images.tsx";
@@ -69,7 +69,12 @@ function Connected({ settings, onLeave }: { settings: Settings; onLeave: (() => 
           </button>
         )}
       </header>
-      <current.View darkroom={darkroom} uploads={uploads} admin={admin} />
+      {mine.map(({ hash, View }) => (
+        // What was done in a tab is still there when one comes back.
+        <Activity key={hash} mode={hash === current.hash ? "visible" : "hidden"}>
+          <View darkroom={darkroom} uploads={uploads} admin={admin} />
+        </Activity>
+      ))}
     </>
   );
 }

@@ -34,8 +34,7 @@ export function useEarlier({ api }: Darkroom) {
           "GET",
           `/images?limit=${PAGE}${query}`,
         );
-        const known = new Set(json.images.map(({ id }) => id));
-        setImages((before) => [...before.filter(({ id }) => !known.has(id)), ...json.images]);
+        setImages((before) => newestFirst([...before, ...json.images]));
         setCursor(json.cursor);
       } catch (error) {
         setProblem((error as Error).message);
@@ -62,6 +61,11 @@ export function useEarlier({ api }: Darkroom) {
     remove: useCallback((id: string) => change(id, undefined), [change]),
   };
 }
+
+/** Of two that are the same, the later. Those that the API does not know of yet are the newest. */
+const newestFirst = (images: readonly Listed[]) =>
+  [...new Map(images.map((image) => [image.id, image])).values()].sort((a, b) => timeOf(b) - timeOf(a));
+const timeOf = ({ uploadedAt }: Listed) => (uploadedAt ? Date.parse(uploadedAt) : Number.MAX_VALUE);
 
 interface Props {
   readonly darkroom: Darkroom;

@@ -8,6 +8,12 @@ const kept = new WeakMap<Blob, UploadOptions>();
 /** The last of the files that are being written down: one after the other, as a thousand may come at once. */
 let writing: Promise<unknown> = Promise.resolve();
 
+let unwritten = 0;
+addEventListener("beforeunload", (event) => {
+  // These would be lost; the browser asks.
+  if (unwritten > 0) event.preventDefault();
+});
+
 /** For `useUpload`. */
 export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUntilReady"> => ({
   waitUntilReady: darkroom.waitUntilReady,
@@ -29,7 +35,8 @@ async function write(file: Blob, preset: string | undefined): Promise<UploadOpti
   // What will be refused need not be copied.
   if (file.size === 0 || file.size > (presetOf(preset)?.maxBytes ?? Number.POSITIVE_INFINITY))
     return { preset };
-  const mine = writing.then(() => resumable(file, { preset }));
+  unwritten++;
+  const mine = writing.then(() => resumable(file, { preset })).finally(() => unwritten--);
   writing = mine;
   return mine;
 }

@@ -44,8 +44,8 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
       if (id) await darkroom.remove(id);
       // What has the focus goes: the next one gets it.
       if (card?.contains(document.activeElement)) (beside?.querySelector("button") ?? top.current)?.focus();
-      if (key === undefined) removeEarlier(id ?? "");
-      else cancel(key);
+      if (id) removeEarlier(id);
+      if (key !== undefined) cancel(key);
       announce("Removed.");
     },
     [darkroom, cancel, removeEarlier],

@@ -9,17 +9,13 @@ export function useIncoming(take: (files: File[]) => void): boolean {
     const on = <K extends keyof WindowEventMap>(name: K, listener: (event: WindowEventMap[K]) => void) =>
       addEventListener(name, listener, { signal: controller.signal });
     on("dragover", (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      // Without this the browser opens the file in place of the page.
-      event.preventDefault();
-      setDragging(true);
+      if (event.dataTransfer?.types.includes("Files")) setDragging(true);
     });
     on("dragleave", (event) => {
       if (event.relatedTarget === null) setDragging(false);
     });
     on("drop", (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
       setDragging(false);
       // They have to be asked for at once: after the event the list is empty.
       const dropped = [...event.dataTransfer.items].map(

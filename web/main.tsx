@@ -2,5 +2,12 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
 import { keptSettings, localSettings } from "./settings.ts";
 
+// A file that is dropped must not replace the page, wherever it lands.
+for (const name of ["dragover", "drop"] as const) {
+  addEventListener(name, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
 const root = document.getElementById("root");
 if (root) createRoot(root).render(<App known={(await localSettings()) ?? keptSettings()} />);

@@ -9,7 +9,7 @@ import type { Browser, Page } from "playwright-core";
 import { s3Client } from "../../adapters/s3-store.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, type OpenPage, openPage, ready } from "./page.ts";
+import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 let stack: Stack;
@@ -95,6 +95,7 @@ test("on a slow network the bar moves, and another file can be cancelled without
     await jpeg("unwanted.jpg", { bytes: 4_000_000 }),
   );
   await underWay("slow.jpg");
+  assert.deepEqual(await violations(page), []);
   await card(page, "unwanted.jpg").getByRole("button", { name: "Cancel" }).click();
   await card(page, "unwanted.jpg").waitFor({ state: "detached" });
   await ready(page, "slow.jpg");
