@@ -10,7 +10,7 @@ import { importAll, type Outcome } from "./import/importer.ts";
 import { Journal } from "./import/journal.ts";
 import { mapped, writeMapping } from "./import/mapping.ts";
 import { type Entry, findSources } from "./import/sources.ts";
-import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
+import { type ApiOptions, byteCount, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { bytes, duration, note, paint, printable } from "./terminal.ts";
 
@@ -39,7 +39,7 @@ export const command = new Command("import")
   .option("-t, --timeout <seconds>", "how long to wait for one image", wholeNumber, 900)
   .option("--hidden", "also files and folders whose name begins with a dot", false)
   .option("-0, --null", "names in lists end in NUL, as find -print0 writes them", false)
-  .option("--max-bytes <n>", "of what is fetched from a URL", Number, 100_000_000)
+  .option("--max-bytes <n>", "of what is fetched from a URL", byteCount, 100_000_000)
   .option("--allow-private", "also fetch URLs that lead to this machine or its network", false)
   .action(importImages);
 withJson(command, "one JSON document per image as it is done, as in NAME.ndjson");

@@ -29,8 +29,16 @@ export function portNumber(text: string): number {
 }
 
 export function wholeNumber(text: string): number {
+  return numberUpTo(text, 86_400);
+}
+
+export function byteCount(text: string): number {
+  return numberUpTo(text, Number.MAX_SAFE_INTEGER);
+}
+
+function numberUpTo(text: string, max: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 86_400)
+  if (!Number.isInteger(value) || value < 1 || value > max)
     throw new InvalidArgumentError("A whole number from 1.");
   return value;
 }

@@ -145,7 +145,7 @@ async function sendPart(api: Api, path: string, body: Blob): Promise<string> {
 }
 
 /**
- * Waits until the image is ready.
+ * Waits until the image is ready; with a signal, by asking now and then.
  * @throws Refused when it was rejected, failed or deleted, or is not done after `seconds`; AbortError by the signal
  */
 export async function waitUntilReady(
@@ -157,8 +157,8 @@ export async function waitUntilReady(
   const deadline = Date.now() + seconds * 1000;
   for (let pause = 150; Date.now() < deadline; pause = Math.min(2000, pause * 1.4)) {
     signal?.throwIfAborted();
-    // The API waits for us. Whoever may be interrupted asks again each second.
-    const wait = Math.ceil(Math.min(signal ? 1 : 20, (deadline - Date.now()) / 1000));
+    // The API waits for us, but not for many at once: each waiting request keeps a Lambda busy.
+    const wait = signal ? 0 : Math.ceil(Math.min(20, (deadline - Date.now()) / 1000));
     const image = await imageOf(api, id, wait);
     if (image) return image;
     await setTimeout(pause, undefined, signal ? { signal } : {});

@@ -32,6 +32,14 @@ async function* filesIn(
     for await (const entry of await opendir(folder)) {
       if (entry.name.startsWith(".") && !hidden) continue;
       const path = join(folder, entry.name);
+      if (entry.name.includes("\ufffd")) {
+        // Old disks have names in Latin-1, which cannot be opened by what is left of them here.
+        yield {
+          path,
+          problem: { code: "bad-name", message: "Its name is not UTF-8; rename it (convmv does)." },
+        };
+        continue;
+      }
       if (entry.isDirectory()) yield* filesIn(path, [...chain, join(here, entry.name)], hidden);
       else if (entry.isFile()) yield { path };
       // Some file systems do not say in a listing what an entry is: the same care as for a link.

@@ -58,8 +58,10 @@ async function follow(start: string, options: DownloadOptions): Promise<Incoming
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const response = await get(url, options);
     const { statusCode: status = 0, headers } = response;
-    if (status === 200) return response;
+    const encoding = headers["content-encoding"] ?? "identity";
+    if (status === 200 && encoding === "identity") return response;
     response.destroy();
+    if (status === 200) throw new Refused("download-failed", `The server sends it compressed (${encoding}).`);
     if (status >= 300 && status < 400 && headers.location !== undefined) {
       url = parse(headers.location, url);
     } else if (status >= 500 || status === 429) {

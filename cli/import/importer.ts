@@ -104,7 +104,8 @@ async function importEntry(
 
     const key = contentKey(file.sha256, entry);
     // The first to come sends it; when that fails, the next one tries.
-    let sent = await sending.get(key)?.catch(() => undefined);
+    let sent: Sent | undefined;
+    while (!sent && sending.has(key)) sent = await sending.get(key)?.catch(() => undefined);
     let outcome: Outcome = sent ? "duplicate" : "ready";
     if (!sent) {
       const known = journal.idOf(file.sha256, entry);

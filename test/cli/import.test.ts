@@ -78,6 +78,40 @@ test("with a journal that cannot be written nothing is sent that nobody would kn
   await assert.rejects(journal.append({ source: "later", state: "sent" }), /cannot be written/);
 });
 
+test("the same content at once is sent once, also where the first to send it fails", async () => {
+  const path = join(folder, "same.jpg");
+  writeFileSync(path, Buffer.from("ffd8ffe1", "hex"));
+  let signed = 0;
+  let puts = 0;
+  const url: string = await serve((request, response) => {
+    if (request.method === "PUT") puts++;
+    else {
+      signed++;
+      const refused = { code: "rate-limited", detail: "Not this one." };
+      const upload = { id: `${signed}`, method: "PUT", url: `${url}/put`, headers: {} };
+      response.writeHead(signed === 1 ? 422 : 201);
+      response.write(JSON.stringify(signed === 1 ? refused : { uploads: [upload] }));
+    }
+    response.end();
+  });
+  const entries = async function* (): AsyncGenerator<Entry> {
+    for (let ref = 0; ref < 8; ref++) yield { source: path, owner: "o", ref };
+  };
+  const done: string[] = [];
+  await importAll(entries(), {
+    api: new Api({ url, token: "x" }),
+    journal: new Journal(async () => {}),
+    folder,
+    concurrency: 8,
+    wait: undefined,
+    signal: new AbortController().signal,
+    download: () => assert.fail("nothing to fetch"),
+    onDone: ({ id }, outcome) => done.push(`${outcome} ${id}`),
+  });
+  assert.deepEqual(done.sort(), [...Array(6).fill("duplicate 2"), "failed undefined", "sent 2"]);
+  assert.equal(puts, 1);
+});
+
 test("a journal is read up to where a crash cut it, and goes on from there", async () => {
   const path = join(folder, "cut.ndjson");
   const line = { source: "a", owner: "o", state: "sent", id: "1", sha256: "s" };
@@ -172,6 +206,9 @@ test("a download is bounded in size, time and hops, and tried again when the ser
         if (++tries < 3) response.writeHead(503).end();
         else response.end("here");
         break;
+      case "/gzip":
+        response.writeHead(200, { "content-encoding": "gzip" }).end("x");
+        break;
       case "/silent":
         response.write("begun");
         break;
@@ -189,6 +226,7 @@ test("a download is bounded in size, time and hops, and tried again when the ser
   assert.match(await refusal("/round"), /^download-failed: More than 5 redirects/);
   assert.match(await refusal("/file"), /^bad-url: Only http and https/);
   assert.match(await refusal("/file", { allowPrivate: false }), /^private-address/);
+  assert.match(await refusal("/gzip"), /^download-failed: The server sends it compressed \(gzip\)/);
   assert.match(await refusal("/reset"), /^download-failed: /);
   assert.match(await refusal("/silent", { idleMs: 20 }), /^download-failed: /);
   await download(`${site}/flaky`, fetched, options);
@@ -242,5 +280,5 @@ test("a token whose hour is over is renewed from the local stack, once for all r
 });
 
 test("nothing is left lying about", () => {
-  assert.deepEqual(readdirSync(folder).sort(), ["a.jpg", "cut.ndjson", "fetched", "local.json"]);
+  assert.deepEqual(readdirSync(folder).sort(), ["a.jpg", "cut.ndjson", "fetched", "local.json", "same.jpg"]);
 });

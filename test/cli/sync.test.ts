@@ -225,6 +225,23 @@ test("two that publish at once: one is told, and what is named is whole", async 
   assert.equal((await published(bucket)).files.get("index.html"), "<p>two</p>");
 });
 
+test("Ctrl-C publishes nothing new, and the next run sends only what is left", async () => {
+  const bucket = store();
+  const plan = await planPublish(bucket, await readLatest(bucket), await scanned(), undefined);
+  assert.ok(plan);
+  const stop = new AbortController();
+  const onFile = () => stop.abort();
+  await assert.rejects(
+    publish({ store: bucket, now, media: CDN, concurrency: 1, onFile, signal: stop.signal }, plan),
+    (error: unknown) =>
+      error instanceof CliError && error.status === 130 && /nothing new/.test(error.message),
+  );
+  assert.equal((await readLatest(bucket)).latest, undefined);
+  const rest = await sync(bucket);
+  assert.deepEqual([rest?.upload.length, rest?.there], [2, 1]);
+  assert.equal((await published(bucket)).files.size, 3);
+});
+
 test("a copy whose source is gone is uploaded", async () => {
   const bucket = store();
   const first = await sync(bucket);
