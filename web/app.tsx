@@ -2,6 +2,7 @@
 import { createDarkroom, type Darkroom } from "darkroom/client";
 import { type Uploads, useUpload } from "darkroom/react";
 import { Activity, type ComponentType, useMemo, useState, useSyncExternalStore } from "react";
+import { Admin } from "./admin.tsx";
 import { Connect } from "./connect.tsx";
 import { goingOn } from "./going-on.ts";
 import { Images } from "./images.tsx";
@@ -13,6 +14,8 @@ export interface TabProps {
   readonly uploads: Uploads;
   /** With a token that may do more; tabs marked `admin` are only there with it. */
   readonly admin: Darkroom | undefined;
+  /** On the local stack, which shows more of itself. */
+  readonly local: boolean;
 }
 
 interface Tab {
@@ -24,7 +27,10 @@ interface Tab {
 }
 
 /** Add a tab by adding a row. */
-const tabs: readonly [Tab, ...Tab[]] = [{ hash: "images", label: "Images", admin: false, View: Images }];
+const tabs: readonly [Tab, ...Tab[]] = [
+  { hash: "images", label: "Images", admin: false, View: Images },
+  { hash: "admin", label: "Operations", admin: true, View: Admin },
+];
 
 export function App({ known }: { known: Settings | undefined }) {
   const [settings, setSettings] = useState(known);
@@ -72,7 +78,7 @@ function Connected({ settings, onLeave }: { settings: Settings; onLeave: (() => 
       {mine.map(({ hash, View }) => (
         // What was done in a tab is still there when one comes back.
         <Activity key={hash} mode={hash === current.hash ? "visible" : "hidden"}>
-          <View darkroom={darkroom} uploads={uploads} admin={admin} />
+          <View darkroom={darkroom} uploads={uploads} admin={admin} local={!settings.typed} />
         </Activity>
       ))}
     </>

@@ -102,9 +102,10 @@ function Sizes({ image }: { image: Image }) {
 }
 
 /** Asks once more, as there is no way back. */
-export function RemoveButton({ name, onRemove }: { name: string; onRemove: () => Promise<void> }) {
+export function RemoveButton(props: { name: string; word?: string; onRemove: () => Promise<void> }) {
+  const { name, word = "Remove", onRemove } = props;
   const [state, setState] = useState<"idle" | "sure" | "busy" | "failed">("idle");
-  const says = { idle: "Remove", sure: "Really?", busy: "Removing…", failed: "Try again" }[state];
+  const says = { idle: word, sure: "Really?", busy: "Removing…", failed: "Try again" }[state];
   return (
     <button
       type="button"

@@ -1,0 +1,42 @@
+/** Operations: what needs attention, jobs, and on a laptop the webhooks. */
+import type { Darkroom } from "darkroom/client";
+import type { TabProps } from "./app.tsx";
+import { Attention } from "./attention.tsx";
+import { JobCard, StartJob } from "./jobs.tsx";
+import { useJobs } from "./operations.ts";
+import { Webhooks } from "./webhooks.tsx";
+
+export function Admin({ admin, local }: TabProps) {
+  return admin && <Operations admin={admin} local={local} />;
+}
+
+function Operations({ admin, local }: { admin: Darkroom; local: boolean }) {
+  const { api } = admin;
+  const { jobs = [], problem, over, put, reload } = useJobs(api);
+  return (
+    <main>
+      <h1>Operations</h1>
+      <Attention admin={admin} over={over} onJob={put} />
+      <section aria-labelledby="reprocess">
+        <h2 id="reprocess">Re-process</h2>
+        <StartJob api={api} onJob={put} />
+        {problem && (
+          <p className="problem" role="alert">
+            The jobs cannot be shown. {problem}{" "}
+            <button type="button" onClick={reload}>
+              Try again
+            </button>
+          </p>
+        )}
+        {jobs.length > 0 && (
+          <ul className="rows" aria-label="Jobs">
+            {jobs.map((job) => (
+              <JobCard key={job.id} api={api} job={job} onChange={put} />
+            ))}
+          </ul>
+        )}
+      </section>
+      {local && <Webhooks />}
+    </main>
+  );
+}
