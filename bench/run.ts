@@ -4,10 +4,19 @@
  * docs/performance.md up to date.
  */
 import sharp from "sharp";
+import { monthlyBill } from "../core/cost.ts";
+import { WORKER_BATCH } from "../core/job-estimate.ts";
+import config from "../darkroom.config.ts";
 import { type Figure, holds, print, type Report, save } from "./report.ts";
 
 /** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+  burst: async () => {
+    const preset = config.presets.get(config.defaultPreset);
+    if (!preset) throw new Error("there is no default preset");
+    const load = { uploads: 1, megabytes: 4, megapixels: 12, views: 0, months: 0 };
+    return (await import("./burst.ts")).burst(monthlyBill(preset, load).developMs / 1000, WORKER_BATCH);
+  },
   encoders: async () => (await import("./encoders.ts")).encoders(),
   floor: async () => (await import("./develop.ts")).floor(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),

@@ -165,6 +165,7 @@ const FILES = [
   "docs/performance.md",
   "docs/front-end.md",
   "docs/cost.md",
+  "docs/scale.md",
 ];
 
 /** Every generated file with its content as it should be. */
