@@ -23,23 +23,20 @@ export async function put(outgoing: Outgoing): Promise<string | undefined> {
   signal?.throwIfAborted();
   const xhr = await transfer(outgoing);
   signal?.throwIfAborted();
-  if (xhr.status === 0) {
-    // Browsers report a file that changed on disk as a network error; reading it tells the difference.
+  if (xhr.status === 412) return undefined;
+  if (xhr.status >= 200 && xhr.status < 300) return xhr.getResponseHeader("etag")?.replaceAll('"', "");
+  const error = xhr.status === 0 ? networkError() : refusal(xhr);
+  // Browsers report a file that changed on disk as a network error, or send another length than was signed: reading it
+  // tells the difference.
+  if (xhr.status === 0 || error.code === "upload-refused") {
     await body
       .slice(0, 1)
       .arrayBuffer()
       .catch((cause: unknown) => {
         throw new DarkroomError("file-changed", undefined, { cause });
       });
-    throw networkError();
   }
-  if (xhr.status === 412) return undefined;
-  if (xhr.status >= 300) {
-    // Asked for by name, a header that the bucket's CORS rules do not show is an error in the console.
-    const retryAfter = /^retry-after:\s*(\S+)/im.exec(xhr.getAllResponseHeaders())?.[1];
-    throw refusal(xhr.status, xhr.responseText, retryAfter ?? null);
-  }
-  return xhr.getResponseHeader("etag")?.replaceAll('"', "");
+  throw error;
 }
 
 /** Resolves when it is over, however it ended; without an answer the status is 0. */
@@ -70,7 +67,10 @@ function transfer({ url, headers, body, onProgress, signal }: Outgoing): Promise
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
-function refusal(status: number, xml: string, retryAfter: string | null): DarkroomError {
+function refusal(xhr: XMLHttpRequest): DarkroomError {
+  const { status, responseText: xml } = xhr;
+  // Asked for by name, a header that the bucket's CORS rules do not show is an error in the console.
+  const retryAfter = /^retry-after:\s*(\S+)/im.exec(xhr.getAllResponseHeaders())?.[1] ?? null;
   const code = /<Code>(\w+)<\/Code>/.exec(xml)?.[1] ?? "";
   const cause = { status, code };
   // ExpiredToken is the end of the credentials that signed; the rest, a URL that is late, or early by the clocks.

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before, beforeEach } from "node:test";
+import fc from "fast-check";
 import type { BrowserContext, Page } from "playwright-core";
 import sharp from "sharp";
+import { type Image, picture } from "../../client/darkroom.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
 import { type Door, openDoor } from "./door.ts";
@@ -214,13 +216,20 @@ test("a token is asked for again when it is refused, once for each request", asy
     const gone = client.createDarkroom({ endpoint, token: () => "old" });
     const outcome = (one: typeof late) =>
       one.waitUntilReady("00000000000000000000000000").then(String, ({ code }) => code);
+    const file = new File(["a"], "a.jpg", { type: "image/jpeg" });
     return {
       first: [await outcome(late), asked],
       second: [await outcome(late), asked],
       refused: await outcome(gone),
+      said: await gone.upload(file).then(String, ({ message }) => message),
     };
   }, settingsOf(stack));
-  assert.deepEqual(asked, { first: ["not-found", 2], second: ["not-found", 2], refused: "token-refused" });
+  assert.deepEqual(asked, {
+    first: ["not-found", 2],
+    second: ["not-found", 2],
+    refused: "token-refused",
+    said: "You are not signed in, or no longer. Sign in again, then upload again.",
+  });
 });
 
 test("a file that changes on the disk is named as the reason", async () => {
@@ -237,6 +246,129 @@ test("a file that changes on the disk is named as the reason", async () => {
     code: "file-changed",
     message: "The file was changed or removed while it was being uploaded. Choose it again.",
   });
+});
+
+test("a file that changes while it is on its way is named as the reason, and nothing of it is kept", async () => {
+  const path = join(data, "changing-later.jpg");
+  for (const parts of [false, true]) {
+    writeFileSync(path, Buffer.alloc(15_000_000));
+    await page.setContent('<input type="file">');
+    await page.setInputFiles("input", path);
+    const sending = page.waitForRequest((request) => request.method() === "PUT");
+    door.hold(500_000);
+    const ended = page.evaluate(async (parts) => {
+      const file = document.querySelector("input")?.files?.[0];
+      return (
+        file && darkroom.upload(file, { parts }).then(String, ({ code, message }) => ({ code, message }))
+      );
+    }, parts);
+    const [, id = ""] = /originals\/([0-9a-z]{26})/.exec((await sending).url()) ?? [];
+    writeFileSync(path, Buffer.alloc(14_000_000, 1));
+    door.open();
+    assert.deepEqual(await ended, {
+      code: "file-changed",
+      message: "The file was changed or removed while it was being uploaded. Choose it again.",
+    });
+    assert.equal(await status(id), 404);
+  }
+});
+
+test("a tab that is closed at 99 % leaves nothing half-done", async () => {
+  door.hold(14_850_000);
+  const sending = page.waitForRequest((request) => request.method() === "PUT");
+  const almost = page.waitForEvent("console", (message) => message.text() === "99 %");
+  // Nobody is left to hear how it ended.
+  page
+    .evaluate(async () => {
+      const file = new File([new Uint8Array(15_000_000)], "big.jpg", { type: "image/jpeg" });
+      await darkroom.upload(file, {
+        onProgress: ({ sent }) => sent > 14_800_000 && console.debug("99 %"),
+      });
+    })
+    .catch(() => {});
+  const [, id = ""] = /originals\/([0-9a-z]{26})/.exec((await sending).url()) ?? [];
+  await almost;
+  await page.close();
+  // What is still in the network's buffers must not be the missing bytes.
+  door.cut();
+  door.open();
+  // By the time that another has arrived, S3 knows that this one will not.
+  ({ page } = await chromium.open());
+  await page.evaluate((settings) => {
+    Object.assign(globalThis, { darkroom: client.createDarkroom(settings) });
+  }, settingsOf(stack));
+  assert.ok((await uploadInPage(await base64(jpeg()))).id);
+  assert.ok(id);
+  assert.equal(await status(id), 404);
+});
+
+test("whatever the texts are, Chromium reads picture()'s markup back as they were, and nothing else", async () => {
+  const nasty = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc
+      .array(
+        fc.constantFrom(
+          '"',
+          "'",
+          "<",
+          ">",
+          "&",
+          "&quot",
+          "&#34;",
+          "-->",
+          "</picture>",
+          "<script>",
+          "\n",
+          " x=",
+        ),
+      )
+      .map((parts) => parts.join("")),
+  );
+  const cases = fc.sample(fc.record({ alt: nasty, sizes: nasty, class: nasty, path: nasty }), 500);
+  const markup = cases.map(({ path, ...texts }) => {
+    const url = `https://cdn.example/${path}`;
+    const box = { name: "w1", width: 4, height: 3, bytes: 1, url };
+    const image: Image = {
+      id: "x",
+      status: "ready",
+      placeholder: { thumbhash: "", dataUrl: `data:image/png;${path}`, color: "#123456" },
+      variants: ["avif", "jpeg"].map((format) => ({ ...box, format, type: `image/${format}` })),
+      pending: [],
+      processedAt: "2026-05-01T10:00:00Z",
+    };
+    return picture(image, texts).html;
+  });
+  const read = await page.evaluate(
+    (markup) =>
+      markup.map((html) => {
+        // It runs no script and loads nothing.
+        const { head, body } = new DOMParser().parseFromString(html, "text/html");
+        const img = body.querySelector("img");
+        const attribute = (name: string) => img?.getAttribute(name);
+        return {
+          elements: [...head.children, ...body.querySelectorAll("*")].map(({ localName }) => localName),
+          text: body.textContent,
+          names: img?.getAttributeNames(),
+          texts: { alt: attribute("alt"), sizes: attribute("sizes"), class: attribute("class") },
+          candidates: (attribute("srcset") ?? "").split(/\s/).length,
+          properties: [...(img?.style ?? [])].filter((property) => !property.startsWith("background")),
+        };
+      }),
+    markup,
+  );
+  // HTML itself knows no NUL and no carriage return.
+  const inHtml = (text: string) => text.replaceAll("\0", "\ufffd").replaceAll(/\r\n?/g, "\n");
+  const names = "loading decoding sizes srcset src width height alt class style".split(" ");
+  for (const [i, { alt, sizes, class: className }] of cases.entries()) {
+    assert.deepEqual(read[i], {
+      elements: ["picture", "source", "img"],
+      text: "",
+      names,
+      texts: { alt: inHtml(alt), sizes: inHtml(sizes), class: inHtml(className) },
+      candidates: 2,
+      properties: [],
+    });
+  }
 });
 
 test("this computer's clock may be an hour off", async () => {

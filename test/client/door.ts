@@ -49,6 +49,7 @@ export async function openDoor(target: string): Promise<Door> {
     open() {
       shut = false;
       allowed = Number.POSITIVE_INFINITY;
+      for (const socket of sockets) socket.resume();
     },
     cut() {
       shut = true;

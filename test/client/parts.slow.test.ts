@@ -180,45 +180,56 @@ test("aborting cleans up on S3", async () => {
   assert.deepEqual(await openUploads(), []);
 });
 
-test("a reload mid-way costs only the part that was on its way", async () => {
-  faults = { "3": Array.from({ length: 7 }, () => ({ status: 503, code: "SlowDown" })) };
-  const arrived = (part: number) =>
-    page.waitForResponse(
-      (response) =>
-        response.url().includes(`partNumber=${part}&`) &&
-        response.request().method() === "PUT" &&
-        response.status() === 200,
-    );
-  const both = Promise.all([arrived(1), arrived(2)]);
-  await page.evaluate(async (size) => {
-    const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
-    // Left alone: the page will be gone before it ends.
-    client
-      .createDarkroom(settings)
-      .upload(file, await client.resumable(file))
-      .catch(() => {});
-  }, SIZE);
-  await both;
-  await load(page);
-  faults = {};
-  sent = [];
-  const after = await page.evaluate(
-    async ({ settings }) => {
-      const [one, ...more] = await client.unfinished();
-      if (!one || more.length > 0) return undefined;
-      const progress: number[] = [];
-      const { id } = await client
+const leaving: Record<string, () => Promise<void>> = {
+  "a reload mid-way": () => load(page),
+  "a tab that was closed shortly before the end": async () => {
+    const url = page.url();
+    const next = await context.newPage();
+    await page.close();
+    page = next;
+    await load(page, url);
+  },
+};
+for (const [name, leave] of Object.entries(leaving))
+  test(`${name} costs only the part that was on its way`, async () => {
+    faults = { "3": Array.from({ length: 7 }, () => ({ status: 503, code: "SlowDown" })) };
+    const arrived = (part: number) =>
+      page.waitForResponse(
+        (response) =>
+          response.url().includes(`partNumber=${part}&`) &&
+          response.request().method() === "PUT" &&
+          response.status() === 200,
+      );
+    const both = Promise.all([arrived(1), arrived(2)]);
+    await page.evaluate(async (size) => {
+      const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
+      // Left alone: the page will be gone before it ends.
+      client
         .createDarkroom(settings)
-        .upload(one.file, { ...one.options, onProgress: (now) => progress.push(now.sent) });
-      return { id, first: progress[0], left: (await client.unfinished()).length };
-    },
-    { settings: settingsOf(stack) },
-  );
-  assert.deepEqual(sent, ["3"]);
-  assert.deepEqual({ ...after, id: "" }, { id: "", first: 2 * 8_388_608, left: 0 });
-  assert.equal(await originalSize(after?.id ?? ""), SIZE);
-  assert.deepEqual(await openUploads(), []);
-});
+        .upload(file, await client.resumable(file))
+        .catch(() => {});
+    }, SIZE);
+    await both;
+    await leave();
+    faults = {};
+    sent = [];
+    const after = await page.evaluate(
+      async ({ settings }) => {
+        const [one, ...more] = await client.unfinished();
+        if (!one || more.length > 0) return undefined;
+        const progress: number[] = [];
+        const { id } = await client
+          .createDarkroom(settings)
+          .upload(one.file, { ...one.options, onProgress: (now) => progress.push(now.sent) });
+        return { id, first: progress[0], left: (await client.unfinished()).length };
+      },
+      { settings: settingsOf(stack) },
+    );
+    assert.deepEqual(sent, ["3"]);
+    assert.deepEqual({ ...after, id: "" }, { id: "", first: 2 * 8_388_608, left: 0 });
+    assert.equal(await originalSize(after?.id ?? ""), SIZE);
+    assert.deepEqual(await openUploads(), []);
+  });
 
 test("what was cancelled while it waited, and what another tab is busy with, is not taken up", async () => {
   await page.evaluate(async () => {

@@ -192,6 +192,7 @@ const errorOf = ({ outcome }: { outcome: unknown }) => {
 test("a server that is down, busy, or somebody else says so in words", async () => {
   const down = await callTo((request) => request.destroy());
   assert.equal(errorOf(down).code, "unreachable");
+  assert.equal(errorOf(down).message, "The server cannot be reached. Try again in a moment.");
   assert.equal(down.waits.length, 6);
 
   const busy = await callTo((_, response) => response.writeHead(503, { "retry-after": "3" }).end());

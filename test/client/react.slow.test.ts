@@ -6,10 +6,10 @@ import { join } from "node:path";
 import test from "node:test";
 import { build } from "esbuild";
 import { createElement } from "react";
-import { renderToStaticMarkup } from "react-dom/server";
+import { renderToStaticMarkup, renderToString } from "react-dom/server";
 import sharp from "sharp";
-import { type Image, picture } from "../../client/darkroom.ts";
-import { Picture } from "../../client/react.ts";
+import { createDarkroom, type Image, picture } from "../../client/darkroom.ts";
+import { Picture, useUpload } from "../../client/react.ts";
 import { startStack } from "../../local/stack.ts";
 import { settingsOf, startChromium } from "./chromium.ts";
 
@@ -48,6 +48,16 @@ test("<Picture> renders what picture() writes", () => {
   assert.deepEqual(tags(html), tags(picture(image, { ...options, class: "hero" }).html));
   const styled = renderToStaticMarkup(createElement(Picture, { image, alt: "", style: { borderRadius: 4 } }));
   assert.match(styled, /style="background:[^"]+;border-radius:4px"/);
+});
+
+test("a component with useUpload and <Picture> renders on a server, where there is no browser", () => {
+  const darkroom = createDarkroom({ endpoint: "https://api.example", token: () => assert.fail("asked") });
+  function Gallery() {
+    const { uploads } = useUpload(darkroom);
+    return createElement("main", null, uploads.length, createElement(Picture, { image, alt: "A boat" }));
+  }
+  const html = renderToString(createElement(Gallery));
+  assert.equal(html.replace(/<picture>.*<\/picture>/, "…"), "<main>0…</main>");
 });
 
 const APP = `

@@ -268,11 +268,20 @@ test("signRequest: a token that expires between two parts does not end the uploa
 
 test("signRequest: what is refused reaches the user as the API's sentence", async () => {
   await setUp("signRequest");
-  const failures = await page.evaluate(async () => {
-    uppy.addFile({ name: "notes.txt", type: "text/plain", data: new Blob(["text"], { type: "text/plain" }) });
-    return ((await uppy.upload())?.failed ?? []).map(({ error }) => error);
-  });
-  assert.match(String(failures), /Files of this type are not accepted\. Its type is not one of image/);
+  for (const [name, type, content, sentence] of [
+    ["notes.txt", "text/plain", "text", /Files of this type are not accepted\. Its type is not one of image/],
+    ["empty.jpg", "image/jpeg", "", /^The file is empty\.$/],
+  ] as const) {
+    const failures = await page.evaluate(
+      async ({ name, type, content }) => {
+        uppy.clear();
+        uppy.addFile({ name, type, data: new Blob([content], { type }) });
+        return ((await uppy.upload())?.failed ?? []).map(({ error }) => error);
+      },
+      { name, type, content },
+    );
+    assert.match(String(failures), sentence);
+  }
 });
 
 test("parts are cut as the API signs them, and ids are read as the API writes them", () => {
