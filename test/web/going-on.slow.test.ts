@@ -96,6 +96,9 @@ test("on a slow network the bar moves, and another file can be cancelled without
   );
   await underWay("slow.jpg");
   assert.deepEqual(await violations(page), []);
+  // The file itself is to be seen meanwhile.
+  const preview = card(page, "slow.jpg").getByRole("presentation");
+  assert.equal(await preview.evaluate((img: HTMLImageElement) => img.naturalWidth), 700);
   await card(page, "unwanted.jpg").getByRole("button", { name: "Cancel" }).click();
   await card(page, "unwanted.jpg").waitFor({ state: "detached" });
   await ready(page, "slow.jpg");
@@ -174,15 +177,35 @@ test("small files that were on their way, in line or developing at a reload arri
   assert.equal((await originals()).length, before + names.length);
 });
 
-test("what an earlier visit left is asked about first", async () => {
-  await (await network())(100_000);
-  await choose(page, await jpeg("left.jpg", { bytes: 1_000_000 }));
-  await underWay("left.jpg");
-  const next = await page.context().newPage();
-  await page.close();
-  page = next;
-  await page.goto(stack.page);
-  await page.getByText("1 upload did not finish last time.").waitFor();
+test("what an earlier visit left is asked about first, and gone on with or forgotten", async () => {
+  const leave = async (name: string) => {
+    await (await network())(100_000);
+    await choose(page, await jpeg(name, { bytes: 1_000_000 }));
+    await underWay(name);
+    const next = await page.context().newPage();
+    await page.close();
+    page = next;
+    await page.goto(stack.page);
+    await page.getByText("1 upload did not finish last time.").waitFor();
+  };
+  await leave("left.jpg");
   await page.getByRole("button", { name: "Go on" }).click();
   await ready(page, "left.jpg");
+
+  await leave("forgotten.jpg");
+  await page.getByRole("button", { name: "Forget them" }).click();
+  const rows = () =>
+    page.evaluate(async () => {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open("darkroom");
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      const [store = ""] = database.objectStoreNames;
+      return new Promise<number>((resolve) => {
+        const request = database.transaction(store).objectStore(store).count();
+        request.onsuccess = () => resolve(request.result);
+      });
+    });
+  assert.equal(await rows(), 0);
 });

@@ -83,6 +83,13 @@ test("a photo is developed, shown as AVIF, its markup and metadata copied, there
   const { source } = await shown(page, "boat.jpg");
   assert.equal((await fetch(source)).headers.get("content-type"), "image/avif");
   const boat = card(page, "boat.jpg");
+  const style = (selector: string, property: "backgroundImage" | "transitionDuration") =>
+    boat.locator(selector).evaluate((element, name) => getComputedStyle(element)[name], property);
+  assert.match(await style(".developed", "backgroundImage"), /^url\("data:image\/png/);
+  assert.equal(await style(".developed img", "transitionDuration"), "0.6s");
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  assert.equal(await style(".developed img", "transitionDuration"), "0s");
+
   assert.match(await boat.getByRole("row", { name: "AVIF" }).innerText(), /AVIF\s+\d+\sbytes\s+−99\s%/);
 
   await boat.getByRole("button", { name: "Copy markup" }).click();

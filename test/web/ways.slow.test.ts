@@ -112,14 +112,29 @@ test("all of it works without a mouse", async () => {
 test("sixty at once all become ready, and a screen reader is told so a few times only", async () => {
   await page.evaluate(() => {
     const said: string[] = [];
-    Object.assign(globalThis, { said });
+    const previews = new Set<string>();
+    Object.assign(globalThis, { said, previews });
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (blob) => {
+      const url = createObjectURL.call(URL, blob);
+      previews.add(url);
+      return url;
+    };
+    URL.revokeObjectURL = (url) => {
+      previews.delete(url);
+      revokeObjectURL.call(URL, url);
+    };
     const announcer = document.querySelector("[role=status]") as HTMLElement;
     new MutationObserver(() => said.push(announcer.innerText)).observe(announcer, { childList: true });
   });
   const files = Array.from({ length: 60 }, (_, i) => jpeg(`${i}.jpg`, { width: 20 + i, height: 20 }));
   await choose(page, ...(await Promise.all(files)));
   await page.getByRole("status").filter({ hasText: "60 of 60 images ready." }).waitFor({ timeout: 120_000 });
-  const said = await page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+  const { said, previews } = await page.evaluate(() => {
+    const { said, previews } = globalThis as unknown as { said: string[]; previews: Set<string> };
+    return { said, previews: previews.size };
+  });
+  assert.equal(previews, 0, "the files' previews are let go");
   assert.equal(said[0], "60 files added.");
   assert.ok(said.length <= 8, said.join("\n"));
   assert.equal(await page.getByRole("complementary", { name: "All uploads" }).count(), 0);
