@@ -9,7 +9,7 @@ import type { ObjectStore, Queue } from "./ports.ts";
 import { EventSchema, eventId, type ImageEvent } from "./tell.ts";
 
 const MessageSchema = v.variant("darkroom", [
-  /** `replay`: kept already, and to be sent again. */
+  /** `replay`: to be handed on though it is kept already. */
   v.object({ darkroom: v.literal("event"), event: EventSchema, replay: v.optional(v.boolean()) }),
   v.object({ darkroom: v.literal("deliver"), url: v.string(), event: EventSchema }),
   v.object({ darkroom: v.literal("forget"), id: v.string(), rev: v.number() }),
@@ -72,10 +72,9 @@ async function spread(
 ): Promise<EventOutcome> {
   const { type, data } = event;
   const told = { id: data.id, type };
-  if (!replay && !(await keep(uploads, event)) && receives === 1) return { status: "duplicate", ...told };
+  if (!(await keep(uploads, event)) && receives === 1 && !replay) return { status: "duplicate", ...told };
   const messages: EventMessage[] = urls.map((url) => ({ darkroom: "deliver", url, event }));
-  if (type === "image.deleted" && forget && !replay)
-    messages.push({ darkroom: "forget", id: data.id, rev: data.rev });
+  if (type === "image.deleted" && forget) messages.push({ darkroom: "forget", id: data.id, rev: data.rev });
   await Promise.all(messages.map((message) => events.send(JSON.stringify(message))));
   return { status: "told", ...told };
 }
