@@ -84,6 +84,7 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
   });
   if (process.stderr.isTTY) void count(paths, options).then((total) => (progress.total = total));
   const interrupt = onInterrupt();
+  let finished = false;
   try {
     await importAll(wishes(paths, options), {
       api,
@@ -102,6 +103,7 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
           progress.print(JSON.stringify(mapped(line)));
       },
     });
+    finished = !interrupt.signal.aborted;
   } finally {
     progress.end();
     interrupt.end();
@@ -111,6 +113,7 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
     report(counts, failures, { sentBytes, ms: performance.now() - started, json });
     await writeMapping(`${out}.journal.ndjson`, `${out}.ndjson`, `${out}.csv`);
     note(`${out}.ndjson and ${out}.csv map each to its image.`);
+    if (!finished) note("Run the same command again to go on.");
   }
   process.exitCode = interrupt.signal.aborted
     ? exitCodes.interrupted.status
@@ -162,13 +165,17 @@ function onInterrupt(): { signal: AbortSignal; end: () => void } {
   };
 }
 
+/** More are for a program to read. */
+const LISTED = 1000;
+
 function report(
   counts: Record<Outcome, number>,
   failures: readonly string[],
   { sentBytes, ms, json }: { sentBytes: number; ms: number; json: boolean | undefined },
 ): void {
   const print = json ? note : (text: string) => process.stdout.write(`${text}\n`);
-  for (const failure of failures) print(`${paint("red", "✗")} ${failure}`);
+  for (const failure of failures.slice(0, LISTED)) print(`${paint("red", "✗")} ${failure}`);
+  if (failures.length > LISTED) print(`… and ${failures.length - LISTED} more; the mapping has all of them.`);
   const parts: [number, string][] = [
     [counts.ready, "ready"],
     [counts.sent, "sent"],
@@ -178,5 +185,5 @@ function report(
     [counts["no-image"], "skipped as no image"],
   ];
   const told = parts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
-  print(`${told.join(", ") || "Nothing found"}; ${bytes(sentBytes)} sent in ${duration(ms)}`);
+  print(`${told.join(", ") || "Nothing done"}; ${bytes(sentBytes)} sent in ${duration(ms)}`);
 }

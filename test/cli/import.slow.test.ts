@@ -93,7 +93,7 @@ test("a folder: every image once, what is no image left alone, and all of it in 
   assert.equal(first.status, 0, first.err);
   assert.match(
     first.out,
-    /^2 ready, 1 with the content of another, 2 skipped as no image; .* sent in 0:0\d\n$/,
+    /^2 ready, 1 with the content of another, 2 skipped as no image; .* sent in \d+:\d\d\n$/,
   );
   assert.equal(puts.length, 2);
   const lines = mapping();
@@ -278,6 +278,7 @@ test("Ctrl-C finishes what is being sent, and the next run goes on there", async
   const { code, err } = await interrupted("SIGINT");
   assert.equal(code, 130, err);
   assert.match(err, /Finishing what is on its way/);
+  assert.match(err, /Run the same command again to go on\.\n$/);
   assert.equal(mapping().get(picture)?.status, "ready");
   assert.equal(mapping().get(other)?.status, "processing");
   assert.equal(mapping().size, 2);
