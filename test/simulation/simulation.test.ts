@@ -52,6 +52,17 @@ const once = (): NonNullable<Sabotage["events"]> => {
   });
 };
 
+const resultless = (store: ObjectStore): ObjectStore => ({
+  ...store,
+  put: async (key, body, options) =>
+    key.includes("/results/") ? { etag: "lost" } : store.put(key, body, options),
+});
+const overwriting = (store: ObjectStore): ObjectStore => ({
+  ...store,
+  put: (key, body, { ifNoneMatch, ...rest } = {}) =>
+    store.put(key, body, key.includes("/results/") ? rest : { ...rest, ifNoneMatch }),
+});
+
 /** What a mistake in the code would amount to, and that the promises notice it. */
 const sabotages: Record<string, Sabotage> = {
   "writes without conditions": { store: unconditional },
@@ -59,6 +70,10 @@ const sabotages: Record<string, Sabotage> = {
   "a delete that leaves the original": { store: undying },
   "events that are not sent": { events: silent() },
   "an image told of once and no more": { events: once() },
+  "a job's messages that are lost": { loses: (body) => body.includes("develop") },
+  "a job whose next page is lost": { loses: (body) => body.includes('"page":1') },
+  "results that are not written": { store: resultless },
+  "results that are written again": { store: overwriting },
   "messages acknowledged before they are handled": { acknowledgeFirst: true },
 };
 

@@ -11,6 +11,8 @@ import { readText } from "../../core/commit.ts";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { developMessage, failMessage } from "../../core/handle-message.ts";
 import { listImages, removeImage } from "../../core/images.ts";
+import { cancelJob, type JobDeps, reprocess } from "../../core/job.ts";
+import type { EstimateDeps } from "../../core/job-estimate.ts";
 import type { JudgeDeps } from "../../core/judge.ts";
 import { failureKey, imagePrefix, metaKey, newId, originalKey } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
@@ -20,6 +22,7 @@ import type { ScanDeps } from "../../core/scan-page.ts";
 import type { ImageEvent } from "../../core/tell.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
+import { Jobs } from "./jobs.ts";
 import { type Random, seeded } from "./random.ts";
 
 const BUCKET = "uploads";
@@ -30,6 +33,8 @@ const VISIBILITY_SECONDS = 60;
 export interface Sabotage {
   readonly store?: (store: ObjectStore) => ObjectStore;
   readonly events?: (events: Pick<Queue, "send">) => Pick<Queue, "send">;
+  /** Whether a job's message is lost on its way to the queue. */
+  readonly loses?: (body: string) => boolean;
   /** Deletes messages before they are handled. */
   readonly acknowledgeFirst?: boolean;
 }
@@ -85,7 +90,9 @@ export class World {
   readonly #uploads: ObjectStore;
   readonly #media: ObjectStore;
   readonly #images: MemoryQueue;
+  readonly #backfill: MemoryQueue;
   readonly #deadLetters: MemoryQueue;
+  readonly #jobs = new Jobs();
   /** By image, what was put on the events queue. */
   readonly #told = new Map<string, ImageEvent[]>();
   /** Ids, and whether a delete was answered with success. */
@@ -118,7 +125,18 @@ export class World {
       name: "images",
       settings: { visibilitySeconds: VISIBILITY_SECONDS, redrive: { to: this.#deadLetters, maxReceives: 4 } },
     });
-    this.#uploads = memoryStore({ now, onChange: (change) => this.#notify(change) });
+    this.#backfill = new MemoryQueue({
+      ...common,
+      name: "backfill",
+      settings: { visibilitySeconds: VISIBILITY_SECONDS, redrive: { to: this.#deadLetters, maxReceives: 4 } },
+    });
+    this.#uploads = memoryStore({
+      now,
+      onChange: (change) => {
+        this.#notify(change);
+        this.#jobs.watch(change);
+      },
+    });
     this.#media = memoryStore({ now });
   }
 
@@ -127,10 +145,17 @@ export class World {
     const count = 2 + this.#random.below(3);
     for (let i = 0; i < count; i++) this.#start((actor) => this.#browser(actor));
     if (this.#random.chance(0.3)) this.#start((actor) => this.#operator(actor));
+    if (this.#random.chance(0.3)) this.#start((actor) => this.#backOffice(actor));
     await this.#live();
     // The storm passes; all that is still on its way arrives.
     this.#faults = CALM;
     await this.#live();
+    // What failed for all to see, or was begun and never acknowledged, somebody resumes.
+    for (const job of await this.#jobs.unfinished(this.#calmDeps())) {
+      await reprocess(this.#calmDeps(), { resume: job, force: false, dryRun: false });
+    }
+    await this.#live();
+    await this.#jobs.verify(this.#calmDeps(), (id) => this.#accepted.get(id)?.deleted === false);
     return this.#verify();
   }
 
@@ -172,6 +197,39 @@ export class World {
     }
   }
 
+  /** Starts a job over everything, or what went wrong, may cancel it, and does not give up before it is acknowledged. */
+  async #backOffice(actor: Actor): Promise<void> {
+    for (let i = this.#random.below(30); i > 0; i--) await this.#turn(actor);
+    if (this.#random.chance(0.5)) this.#config = CONFIGS[1];
+    const status = (["all", "all", "failed", "rejected", "stale"] as const)[this.#random.below(5)] ?? "all";
+    const force = this.#random.chance(0.4);
+    const there = [...this.#accepted.keys()];
+    const started: string[] = [];
+    let acknowledged = false;
+    while (!acknowledged) {
+      // An invocation, which may die; whoever called it sees no answer then, and asks again.
+      await new Promise<void>((ended) => {
+        const post = async (mortal: Actor) => {
+          try {
+            const answer = await reprocess(this.#deps(mortal), { select: { status }, force, dryRun: false });
+            if ("dryRun" in answer) return;
+            started.push(answer.id);
+            this.#jobs.acknowledged.set(answer.id, status === "all" ? there : []);
+            acknowledged = true;
+          } catch (error) {
+            // The first try did begin it.
+            if (error instanceof DarkroomError && error.code === "job-running") acknowledged = true;
+            else if (!(error instanceof Fault || hasOutcome(error, "retry"))) throw error;
+          }
+        };
+        this.#start((mortal) => post(mortal).finally(ended), { mortal: true, ended });
+      });
+    }
+    if (!this.#random.chance(0.25)) return;
+    for (let i = this.#random.below(40); i > 0; i--) await this.#turn(actor);
+    for (const job of started) await this.#untilDone(() => cancelJob(this.#deps(actor), job));
+  }
+
   #picture(version: number): Uint8Array {
     const kind = this.#random.chance(0.15) ? "corrupt" : "good";
     return toyPicture(kind, `${version} ${this.#random()}`);
@@ -207,7 +265,7 @@ export class World {
   async #poll(): Promise<void> {
     if (this.#invocations >= 2) return;
     const dead = this.#random.chance(0.3);
-    const queue = dead ? this.#deadLetters : this.#images;
+    const queue = dead ? this.#deadLetters : this.#random.chance(0.5) ? this.#images : this.#backfill;
     const messages = await queue.receive({ max: 1 + this.#random.below(3) });
     if (messages.length === 0) return;
     this.#invocations++;
@@ -251,18 +309,49 @@ export class World {
     for (const { id, receipt } of messages) if (!failed.has(id)) await queue.delete(receipt);
   }
 
-  #deps(actor: Actor): JudgeDeps & ScanDeps {
+  #deps(actor: Actor): JudgeDeps & ScanDeps & JobDeps {
     const wrap = this.#sabotage.store ?? ((store) => store);
     const wrapEvents = this.#sabotage.events ?? ((events) => events);
     const events = wrapEvents({ send: async (body) => this.#hear(JSON.parse(body).event) });
     return {
       events: { send: (...args) => this.#call(actor, () => events.send(...args)) },
-      backfill: this.#images,
+      backfill: this.#backfillFor(actor),
+      // So that a few images are several pages.
+      pageSize: 2,
       uploads: this.#through(actor, wrap(this.#uploads)),
       media: this.#through(actor, wrap(this.#media)),
       pixels: toyPixels(() => this.#turn(actor)),
       config: this.#config,
       mediaUrl: "https://cdn.example",
+      now: () => new Date(this.#now),
+      random: this.#random.bytes,
+    };
+  }
+
+  #backfillFor(actor: Actor): Queue {
+    const queue = this.#backfill;
+    const send: Queue["send"] = async (body, options) => {
+      if (!this.#sabotage.loses?.(body)) await queue.send(body, options);
+    };
+    return {
+      send: (...args) => this.#call(actor, () => send(...args)),
+      // Some are sent when it fails.
+      sendMany: async (bodies) => {
+        for (const body of bodies) await this.#call(actor, () => send(body));
+      },
+      backlog: () => this.#call(actor, () => queue.backlog()),
+      receive: (...args) => queue.receive(...args),
+      delete: (...args) => queue.delete(...args),
+      retryIn: (...args) => queue.retryIn(...args),
+    };
+  }
+
+  #calmDeps(): JobDeps & EstimateDeps {
+    return {
+      uploads: this.#uploads,
+      media: this.#media,
+      backfill: this.#backfill,
+      config: this.#config,
       now: () => new Date(this.#now),
       random: this.#random.bytes,
     };
@@ -358,7 +447,7 @@ export class World {
 
   /** To the time of the next thing that happens by itself. False when nothing will. */
   #advance(): boolean {
-    const queues = [this.#images.count(), this.#deadLetters.count()];
+    const queues = [this.#images.count(), this.#backfill.count(), this.#deadLetters.count()];
     if (queues.every(({ visible, inFlight, delayed }) => visible + inFlight + delayed === 0)) return false;
     this.#now += 1000 * (1 + this.#random.below(VISIBILITY_SECONDS));
     return true;
