@@ -7,8 +7,11 @@ import { note, paint } from "./terminal.ts";
 const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   doctor: () => import("./doctor.ts"),
   estimate: () => import("./estimate.ts"),
+  failures: () => import("./failures.ts"),
   import: () => import("./import.ts"),
+  jobs: () => import("./jobs.ts"),
   plan: () => import("./plan.ts"),
+  reprocess: () => import("./reprocess.ts"),
   sync: () => import("./sync.ts"),
   upload: () => import("./upload.ts"),
   worker: () => import("./worker.ts"),

@@ -48,12 +48,20 @@ async function developForJob(
 ): Promise<Outcome> {
   const { id } = task;
   const { job, label } = counted;
-  if (await isCancelled(deps.uploads, job)) return { id, status: "skipped", reason: "cancelled", job };
-  if (task.force && (await deps.uploads.head(resultKey(job, label, id))))
-    return { id, status: "skipped", reason: "duplicate", job };
+  const isDone = task.force && (await deps.uploads.head(resultKey(job, label, id)));
+  if (isDone || (await isCancelled(deps.uploads, job))) {
+    if (receives > 1) await followUpAgain(deps, id);
+    return { id, status: "skipped", reason: isDone ? "duplicate" : "cancelled", job };
+  }
   const outcome = await developImage(deps, task, receives);
   await writeResult(deps.uploads, counted, id, resultOf(outcome));
   return { ...outcome, job };
+}
+
+/** What a try has committed that died after it must still be told. */
+async function followUpAgain(deps: DeleteDeps, id: string): Promise<void> {
+  const { document } = await readRevision(deps.media, id);
+  if (document) await followUp(deps, document, "unknown");
 }
 
 /** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */
@@ -87,8 +95,10 @@ async function failForJob(
   const { id } = task;
   const { job, label } = counted;
   // Another delivery has done the work.
-  if (await deps.uploads.head(resultKey(job, label, id)))
+  if (await deps.uploads.head(resultKey(job, label, id))) {
+    await followUpAgain(deps, id);
     return { id, status: "skipped", reason: "duplicate", job };
+  }
   let outcome: Outcome | undefined;
   try {
     outcome = await failImage(deps, task);

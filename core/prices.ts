@@ -1,6 +1,6 @@
 /**
  * What AWS asks for, in US dollars: list prices of eu-central-1 and, where they differ, of us-east-1, without free
- * tiers and discounts, as published on 2026-11-01 (aws.amazon.com/lambda/pricing, /s3/pricing, /sqs/pricing,
+ * tiers and discounts, as of November 2026 (aws.amazon.com/lambda/pricing, /s3/pricing, /sqs/pricing,
  * /api-gateway/pricing, /cloudfront/pricing, /cloudwatch/pricing, /secrets-manager/pricing). An estimate made of these
  * says what an order of magnitude is, not what a bill will be.
  */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
 import type { SignedUpload } from "../core/issue-uploads.ts";
+import type { Progress } from "../core/job-progress.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { ImageEvent } from "../core/tell.ts";
 import { type Stack, startStack } from "../local/stack.ts";
@@ -160,6 +161,39 @@ test("metadata answers with an ETag, lists the owner's images, and a delete take
   assert.deepEqual((await told(upload.id, "image.deleted")).sort(), ["image.deleted", "image.ready"]);
   const foreign = await fetch(`${stack.page}/webhooks`, { method: "POST", body: "{}" });
   assert.equal(foreign.status, 401);
+});
+
+test("an operator re-processes images: what it would do, the job, its end, and not for everyone", async () => {
+  const bytes = await photo();
+  const ids: string[] = [];
+  for (const name of ["a.jpg", "b.jpg"]) {
+    const upload = await sign({ name, type: "image/jpeg", size: bytes.length });
+    assert.equal(upload.method, "PUT");
+    await fetch(upload.url, { method: "PUT", headers: upload.headers, body: new Uint8Array(bytes) });
+    assert.equal((await settled(upload.id)).status, "ready");
+    ids.push(upload.id);
+  }
+  const admin = { authorization: `Bearer ${stack.adminToken}` };
+  const post = (body: object, headers: Record<string, string> = admin) =>
+    call("/admin/reprocess", { method: "POST", headers, body: JSON.stringify(body) });
+  const select = { ids };
+  assert.equal((await post({ select }, {})).status, 403);
+  const dry = (await (await post({ select, force: true, dryRun: true })).json()) as Record<string, number>;
+  assert.deepEqual([dry["images"], dry["changed"], (dry["lambdaSeconds"] ?? 0) > 0], [2, 2, true]);
+
+  const started = await post({ select, force: true });
+  assert.equal(started.status, 202);
+  let job = (await started.json()) as Progress;
+  while (job.state === "running") {
+    const invoked = new Promise<void>((resolve) => waiting.push(resolve));
+    job = (await (await call(`/admin/jobs/${job.id}`, { headers: admin })).json()) as Progress;
+    if (job.state === "running") await invoked;
+  }
+  assert.deepEqual([job.state, job.queued, job.done], ["done", 2, 2]);
+  for (const id of ids) {
+    const image = (await (await call(`/images/${id}`)).json()) as Metadata;
+    assert.deepEqual([image.status, image.rev, image.superseded], ["ready", 2, []]);
+  }
 });
 
 test("what is not an image ends rejected, with a code and a sentence", async () => {

@@ -1,0 +1,58 @@
+/** `darkroom failures`: what needs attention, and why. */
+import { Command, Option } from "commander";
+import type { ImageInTrouble } from "../core/list-attention.ts";
+import { type Api, connect } from "./api.ts";
+import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
+import { note, printable, table } from "./terminal.ts";
+
+interface FailuresOptions extends ApiOptions {
+  readonly status?: "failed" | "rejected";
+  readonly json?: boolean;
+}
+
+export const command = new Command("failures")
+  .description("List images that failed or were rejected.")
+  .addOption(
+    new Option("-s, --status <status>", "only these; both where absent").choices(["failed", "rejected"]),
+  )
+  .action(async ({ status, json, ...options }: FailuresOptions) => {
+    const api = await connect(options, "admin");
+    const images: ImageInTrouble[] = [];
+    for (const one of status ? [status] : (["failed", "rejected"] as const)) {
+      for await (const image of all(api, one)) {
+        if (json) console.log(JSON.stringify(image));
+        else images.push(image);
+      }
+    }
+    if (json) return;
+    if (images.length === 0) console.log("Nothing needs attention.");
+    else {
+      console.log(table(["id", "status", "code", "preset", "when (UTC)", "why"], images.map(row)));
+      note("Once the cause is gone: darkroom reprocess --status failed (or rejected)");
+    }
+  });
+withJson(withApi(command));
+withExamples(command, "failures", "failures --status failed --json");
+
+async function* all(api: Api, status: string): AsyncGenerator<ImageInTrouble> {
+  let cursor: string | undefined;
+  do {
+    const query = `status=${status}&limit=100${cursor ? `&cursor=${cursor}` : ""}`;
+    const page = await api.call<{ images: ImageInTrouble[]; cursor?: string }>(
+      "GET",
+      `/admin/images?${query}`,
+    );
+    yield* page.images;
+    ({ cursor } = page);
+  } while (cursor);
+}
+
+/** What is still shown as before its last re-process is marked. */
+const row = ({ id, status, code, preset, at, message, ready }: ImageInTrouble) => [
+  id,
+  ready ? `${status}, still ready` : status,
+  code,
+  preset ?? "",
+  at.slice(0, 16).replace("T", " "),
+  printable(message),
+];

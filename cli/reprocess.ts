@@ -1,0 +1,121 @@
+/** `darkroom reprocess`: starts a job, and watches it. */
+import { createInterface } from "node:readline/promises";
+import { text } from "node:stream/consumers";
+import { Command, Option } from "commander";
+import type { Estimate } from "../core/job-estimate.ts";
+import type { Progress as Job } from "../core/job-progress.ts";
+import { type Api, connect } from "./api.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { follow, report } from "./follow-job.ts";
+import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
+import { duration, note } from "./terminal.ts";
+
+interface ReprocessOptions extends ApiOptions {
+  readonly owner?: string;
+  readonly status?: string;
+  readonly preset?: string;
+  readonly after?: string;
+  readonly before?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly wait: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** As many ids as one job takes. */
+const IDS_A_JOB = 2000;
+
+export const command = new Command("reprocess")
+  .description("Develop images again: what is missing or changed since, or all of it with --force.")
+  .argument("[ids...]", "these images; - reads ids from standard input, one to a line")
+  .addOption(
+    new Option(
+      "-s, --status <status>",
+      "what became of them; stale: made by another recipe than today's",
+    ).choices(["failed", "rejected", "stale", "all"]),
+  )
+  .option("-o, --owner <sub>", "images of this owner")
+  .option("-p, --preset <name>", "images of this preset")
+  .option("--after <time>", "uploaded at this time or later; a date or a time, ISO 8601")
+  .option("--before <time>", "uploaded earlier than this")
+  .option("-f, --force", "make everything anew that is there already")
+  .option("-n, --dry-run", "only say what it would do, and what that costs")
+  .option("--no-wait", "do not wait until it is done")
+  .option("-y, --yes", "do not ask before a job over all images")
+  .action(async (ids: string[], options: ReprocessOptions) => {
+    process.exitCode = await reprocess(await connect(options, "admin"), await idsFrom(ids), options);
+  });
+withJson(withApi(command), "the job, or what it would do, as JSON");
+withExamples(
+  command,
+  "reprocess --status stale --dry-run",
+  "reprocess --status failed",
+  "reprocess --owner anna --preset avatar --after 2026-05-01 --force",
+  "failures --json | jq -r .id | darkroom reprocess -",
+);
+
+async function idsFrom(given: readonly string[]): Promise<string[]> {
+  const piped = given.includes("-") ? (await text(process.stdin)).split(/\s+/) : [];
+  return [...given.filter((id) => id !== "-"), ...piped].filter((id) => id !== "");
+}
+
+async function reprocess(api: Api, ids: readonly string[], options: ReprocessOptions): Promise<number> {
+  const { owner, status, preset, after, before, force = false, dryRun, wait, json } = options;
+  const select = {
+    ...(owner === undefined ? {} : { owner }),
+    ...(status ? { status } : {}),
+    ...(preset ? { preset } : {}),
+    ...(after ? { uploadedAfter: after } : {}),
+    ...(before ? { uploadedBefore: before } : {}),
+  };
+  if (ids.length === 0 && Object.keys(select).length === 0)
+    throw new CliError("Say which images: ids, --status, --owner, --preset, --after or --before.", "usage");
+  if (dryRun) {
+    for (const batch of batches(ids)) {
+      const body = { select: { ...batch, ...select }, force, dryRun: true };
+      const estimate = await api.call<Estimate>("POST", "/admin/reprocess", body);
+      console.log(json ? JSON.stringify(estimate) : told(estimate));
+    }
+    return exitCodes.done.status;
+  }
+  const isAll = ids.length === 0 && Object.keys(select).join() === "status" && status === "all";
+  if (isAll && !options.yes && !(await confirmed(api, force))) return exitCodes.failed.status;
+  let worst: number = exitCodes.done.status;
+  for (const batch of batches(ids)) {
+    const body = { select: { ...batch, ...select }, force };
+    const job = await api.call<Job>("POST", "/admin/reprocess", body);
+    if (!json) note(`Job ${job.id}`);
+    if (wait) worst = Math.max(worst, report(await follow(api, job), json));
+    else if (json) console.log(JSON.stringify(job));
+  }
+  return worst;
+}
+
+/** One selection without ids, or as many as the ids take. */
+function batches(ids: readonly string[]): { ids?: string[] }[] {
+  if (ids.length === 0) return [{}];
+  return Array.from({ length: Math.ceil(ids.length / IDS_A_JOB) }, (_, i) => ({
+    ids: ids.slice(i * IDS_A_JOB, (i + 1) * IDS_A_JOB),
+  }));
+}
+
+/** Asks only where somebody is there to answer. */
+async function confirmed(api: Api, force: boolean): Promise<boolean> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  const body = { select: { status: "all" }, force, dryRun: true };
+  note(told(await api.call<Estimate>("POST", "/admin/reprocess", body)));
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question("Go on? [y/N] ").finally(() => lines.close());
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function told(estimate: Estimate): string {
+  const { images, changed, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } = estimate;
+  const about = exact ? "" : "about ";
+  return [
+    `${about}${images} images, ${about}${changed} of them to change: ${about}${variants} variants to make`,
+    `  about ${duration(lambdaSeconds * 1000)} of Lambda (${gbSeconds} GB-seconds), ${requests.s3} requests to S3, ${requests.sqs} to SQS: $${dollars.toFixed(2)} by the price list`,
+    ...(exact ? [] : [`  extrapolated from ${sample} images`]),
+  ].join("\n");
+}
