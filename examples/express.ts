@@ -47,5 +47,8 @@ function isSigned(request: Request): boolean {
 if (import.meta.main) {
   app.use(express.static("examples"));
   app.use("/darkroom", express.static("dist/client"));
-  app.listen(4000, () => console.log("http://localhost:4000/plain.html"));
+  app.listen(4000, "127.0.0.1", (error) => {
+    if (error) throw error;
+    console.log("http://localhost:4000/plain.html");
+  });
 }
