@@ -1,7 +1,8 @@
 /** Alarms and the dashboard, against the metrics that the code counts and the queues that there are. */
+import { existsSync } from "node:fs";
 import { metricTable, NAMESPACE } from "../../adapters/metrics.ts";
 import { isAllowed } from "./iam.ts";
-import { ACCOUNT, at, ofType, plain, type Template } from "./packaged.ts";
+import { ACCOUNT, at, ofType, plain, ROOT, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
 
 const alarms = (template: Template) => ofType(template, "AWS::CloudWatch::Alarm");
@@ -50,6 +51,24 @@ export const watchRules: Rules = {
       [`${ALARM("ApiErrorsAlarm")}.AlarmDescription`, "The API is broken."],
       [`${ALARM("ThrottlesAlarm")}.AlarmActions`, undefined],
       [`${ALARM("ImagesFailedAlarm")}.TreatMissingData`, "breaching"],
+    ],
+  },
+  "an alarm names commands and routes that there are": {
+    check: (template) => {
+      const routes = new Set(
+        ofType(template, "AWS::ApiGatewayV2::Route").map(([, { Properties }]) => at(Properties, "RouteKey")),
+      );
+      const texts = alarms(template).map(([, { Properties }]) => String(at(Properties, "AlarmDescription")));
+      const named = (pattern: RegExp) =>
+        texts.flatMap((text) => [...text.matchAll(pattern)].map(([, one = ""]) => one));
+      return [
+        ...named(/`darkroom ([a-z]+)/g).filter((command) => !existsSync(`${ROOT}cli/${command}.ts`)),
+        ...named(/`((?:GET|POST|DELETE) \/[\w/{}-]+)/g).filter((route) => !routes.has(route)),
+      ].map((one) => `there is no ${one}`);
+    },
+    breaks: [
+      [`${ALARM("ImagesFailedAlarm")}.AlarmDescription`, "Look at `darkroom mend`."],
+      [`${ALARM("ImagesFailedAlarm")}.AlarmDescription`, "Look at `GET /admin/broken`."],
     ],
   },
   "what must wake somebody does": {

@@ -193,6 +193,28 @@ export const mediaRules: Rules = {
       [`${CDN}.CacheBehaviors.0.ResponseHeadersPolicyId`, undefined],
     ],
   },
+  "what is named in the whole account is named after its region": {
+    check: (template) => {
+      const named: Record<string, string> = {
+        "AWS::CloudFront::CachePolicy": "CachePolicyConfig.Name",
+        "AWS::CloudFront::OriginAccessControl": "OriginAccessControlConfig.Name",
+        "AWS::CloudFront::ResponseHeadersPolicy": "ResponseHeadersPolicyConfig.Name",
+        "AWS::CloudWatch::Dashboard": "DashboardName",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::S3::Bucket": "BucketName",
+      };
+      return Object.entries(named).flatMap(([type, path]) =>
+        each(ofType(template, type), "a second region would find its name taken", ({ Properties }) => {
+          const name = at(Properties, path);
+          return name === undefined || String(at(name, "Fn::Sub")).includes("${AWS::Region}");
+        }),
+      );
+    },
+    breaks: [
+      [`${CACHE}.Name`, "darkroom-prod-media"],
+      ["Resources.WorkerRole.Properties.RoleName", "darkroom-worker"],
+    ],
+  },
   "static files have a behaviour of their own": {
     check: (template) => {
       const patterns = (at(template, `${CDN}.CacheBehaviors`) as object[]).map((one) =>
