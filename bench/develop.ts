@@ -23,7 +23,7 @@ interface Run {
   readonly pinned?: boolean;
 }
 
-function run({ kind, file, profile, folder, pinned = false }: Run): Costs {
+export function run({ kind, file, profile, folder, pinned = false }: Run): Costs {
   const command = [process.execPath, pipeline, kind, file, profile, "1", ...(folder ? [folder] : [])];
   const [program = "", ...args] =
     pinned && process.platform === "linux" ? ["taskset", "-c", "0", ...command] : command;
@@ -35,7 +35,7 @@ function run({ kind, file, profile, folder, pinned = false }: Run): Costs {
 const only = (values: readonly number[]) => values[0] ?? Number.NaN;
 
 /** CPU of the worker's pixel process, in proportion to one decode and the encodes alone. */
-export async function floor(): Promise<Report> {
+export async function floor(quick: boolean): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "darkroom-bench-"));
   const inputs = [
     ["rug", 2, "baseline JPEG"],
@@ -51,7 +51,7 @@ export async function floor(): Promise<Report> {
     writeFileSync(file, await fileOf(await photo(name), megapixels, kind));
     for (const profile of profiles) {
       // Interleaved: whatever else the machine does then meets both.
-      const pairs = Array.from({ length: profile === "fast" ? 5 : 3 }, () => {
+      const pairs = Array.from({ length: quick ? 1 : 3 }, () => {
         const [least, ours] = [
           run({ kind: "floor", file, profile, pinned: true }),
           run({ kind: "darkroom", file, profile, pinned: true }),

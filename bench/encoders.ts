@@ -129,7 +129,7 @@ interface Encoded {
   readonly score: number;
 }
 
-async function encode(reference: Picture, format: Lossy, settings: EncodeSettings): Promise<Encoded> {
+export async function encode(reference: Picture, format: Lossy, settings: EncodeSettings): Promise<Encoded> {
   const before = process.cpuUsage();
   const file = await open(reference)
     .toFormat(format, { ...settings })

@@ -28,3 +28,9 @@ export function cpuMs(pid: number): number {
     .split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
+
+/** Resident memory of a process now, in MB. */
+export function rssMb(pid: number): number {
+  const kB = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Math.round((Number(kB) * 1024) / 1e6);
+}

@@ -1,5 +1,5 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some: prints their tables, keeps them as JSON
+ * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs: prints their tables, keeps them as JSON
  * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
  * docs/performance.md up to date.
  */
@@ -10,7 +10,7 @@ import config from "../darkroom.config.ts";
 import { type Figure, holds, print, type Report, save } from "./report.ts";
 
 /** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
-const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> = {
   burst: async () => {
     const preset = config.presets.get(config.defaultPreset);
     if (!preset) throw new Error("there is no default preset");
@@ -18,11 +18,17 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
     return (await import("./burst.ts")).burst(monthlyBill(preset, load).developMs / 1000, WORKER_BATCH);
   },
   encoders: async () => (await import("./encoders.ts")).encoders(),
-  floor: async () => (await import("./develop.ts")).floor(),
+  curves: async () => (await import("./curves.ts")).curves(),
+  floor: async (quick) => (await import("./develop.ts")).floor(quick),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
+  memory: async () => (await import("./memory.ts")).memory(),
+  path: async (quick) => (await import("./path.ts")).path(quick),
+  presign: async () => (await import("./presign.ts")).presign(),
+  whole: async (quick) => (await import("./whole.ts")).whole(quick),
 };
 
-const wanted = process.argv.slice(2);
+const quick = process.argv.includes("--quick");
+const wanted = process.argv.slice(2).filter((argument) => argument !== "--quick");
 const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name));
 if (unknown.length > 0) {
   console.error(
@@ -33,7 +39,7 @@ if (unknown.length > 0) {
 const missed: Figure[] = [];
 for (const [name, run] of Object.entries(benchmarks)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const report = await run();
+  const report = await run(quick);
   print(report);
   save(name, report, `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`);
   missed.push(...(report.figures ?? []).filter((figure) => !holds(figure)));

@@ -8,7 +8,7 @@ import { type FormatName, formatNames } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders, openSource, placeholderOf } from "./develop.ts";
 import { endsEarly } from "./ends-early.ts";
-import { makeVariants, type Rasters } from "./variants.ts";
+import { collect, makeVariants, type Rasters } from "./variants.ts";
 import { receive, send, type ToChild } from "./wire.ts";
 
 openLoaders(formatNames.filter((name) => process.argv[2]?.split(",").includes(name)));
@@ -28,14 +28,14 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   if (!decoded) return;
   const { rasters, plan } = decoded;
   // What the decoder needed is garbage now: a 48 MP HEIC leaves 350 MB behind.
-  globalThis.gc?.();
+  collect(plan);
   try {
     const placeholder = await rasters.get(-1)?.then(placeholderOf);
     if (!placeholder) throw new Error("there is no base");
     await makeVariants(rasters, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),
     );
-    globalThis.gc?.();
+    collect(plan);
     send(socket, { kind: "done", placeholder, rss: process.memoryUsage.rss() });
   } catch (error) {
     send(socket, { kind: "broken", reason: reasonOf(error) });

@@ -42,13 +42,18 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
     return child;
   }
 
-  async function develop(
+  /** Everything the child does for one image; the writes it caused may still be under way. */
+  async function developInChild(
     ...[source, format, planFor, write]: Parameters<Pixels["develop"]>
-  ): Promise<Omit<Developed, "durationMs">> {
+  ): Promise<Omit<Developed, "durationMs"> & { written: Promise<void> }> {
     const mine = child?.alive ? child : replace();
     const writes: Promise<void>[] = [];
     let failedWrite: { error: unknown } | undefined;
     let healthy = false;
+    const allWritten = async () => {
+      await Promise.all(writes);
+      if (failedWrite) throw failedWrite.error;
+    };
     mine.ref();
     try {
       await mine.ready;
@@ -70,31 +75,32 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
         const { head, bytes } = await mine.next((deadline - performance.now()) / 1000);
         healthy = head.kind === "rejected" || (head.kind === "done" && head.rss <= maxRss);
         if (head.kind === "done") {
-          await Promise.all(writes);
-          if (failedWrite) throw failedWrite.error;
-          return { header, placeholder: head.placeholder };
+          const written = allWritten();
+          // Whoever waits for it hears of a failure; until then it is not unhandled.
+          written.catch(() => {});
+          return { header, placeholder: head.placeholder, written };
         }
         const made = variantOf(plan, head, bytes);
-        const written = write(made).catch((error: unknown) => {
+        const done = write(made).catch((error: unknown) => {
           failedWrite ??= { error };
           // The child is in the midst of an image nobody wants: the next one gets another.
           if (!healthy) mine.kill();
         });
-        writes.push(written);
+        writes.push(done);
       }
     } catch (error) {
-      await Promise.all(writes);
-      throw failedWrite ? failedWrite.error : error;
+      await allWritten();
+      throw error;
     } finally {
       mine.unref();
       if (!healthy && !closed) replace();
     }
   }
 
-  async function developTwice(...args: Parameters<Pixels["develop"]>): Promise<Developed> {
+  async function developTwice(...args: Parameters<Pixels["develop"]>) {
     const started = performance.now();
     const timed = async () => {
-      const made = await develop(...args);
+      const made = await developInChild(...args);
       return { ...made, durationMs: Math.round(performance.now() - started) };
     };
     try {
@@ -116,8 +122,12 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
     develop(...args) {
       if (!accept.includes(args[1])) return Promise.reject(new DarkroomError("unsupported-format"));
       const mine = turn.then(() => developTwice(...args));
+      // The next image starts when the child is free, not when the last variants of this one are written.
       turn = mine.catch(() => {});
-      return mine;
+      return mine.then(async ({ written, ...developed }) => {
+        await written;
+        return developed;
+      });
     },
     async close() {
       closed = true;

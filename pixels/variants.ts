@@ -52,11 +52,15 @@ async function stepFrom(rasters: Rasters, { from, animated, shape }: Step): Prom
 }
 
 /** Lets go of what no step after `index` is made from. */
-function release(rasters: Rasters, { steps, source, frames }: Plan, index: number): void {
+function release(rasters: Rasters, plan: Plan, index: number): void {
   const before = rasters.size;
   for (const done of rasters.keys()) {
-    if (!steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
+    if (!plan.steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
   }
-  // V8 lets buffers pile up that nobody refers to; where they are large, it is worth the 5 ms.
-  if (rasters.size < before && source.width * source.height * frames > 20_000_000) globalThis.gc?.();
+  if (rasters.size < before) collect(plan);
+}
+
+/** V8 lets buffers pile up that nobody refers to; where they are large, it is worth its 5 to 8 ms of CPU. */
+export function collect({ source, frames }: Plan): void {
+  if (source.width * source.height * frames > 20_000_000) globalThis.gc?.();
 }

@@ -6,6 +6,7 @@ import { formatNames, profiles } from "../../core/formats.ts";
 import { type Header, planOf, variantsOf } from "../../core/plan.ts";
 import { maxPixelsOf, type Preset } from "../../core/preset.ts";
 import config from "../../darkroom.config.ts";
+import { readTemplate } from "../../local/template.ts";
 
 const preset = config.presets.get("photo");
 assert(preset);
@@ -35,7 +36,10 @@ test("a more careful profile never costs less, nor do more pixels of the same sh
 });
 
 test("a worker of the size in serverless.yml has the means for everything the shipped presets accept", () => {
-  const means = { memoryBytes: 2048 * 2 ** 20 - 300_000_000, vcpus: 2048 / 1769, seconds: 60 };
+  const { memoryMb } =
+    readTemplate(new URL("../../", import.meta.url)).functions.find(({ name }) => name === "worker") ?? {};
+  assert(memoryMb);
+  const means = { memoryBytes: memoryMb * 2 ** 20 - 300_000_000, vcpus: memoryMb / 1769, seconds: 60 };
   for (const preset of config.presets.values()) {
     for (const format of preset.accept) {
       const side = Math.floor(Math.sqrt(maxPixelsOf(preset, format)));
