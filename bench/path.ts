@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
+import { MemoryQueue } from "../adapters/memory-queue.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { developMessage } from "../core/handle-message.ts";
 import { newId, originalKey } from "../core/keys.ts";
@@ -63,6 +64,7 @@ async function bench() {
     media: slowed(s3Store(client, "media")),
     mediaUrl: "https://cdn.example",
     events: { send: async () => {} },
+    backfill: new MemoryQueue(),
     pixels,
     config,
     now: () => new Date(),
