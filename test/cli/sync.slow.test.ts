@@ -123,3 +123,18 @@ test("--watch publishes whatever changes, until Ctrl-C", async () => {
   child.kill("SIGINT");
   assert.equal(await ended, 130);
 });
+
+test("any bucket, with the credentials that the SDK finds", async () => {
+  writeFileSync(join(site, "app.js"), "elsewhere");
+  const place = ["--bucket", "darkroom-media", "--cdn", "https://cdn.example.com/", "--endpoint", stack.s3];
+  const args = ["sync", ...place, "--region", "us-east-1", "--version", "elsewhere", site];
+  const keys = { AWS_ACCESS_KEY_ID: "darkroom", AWS_SECRET_ACCESS_KEY: "darkroom-local-secret" };
+  const own = { XDG_CACHE_HOME: env.XDG_CACHE_HOME, DARKROOM_DATA: join(root, "none") };
+  const { status, out, err } = await darkroom(args, { env: { ...own, ...keys } });
+  assert.equal(status, 0, err);
+  assert.match(out, /^Published elsewhere: .*\nhttps:\/\/cdn\.example\.com\/static\/latest\.json\n$/);
+  assert.equal((await latest()).files["app.js"], "https://cdn.example.com/static/elsewhere/app.js");
+  const refused = await darkroom(args, { env: { ...own, ...keys, AWS_SECRET_ACCESS_KEY: "wrong" } });
+  assert.equal(refused.status, 1);
+  assert.match(refused.err, /signature/i);
+});
