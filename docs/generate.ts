@@ -14,6 +14,7 @@ import { MetadataSchema } from "../core/metadata.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { parameters } from "../deploy/parameters.ts";
+import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
 const root = new URL("../", import.meta.url);
 const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
@@ -180,7 +181,12 @@ export function generated(): { file: string; content: string }[] {
     });
     return { file, content };
   });
-  return [...documents, { file: "docs/metadata.schema.json", content: schema() }];
+  return [
+    ...documents,
+    { file: "docs/metadata.schema.json", content: schema() },
+    { file: "docs/bytes-quality.svg", content: bytesAgainstQuality() },
+    { file: "docs/cpu-effort.svg", content: cpuAgainstEffort() },
+  ];
 }
 
 if (import.meta.main)
