@@ -4,6 +4,7 @@ import { metricTable, NAMESPACE } from "../../adapters/metrics.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, ROOT, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
+import { sources } from "./rules-data.ts";
 
 const alarms = (template: Template) => ofType(template, "AWS::CloudWatch::Alarm");
 const board = (template: Template) =>
@@ -12,7 +13,7 @@ const ALARM = (name: string) => `Resources.${name}.Properties`;
 
 /** Every metric of an alarm, alone or in its expression: `NAMESPACE NAME`. */
 function metricsOf(properties: unknown): string[] {
-  const several = (at(properties, "Metrics") ?? []) as object[];
+  const several = ((at(properties, "Metrics") ?? []) as object[]).filter(Boolean);
   const one = at(properties, "MetricName")
     ? [`${at(properties, "Namespace")} ${at(properties, "MetricName")}`]
     : [];
@@ -81,16 +82,26 @@ export const watchRules: Rules = {
       [`${ALARM("ApiErrorsAlarm")}.MetricName`, "5XXError"],
     ],
   },
-  "dead letters that stay are noticed in every queue of them": {
+  "dead letters that stay are noticed in every queue of them, in whoever's hands they are": {
     check: (template) => {
-      const watched = JSON.stringify(alarms(template));
+      const read = new Set(sources(template).map(({ queue }) => queue));
+      const watched = new Set(
+        alarms(template).flatMap(([, { Properties }]) =>
+          [
+            Properties,
+            ...((at(Properties, "Metrics") ?? []) as object[]).map((one) => at(one, "MetricStat.Metric")),
+          ].map((metric) => `${at(metric, "MetricName")} ${at(metric, "Dimensions.0.Value.Fn::GetAtt.0")}`),
+        ),
+      );
       return ofType(template, "AWS::SQS::Queue")
         .filter(([, { Properties }]) => at(Properties, "RedrivePolicy") === undefined)
-        .filter(([id]) => !watched.includes(`"${id}"`))
-        .map(([id]) => `nobody watches ${id}`);
+        .flatMap(([id]) => ["Visible", ...(read.has(id) ? ["NotVisible"] : [])].map((state) => [id, state]))
+        .filter(([id, state]) => !watched.has(`ApproximateNumberOfMessages${state} ${id}`))
+        .map(([id, state]) => `nobody watches what is ${state} in ${id}`);
     },
     breaks: [
       [`${ALARM("DeadLettersStayAlarm")}.Metrics.2`, undefined],
+      [`${ALARM("DeadLettersStayAlarm")}.Metrics.3`, undefined],
       ["Resources.WebhooksGivenUpAlarm", undefined],
     ],
   },

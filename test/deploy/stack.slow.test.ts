@@ -63,7 +63,7 @@ test("tokens are verified by the stack's own secret, in its newest or a named ve
     const presign = functionsOf(changed).find(({ name }) => name === "presign");
     return plain(presign?.variables["AUTH_SECRET"], changed);
   };
-  assert.equal(secretWith(undefined), "{{resolve:secretsmanager:AuthSecret}}");
+  assert.equal(secretWith(undefined), "{{resolve:secretsmanager:AuthSecret:SecretString}}");
   assert.match(
     String(secretWith("AuthSecretPinned")),
     /^\{\{resolve:secretsmanager:AuthSecret:SecretString:::.*\}\}$/,
