@@ -58,6 +58,8 @@ export interface Stack {
 
 /** Invocations of one queue at once: more would only share the same two cores. */
 const LOCAL_CONCURRENCY = 2;
+/** Of the events function, which waits for receivers and takes no CPU: a few that hang must not be all there are. */
+const WAITING_CONCURRENCY = 8;
 /** Of the user's own account: with them the SDK would pass by the credentials above. */
 const NOT_OURS = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"];
 /** How long Ctrl-C waits for images in development before giving them back to the queue. */
@@ -194,7 +196,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         queue: sqsQueue(sqs, queue.url),
         arn: queue.arn,
         batchSize: source.batchSize,
-        concurrency: Math.min(source.concurrency, LOCAL_CONCURRENCY),
+        concurrency: Math.min(
+          source.concurrency,
+          fn.name === "events" ? WAITING_CONCURRENCY : LOCAL_CONCURRENCY,
+        ),
         log,
       });
       stoppers.push(() => trigger.close(GRACE_MS));
