@@ -44,10 +44,15 @@ export const settings = {
   IMAGES_QUEUE_URL: { parse: url, help: "queue of the live uploads" },
   EVENTS_DEAD_LETTERS_URL: { parse: url, help: "queue of what nobody took" },
   EVENTS_QUEUE_URL: { parse: url, help: "queue of what is told" },
-  BACKFILL_QUEUE_URL: { parse: url, help: "queue of the re-process jobs" },
+  BACKFILL_QUEUE_URL: { parse: url, help: "queue of the re-process jobs, and of what the sweep found" },
   UPLOAD_VALIDITY_SECONDS: {
     parse: wholeNumber,
     help: "how long a signed upload is accepted, 300 by default",
+    optional: true,
+  },
+  SUPERSEDED_DAYS: {
+    parse: wholeNumber,
+    help: "how long superseded variants are kept, 30 by default",
     optional: true,
   },
   AUTH_SECRET: { parse: secret, help: "HS256 key of the callers' tokens", optional: true },

@@ -80,9 +80,9 @@ export function memoryStore({
       return { etag: head.etag };
     },
 
-    async delete(key) {
+    async delete(key, { ifMatch } = {}) {
       await undefined;
-      const object = objects.get(key);
+      const object = find(key, ifMatch);
       if (!object) return;
       objects.delete(key);
       tell("removed", key, object.head);

@@ -79,9 +79,14 @@ export function s3Store(client: S3Client, bucket: string): ObjectStore {
       return { etag: unquote(answer.ETag) };
     },
 
-    async delete(key) {
-      // S3 itself answers 204 for a key that is not there; some other servers say 404.
-      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })).catch(absentOrThrow);
+    async delete(key, { ifMatch } = {}) {
+      const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, ...conditions(ifMatch) });
+      // S3 itself answers 204 for a key that is not there, without a condition; some other servers say 404.
+      await client.send(command).catch((error: unknown) => {
+        if (ifMatch !== undefined && statusOf(error) === 409)
+          throw new DarkroomError("precondition-failed", undefined, { cause: error });
+        absentOrThrow(error);
+      });
     },
 
     async list(prefix, { after, limit } = {}) {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { MemoryQueue } from "../adapters/memory-queue.ts";
+import { openUploads } from "../adapters/open-uploads.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { developMessage } from "../core/handle-message.ts";
 import { newId, originalKey } from "../core/keys.ts";
@@ -62,6 +63,7 @@ async function bench() {
   const deps = {
     uploads: slowed(s3Store(client, "uploads")),
     media: slowed(s3Store(client, "media")),
+    openUploads: openUploads(client, "uploads"),
     mediaUrl: "https://cdn.example",
     events: { send: async () => {} },
     backfill: new MemoryQueue(),

@@ -27,33 +27,34 @@ const MAX_TRIES = 20;
 
 /**
  * Writes what `decide` makes of the current document. `decide` is called again with the newer one after every lost
- * race, and returns undefined to stop. Resolves with the document that stands, and whether we wrote it.
+ * race, and returns undefined to stop. Resolves with the revision that stands, the document it followed, and whether
+ * we wrote it.
  */
 export async function commit(
   { media, random }: { media: ObjectStore; random: (bytes: number) => Uint8Array },
   id: string,
   found: Revision,
-  decide: (current: Metadata | undefined) => Draft | undefined,
-): Promise<{ before: Metadata | undefined; document: Metadata | undefined; written: boolean }> {
+  decide: (current: Metadata | undefined) => Draft | undefined | Promise<Draft | undefined>,
+): Promise<Revision & { before: Metadata | undefined; written: boolean }> {
   let current = found;
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const before = current.document;
-    const draft = decide(before);
-    if (!draft) return { before, document: before, written: false };
+    const draft = await decide(before);
+    if (!draft) return { ...current, before, written: false };
     const document: Metadata = { ...draft, rev: (before?.rev ?? 0) + 1, writeId: newId(random) };
     try {
-      await media.put(metaKey(id), JSON.stringify(document), {
+      const { etag } = await media.put(metaKey(id), JSON.stringify(document), {
         type: "application/json",
         // Short: clients and the CDN see a new revision within seconds. The variants it names never change.
         cacheControl: "public, max-age=5",
         ...(current.etag === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: current.etag }),
       });
-      return { before, document, written: true };
+      return { before, document, etag, written: true };
     } catch (error) {
       if (!hasOutcome(error, "conflict")) throw error;
       current = await readRevision(media, id);
       // The client repeats a write whose answer was lost, and is then told that somebody was first: ourselves.
-      if (current.document?.writeId === document.writeId) return { before, document, written: true };
+      if (current.document?.writeId === document.writeId) return { ...current, before, written: true };
     }
   }
   throw new DarkroomError("unavailable", `The metadata of ${id} changed ${MAX_TRIES} times under our hands.`);

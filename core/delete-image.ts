@@ -1,12 +1,15 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
 import { commit, readRevision } from "./commit.ts";
 import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "./keys.ts";
+import { listed, listedOpen } from "./listing.ts";
 import { type Metadata, tombstone } from "./metadata.ts";
-import type { ObjectStore, Queue } from "./ports.ts";
+import type { ObjectStore, OpenUploads, Queue } from "./ports.ts";
 import { tell } from "./tell.ts";
 
 export interface DeleteDeps {
   readonly uploads: ObjectStore;
+  /** Of the same bucket. */
+  readonly openUploads: OpenUploads;
   readonly media: ObjectStore;
   /** Where the end of an image is told. */
   readonly events: Pick<Queue, "send">;
@@ -43,13 +46,16 @@ export async function deleteImage(
 }
 
 /** Removes all that lies under the id but the tombstone and the owner's entry. Idempotent. */
-export async function purge({ uploads, media }: DeleteDeps, id: string, originalGone = false): Promise<void> {
+export async function purge(
+  { uploads, openUploads, media }: Omit<DeleteDeps, "now" | "random">,
+  id: string,
+  originalGone = false,
+): Promise<void> {
+  // Before the original: completed in between, it would be one again.
+  for await (const upload of listedOpen(openUploads, originalKey(id)))
+    if (upload.key === originalKey(id)) await openUploads.abort(upload);
   if (!originalGone) await uploads.delete(originalKey(id));
   for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
-  let after: string | undefined;
-  do {
-    const page = await media.list(imagePrefix(id), { after });
-    for (const { key } of page.objects) if (key !== metaKey(id)) await media.delete(key);
-    after = page.next;
-  } while (after !== undefined);
+  for await (const { key } of listed(media, imagePrefix(id)))
+    if (key !== metaKey(id)) await media.delete(key);
 }

@@ -3,9 +3,10 @@ import { commit, readRevision } from "./commit.ts";
 import { deleteImage, purge } from "./delete-image.ts";
 import { DarkroomError, hasOutcome } from "./errors.ts";
 import { type JudgeDeps, judge } from "./judge.ts";
-import { originalKey, ownerKey } from "./keys.ts";
+import { imagePrefix, originalKey, ownerKey } from "./keys.ts";
+import { listed } from "./listing.ts";
 import { compareSequencers, type Task } from "./message.ts";
-import { hasProblem, isSettled, type Metadata, transition, type Variant, type Verdict } from "./metadata.ts";
+import { type Draft, hasProblem, isSettled, transition, type Verdict } from "./metadata.ts";
 import type { ObjectStore, StoredObject } from "./ports.ts";
 import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
@@ -106,11 +107,12 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   if (now === "overwritten") return skipped("overwritten");
 
   let stop: string | undefined;
-  const committed = await commit(deps, id, found, (latest) => {
-    assertKept(verdict.variants ?? [], current, latest);
+  const committed = await commit(deps, id, found, async (latest) => {
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
-    return "write" in next ? next.write : undefined;
+    if (!("write" in next)) return undefined;
+    if (latest && latest.writeId !== current?.writeId) await assertThere(deps.media, next.write);
+    return next.write;
   });
   if (stop === "deleted") await purge(deps, id);
   if (!committed.written || !committed.document) return skipped(stop ?? "done");
@@ -133,18 +135,15 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
 }
 
 /**
- * A variant that was superseded when we started, and counted on, may have been swept away since: then it must be
- * made anew, by the next try.
+ * Nothing is deleted from beside a document but after a revision of it has said so under `deleting`. What was there,
+ * or was written, after the document had been read is there still as long as that revision stands; over another one
+ * it has to be seen again.
  */
-function assertKept(
-  wanted: readonly Variant[],
-  started: Metadata | undefined,
-  latest: Metadata | undefined,
-): void {
-  const keys = (document: Metadata | undefined) =>
-    new Set([...(document?.variants ?? []), ...(document?.superseded ?? [])].map(({ key }) => key));
-  const [then, now] = [keys(started), keys(latest)];
-  const lost = wanted.find(({ key }) => then.has(key) && !now.has(key));
+async function assertThere(media: ObjectStore, { id, variants, deleting }: Draft): Promise<void> {
+  const there = new Set<string>();
+  for await (const { key } of listed(media, imagePrefix(id))) there.add(key);
+  for (const { key } of deleting) there.delete(key);
+  const lost = variants.find(({ key }) => !there.has(key));
   if (lost) throw new DarkroomError("unavailable", `${lost.key} was swept away while it was wanted again.`);
 }
 

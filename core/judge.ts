@@ -5,6 +5,7 @@ import { DarkroomError, hasOutcome } from "./errors.ts";
 import { estimateOf, type Means, withinMeans } from "./estimate.ts";
 import { detectFormat, formats } from "./formats.ts";
 import { imagePrefix } from "./keys.ts";
+import { listed } from "./listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "./metadata.ts";
 import { gate, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "./plan.ts";
 import type { ObjectStore, Pixels, StoredObject } from "./ports.ts";
@@ -132,12 +133,7 @@ async function variantsThere(
 ): Promise<Map<string, number>> {
   const there = new Map((current?.variants ?? []).map(({ key, bytes }) => [key, bytes]));
   if (receives === 1 && !current?.superseded.length) return there;
-  let after: string | undefined;
-  do {
-    const page = await media.list(imagePrefix(id), { after });
-    for (const { key, size } of page.objects) there.set(key, size);
-    after = page.next;
-  } while (after !== undefined);
+  for await (const { key, size } of listed(media, imagePrefix(id))) there.set(key, size);
   return there;
 }
 

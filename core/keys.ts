@@ -64,12 +64,18 @@ export function parseOriginalKey(key: string): string | undefined {
   return new RegExp(`^${ORIGINALS}(${ID})$`).exec(key)?.[1];
 }
 
-export const imagePrefix = (id: string) => `images/${id}/`;
+export const IMAGES = "images/";
+export const imagePrefix = (id: string) => `${IMAGES}${id}/`;
+/** The image that an `images/…` key lies under; undefined for every other key. */
+export function parseImageKey(key: string): string | undefined {
+  return new RegExp(`^${IMAGES}(${ID})/`).exec(key)?.[1];
+}
 export const metaKey = (id: string) => `${imagePrefix(id)}meta.json`;
 export const variantKey = (id: string, name: string, digest: string, extension: string) =>
   `${imagePrefix(id)}${name}.${digest}.${extension}`;
 
-export const ownerPrefix = (owner: string) => `owners/${owner}/`;
+export const OWNERS = "owners/";
+export const ownerPrefix = (owner: string) => `${OWNERS}${owner}/`;
 /** Sorts newest first. `uploadedAt` in milliseconds. */
 export const ownerKey = (owner: string, uploadedAt: number, id: string) =>
   `${ownerPrefix(owner)}${String(MAX_TIME - uploadedAt).padStart(13, "0")}-${id}`;
@@ -101,10 +107,13 @@ export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const failurePrefix = (status: Attention) => `failures/${status}/`;
 export const failureKey = (status: Attention, id: string) => `${failurePrefix(status)}${id}.json`;
-/** The image an entry of the index belongs to; undefined for every other key. */
+/** The image that a `failures/…` key speaks of; undefined for every other key. */
 export function parseFailureKey(key: string): string | undefined {
   return new RegExp(`^failures/(?:${ATTENTION.join("|")})/(${ID})\\.json$`).exec(key)?.[1];
 }
+
+/** How far the sweep has come. */
+export const SWEEP_KEY = "sweep/cursor.json";
 
 /** Of a site's static files, as `darkroom sync` publishes them. */
 export const STATIC_LATEST = "static/latest.json";

@@ -50,13 +50,35 @@ export interface ObjectStore {
       ifNoneMatch?: "*" | undefined;
     },
   ): Promise<{ etag: string }>;
-  /** No error when there is no such object. */
-  delete(key: string): Promise<void>;
+  /** No error when there is no such object, with a condition either. */
+  delete(key: string, condition?: { ifMatch?: string | undefined }): Promise<void>;
   /** Keys with the prefix in the order of their UTF-8 bytes, after `after`; `next` is there when more follow. */
   list(
     prefix: string,
     options?: { after?: string | undefined; limit?: number },
   ): Promise<{ objects: ListedObject[]; next: string | undefined }>;
+}
+
+/** An upload in parts that nobody has completed yet: it costs money, and could still become an original. */
+export interface OpenUpload {
+  readonly key: string;
+  /** S3's own. */
+  readonly uploadId: string;
+  readonly startedAt: Date;
+}
+
+/** The uploads in parts that are open in one bucket. */
+export interface OpenUploads {
+  /** In the order of their keys, of those after `after`: after its key where it names no upload. */
+  list(
+    prefix: string,
+    after?: { readonly key: string; readonly uploadId?: string | undefined },
+  ): Promise<{
+    uploads: OpenUpload[];
+    next: { readonly key: string; readonly uploadId: string } | undefined;
+  }>;
+  /** No error when it is over already. */
+  abort(upload: Pick<OpenUpload, "key" | "uploadId">): Promise<void>;
 }
 
 export interface QueueMessage {

@@ -76,6 +76,10 @@ export const parameters = {
   requestBurst: { help: "of the API, at once", check: whole(1, 5_000) },
   workers: { help: "Lambdas at once that develop uploads", check: whole(2, 1_000) },
   backfillWorkers: { help: "Lambdas at once that develop jobs", check: whole(2, 1_000) },
+  supersededDays: {
+    help: "days that variants of an earlier recipe are kept, for pages that name them",
+    check: whole(1, 3650),
+  },
   logLevel: { help: "of the functions", check: oneOf("debug", "info", "warn", "error") },
   logDays: { help: "days that logs are kept", check: oneOf(...LOG_DAYS.map(String)) },
   tracing: { help: "X-Ray: `Active` traces, `PassThrough` does not", check: oneOf("Active", "PassThrough") },

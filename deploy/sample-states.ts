@@ -18,6 +18,8 @@ interface State {
   readonly original: boolean;
   /** Absent: no metadata yet. */
   readonly document?: MakeDocument;
+  /** False: nothing of it under `failures/`. */
+  readonly indexed?: false;
   /** In parts: one part of it is there, or it is open no more. Absent: it never was. */
   readonly multipart?: "open" | "over";
 }
@@ -30,12 +32,21 @@ const table = {
   stale: { original: true, document: (...args) => ({ ...ready(...args), recipe: "0123456789abcdef" }) },
   /** Ready by a later event than any sample speaks of. */
   newer: { original: true, document: (...args) => ({ ...ready(...args), sequencer: "00FFFFFFFFFFFFFFFF" }) },
+  /** Made anew by other sizes long ago; of another such change a deletion was broken off. */
+  superseded: { original: true, document: superseded },
+  /** As `ready`, but of another time than its owner's entry says. */
+  mislisted: {
+    original: true,
+    document: (...args) => ({ ...ready(...args), uploadedAt: "2026-05-01T09:00:00.000Z" }),
+  },
   rejected: { original: true, document: rejected },
+  /** Whoever wrote the document died before the entry that it calls for. */
+  unindexed: { original: true, document: rejected, indexed: false },
   /** As `ready`, but its original was removed by other means than ours. */
   orphaned: { original: false, document: ready },
   deleted: { original: false, document: deleted },
-  /** Written again, by a signature still valid, after it was deleted. */
-  revenant: { original: true, document: deleted },
+  /** Written again, by a signature still valid, after it was deleted, and about to be once more. */
+  revenant: { original: true, document: deleted, multipart: "open" },
   /** Nothing of it is there, as when it was deleted before anything else. */
   gone: { original: false },
   /** Being uploaded in parts: the first part is there. */
@@ -98,6 +109,11 @@ function ready(id: string, sample: Sample, original: { etag: string; bytes: numb
     },
     variants: [{ ...variant, key, url: `https://cdn.example.com/${key}` }],
   };
+}
+
+function superseded(...args: Parameters<MakeDocument>): Metadata {
+  const old = (digest: string) => ({ key: variantKey(args[0], "thumb", digest, "webp"), at: UPLOADED_AT });
+  return { ...ready(...args), superseded: [old("1111111111111111")], deleting: [old("2222222222222222")] };
 }
 
 function rejected(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {

@@ -129,7 +129,7 @@ async function seedJob(job: string, { uploads }: SampleWorld): Promise<void> {
 
 async function seed(id: string, sample: Sample, world: SampleWorld): Promise<void> {
   const { uploads, media } = world;
-  const { original, document } = states[sample.state];
+  const { original, document, indexed } = states[sample.state];
   const file = readFileSync(new URL(sample.file, FOLDER));
   // First, as a tombstone has every original removed that appears beside it.
   await clear(id, sample, world);
@@ -148,7 +148,8 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   await uploads.put(ownerKey(sample.owner, Date.parse(UPLOADED_AT), id), "");
   if (typeof written !== "string") {
     for (const { key, type, bytes } of written.variants) await media.put(key, Buffer.alloc(bytes), { type });
-    const entry = attentionOf(written);
+    for (const { key } of [...written.superseded, ...written.deleting]) await media.put(key, "");
+    const entry = indexed === false ? undefined : attentionOf(written);
     if (entry) await uploads.put(failureKey(entry.status, id), JSON.stringify(entry));
   }
   const text = typeof written === "string" ? written : JSON.stringify(written);

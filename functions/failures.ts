@@ -2,10 +2,11 @@
 import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { buckets } from "../adapters/buckets.ts";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
 import { meter } from "../adapters/metrics.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { s3Client } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { failMessage } from "../core/handle-message.ts";
@@ -24,8 +25,7 @@ function setUp() {
   );
   const s3 = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
   const deps = {
-    uploads: s3Store(s3, env.UPLOADS_BUCKET),
-    media: s3Store(s3, env.MEDIA_BUCKET),
+    ...buckets(s3, env),
     events: sqsQueue(sqsClient(), env.EVENTS_QUEUE_URL),
     config,
     now: () => new Date(),

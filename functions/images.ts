@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { type ApiResponse, api, wholeNumber } from "../adapters/api.ts";
 import { authenticator } from "../adapters/auth.ts";
+import { buckets } from "../adapters/buckets.ts";
 import { environment } from "../adapters/environment.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { s3Client } from "../adapters/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { awaitImage, listImages, removeImage } from "../core/images.ts";
 
@@ -23,8 +24,7 @@ export const handler = api(() => {
   const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
   const now = () => new Date();
   const deps = {
-    uploads: s3Store(client, env.UPLOADS_BUCKET),
-    media: s3Store(client, env.MEDIA_BUCKET),
+    ...buckets(client, env),
     events: sqsQueue(sqsClient(), env.EVENTS_QUEUE_URL),
     now,
     random: randomBytes,

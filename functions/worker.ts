@@ -2,10 +2,11 @@
 import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { buckets } from "../adapters/buckets.ts";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
 import { meter } from "../adapters/metrics.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { s3Client } from "../adapters/s3-store.ts";
 import { settleBatch } from "../adapters/sqs-batch.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { developMessage } from "../core/handle-message.ts";
@@ -47,8 +48,7 @@ function setUp(memoryMb: number) {
     sqs,
     deps: {
       backfill: sqsQueue(sqs, env.BACKFILL_QUEUE_URL),
-      uploads: s3Store(s3, env.UPLOADS_BUCKET),
-      media: s3Store(s3, env.MEDIA_BUCKET),
+      ...buckets(s3, env),
       events: sqsQueue(sqs, env.EVENTS_QUEUE_URL),
       mediaUrl: env.MEDIA_URL,
       // TIFF and whatever else a preset asks for; every other loader stays closed.

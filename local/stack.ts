@@ -17,6 +17,7 @@ import { pageServer } from "./page.ts";
 import { provision } from "./provision.ts";
 import { queueTrigger } from "./queue-trigger.ts";
 import { startS3 } from "./s3/server.ts";
+import { scheduledEvent, startSchedule } from "./schedule.ts";
 import type { Credentials } from "./sigv4.ts";
 import { startSqs } from "./sqs/server.ts";
 import { readTemplate } from "./template.ts";
@@ -203,6 +204,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         log,
       });
       stoppers.push(() => trigger.close(GRACE_MS));
+    }
+    const invoke = functions.get(fn.name);
+    for (const everyMs of invoke ? fn.schedules : []) {
+      const schedule = startSchedule(async () => void (await invoke?.(scheduledEvent())), everyMs, log);
+      stoppers.push(async () => schedule.stop());
     }
   }
   if ((external.s3 || !notifies) && options.poll !== false) {

@@ -25,6 +25,8 @@ export interface FunctionTemplate {
     readonly batchSize: number;
     readonly concurrency: number;
   }[];
+  /** Milliseconds between two turns of each of its schedules. */
+  readonly schedules: readonly number[];
   /** Names of the variables it gets. */
   readonly environment: readonly string[];
 }
@@ -80,7 +82,11 @@ interface ServiceFunction {
   readonly timeout?: number;
   readonly memorySize?: number;
   readonly environment?: object;
-  readonly events?: readonly { readonly httpApi?: string; readonly sqs?: SqsEvent }[];
+  readonly events?: readonly {
+    readonly httpApi?: string;
+    readonly sqs?: SqsEvent;
+    readonly schedule?: string;
+  }[];
 }
 interface SqsEvent {
   readonly arn: GetAtt;
@@ -167,8 +173,18 @@ function functionOf(name: string, fn: ServiceFunction, shared: object | undefine
           }
         : [],
     ),
+    schedules: events.flatMap(({ schedule }) => (schedule === undefined ? [] : everyMs(schedule))),
     environment: Object.keys({ ...shared, ...fn.environment }),
   };
+}
+
+const UNIT_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+/** `rate(15 minutes)`, in the form of EventBridge. */
+function everyMs(schedule: string): number {
+  const [, count, unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(schedule) ?? [];
+  if (!count || !unit) throw new Error(`serverless.yml: the local stack knows no schedule ${schedule}.`);
+  return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }
 
 function queueOf(logicalId: string, { VisibilityTimeout, RedrivePolicy }: QueueProperties): QueueTemplate {

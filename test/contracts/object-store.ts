@@ -134,6 +134,16 @@ export function describeObjectStore(name: string, make: () => Promise<StoreUnder
       assert.equal(await textOf("key"), "new");
     });
 
+    test("a delete over another version than the one named does nothing, and says so", async () => {
+      const { etag } = await store.put("key", "one");
+      await store.put("key", "two");
+      await assert.rejects(store.delete("key", { ifMatch: etag }), conflict);
+      assert.equal(await textOf("key"), "two");
+      await store.delete("key", { ifMatch: (await store.head("key"))?.etag });
+      assert.equal(await store.head("key"), undefined);
+      await store.delete("key", { ifMatch: etag });
+    });
+
     test("a deleted object is gone at once; deleting nothing is no error", async () => {
       await store.put("key", "x");
       await store.delete("key");

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import test from "node:test";
 import { MemoryQueue } from "../../adapters/memory-queue.ts";
 import { memoryStore } from "../../adapters/memory-store.ts";
+import { memoryUploads } from "../../adapters/memory-uploads.ts";
 import { readRevision, readText } from "../../core/commit.ts";
 import { deleteImage } from "../../core/delete-image.ts";
 import { DarkroomError } from "../../core/errors.ts";
@@ -57,6 +58,7 @@ async function system({
     media: counted("media", memoryStore({ now })),
     events: { send: async (body: string) => void told.push(JSON.parse(body).event) },
     backfill: new MemoryQueue(),
+    openUploads: memoryUploads(),
     pixels: toyPixels(),
     config: defineConfig(preset([32, 48])),
     mediaUrl: "https://cdn.example",

@@ -4,12 +4,13 @@ import { randomBytes } from "node:crypto";
 import * as v from "valibot";
 import { MemoryQueue } from "../../adapters/memory-queue.ts";
 import { memoryStore } from "../../adapters/memory-store.ts";
+import { memoryUploads } from "../../adapters/memory-uploads.ts";
 import { readRevision } from "../../core/commit.ts";
 import { developMessage, failMessage } from "../../core/handle-message.ts";
 import { ReprocessRequest, reprocess } from "../../core/job.ts";
 import { jobProgress, type Progress } from "../../core/job-progress.ts";
 import { newId, originalKey } from "../../core/keys.ts";
-import type { ObjectStore, Pixels, Queue } from "../../core/ports.ts";
+import type { ObjectStore, OpenUploads, Pixels, Queue } from "../../core/ports.ts";
 import { type Config, defineConfig } from "../../core/preset.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { ManualClock } from "../contracts/manual-clock.ts";
@@ -29,6 +30,7 @@ export interface JobSystem {
   readonly deps: {
     uploads: ObjectStore;
     media: ObjectStore;
+    openUploads: OpenUploads;
     backfill: Queue;
     readonly events: { send(body: string): Promise<void> };
     pixels: Pixels;
@@ -60,6 +62,7 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
   const deps: JobSystem["deps"] = {
     uploads: memoryStore({ now }),
     media: memoryStore({ now }),
+    openUploads: memoryUploads(),
     backfill: queue,
     events: { send: async () => {} },
     pixels: toyPixels(),

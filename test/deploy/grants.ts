@@ -8,6 +8,10 @@ const queue = (id: string) => `arn:aws:sqs:eu-central-1:${ACCOUNT}:${id}`;
 const LIST = ["s3:ListBucket"];
 const CONSUME = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
+/** Uploads in parts that would become an original again. */
+const LIST_PARTS = ["s3:ListBucketMultipartUploads"];
+const ABORT = ["s3:AbortMultipartUpload"];
+
 const TELL = { [queue("EventsQueue")]: ["sqs:SendMessage"] };
 
 /** By function: resource, and the actions on it. */
@@ -26,9 +30,9 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   images: {
     ...TELL,
-    [`${UPLOADS}`]: LIST,
+    [`${UPLOADS}`]: [...LIST, ...LIST_PARTS],
     [`${MEDIA}`]: LIST,
-    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject"],
+    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject", ...ABORT],
     [`${UPLOADS}/owners/*`]: ["s3:GetObject", "s3:PutObject"],
     [`${UPLOADS}/failures/*`]: ["s3:DeleteObject"],
     [`${MEDIA}/images/*/meta.json`]: ["s3:GetObject", "s3:PutObject"],
@@ -47,9 +51,9 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     ...TELL,
     [queue("ImagesQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility"],
     [queue("BackfillQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility", "sqs:SendMessage"],
-    [`${UPLOADS}`]: LIST,
+    [`${UPLOADS}`]: [...LIST, ...LIST_PARTS],
     [`${MEDIA}`]: LIST,
-    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject"],
+    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject", ...ABORT],
     [`${UPLOADS}/owners/*`]: ["s3:PutObject"],
     [`${UPLOADS}/failures/*`]: ["s3:PutObject", "s3:DeleteObject"],
     [`${UPLOADS}/jobs/*`]: ["s3:GetObject"],
@@ -62,13 +66,25 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     ...TELL,
     [queue("ImagesDeadLetters")]: CONSUME,
     [queue("BackfillDeadLetters")]: CONSUME,
-    [`${UPLOADS}`]: LIST,
+    [`${UPLOADS}`]: [...LIST, ...LIST_PARTS],
     [`${MEDIA}`]: LIST,
-    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject"],
+    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject", ...ABORT],
     [`${UPLOADS}/owners/*`]: ["s3:PutObject"],
     [`${UPLOADS}/failures/*`]: ["s3:PutObject", "s3:DeleteObject"],
     [`${UPLOADS}/jobs/*/stopped/*`]: ["s3:PutObject"],
     [`${UPLOADS}/jobs/*/results/*`]: ["s3:GetObject", "s3:PutObject"],
+    [`${MEDIA}/images/*/meta.json`]: ["s3:GetObject", "s3:PutObject"],
+    [`${MEDIA}/images/*`]: ["s3:DeleteObject"],
+  },
+  sweep: {
+    ...TELL,
+    [queue("BackfillQueue")]: ["sqs:SendMessage"],
+    [`${UPLOADS}`]: [...LIST, ...LIST_PARTS],
+    [`${MEDIA}`]: LIST,
+    [`${UPLOADS}/originals/*`]: ["s3:GetObject", "s3:DeleteObject", ...ABORT],
+    [`${UPLOADS}/owners/*`]: ["s3:DeleteObject"],
+    [`${UPLOADS}/failures/*`]: ["s3:PutObject", "s3:DeleteObject"],
+    [`${UPLOADS}/sweep/*`]: ["s3:GetObject", "s3:PutObject"],
     [`${MEDIA}/images/*/meta.json`]: ["s3:GetObject", "s3:PutObject"],
     [`${MEDIA}/images/*`]: ["s3:DeleteObject"],
   },

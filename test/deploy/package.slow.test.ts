@@ -26,6 +26,7 @@ const BUDGETS = {
   multipart: 250_000,
   presign: 80_000,
   reprocess: 250_000,
+  sweep: 250_000,
   webhooks: 250_000,
   worker: 12_000_000,
 };

@@ -22,7 +22,6 @@ const NOBODY: readonly Refusal[] = [
   ["s3:GetObject", "arn:aws:s3:::somebody-elses/originals/x"],
   ["s3:PutObject", "arn:aws:s3:::somebody-elses/images/x"],
   ["s3:PutObject", `${UPLOADS}/elsewhere`],
-  ["s3:DeleteObject", `${UPLOADS}/owners/o/1-x`],
   ["s3:DeleteObject", `${UPLOADS}/events/2026-11-20/x.json`],
   ["s3:DeleteObject", `${MEDIA}/static/1/a.css`],
   ["sqs:PurgeQueue", queue("ImagesQueue")],
@@ -52,9 +51,13 @@ const NOBODY: readonly Refusal[] = [
   ["cloudfront:UpdateDistribution", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
 ];
 
+/** Only the sweep takes an image off its owner's list. */
+const UNLIST: Refusal = ["s3:DeleteObject", `${UPLOADS}/owners/o/1-x`];
+
 /** Of one function what others may. */
 const own: Readonly<Record<string, readonly Refusal[]>> = {
   presign: [
+    UNLIST,
     ["s3:GetObject", `${UPLOADS}/originals/x`],
     ["s3:DeleteObject", `${UPLOADS}/originals/x`],
     ["s3:ListBucket", UPLOADS],
@@ -68,6 +71,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
   ],
   multipart: [
+    UNLIST,
     ["s3:DeleteObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${UPLOADS}/owners/o/1-x`],
     ["s3:ListBucket", MEDIA],
@@ -77,20 +81,20 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
   ],
   images: [
+    UNLIST,
     ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:PutObject", `${UPLOADS}/failures/failed/x.json`],
     ["s3:PutObject", `${MEDIA}/static/1/a.js`],
-    ["s3:AbortMultipartUpload", `${UPLOADS}/originals/x`],
     ["sqs:SendMessage", queue("ImagesQueue")],
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
   ],
   // Whoever breaks out of the decoder and into its parent: no original can be made or changed, nothing of another
   // kind be published, nobody's list be read.
   worker: [
+    UNLIST,
     ["s3:PutObject", `${UPLOADS}/originals/x`],
-    ["s3:AbortMultipartUpload", `${UPLOADS}/originals/x`],
     ["s3:GetObject", `${UPLOADS}/owners/o/1-x`],
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:PutObject", `${MEDIA}/static/1/a.js`],
@@ -99,6 +103,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesDeadLetters")],
   ],
   failures: [
+    UNLIST,
     ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
@@ -106,8 +111,21 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:SendMessage", queue("ImagesQueue")],
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
   ],
+  // It may delete anything of an image, and make nothing that anybody is served.
+  sweep: [
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:GetObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
+    ["s3:PutObject", `${MEDIA}/static/1/a.js`],
+    ["s3:DeleteObject", `${UPLOADS}/sweep/cursor.json`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:ReceiveMessage", queue("BackfillQueue")],
+  ],
   // It talks to strangers: of the images themselves it sees nothing.
   events: [
+    UNLIST,
     ["s3:GetObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:GetObject", `${UPLOADS}/events/2026-11-20/x.json`],

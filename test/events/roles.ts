@@ -68,7 +68,8 @@ export function grantFor(
   }: { method: string; bucket: string; key: string | undefined; query: ReadonlyMap<string, string> },
 ): Grant | undefined {
   const inParts = query.has("uploads") || query.has("uploadId");
-  const action = key === undefined ? "s3:ListBucket" : (inParts ? multipartActions : actions)[method];
+  const onBucket = inParts ? "s3:ListBucketMultipartUploads" : "s3:ListBucket";
+  const action = key === undefined ? onBucket : (inParts ? multipartActions : actions)[method];
   const target = key === undefined ? bucket : `${bucket}/${key}`;
   return grants.find((grant) => grant.action === action && asPattern(grant.on).test(target));
 }

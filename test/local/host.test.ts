@@ -243,6 +243,7 @@ function functionFile(t: TestContext, timeoutSeconds: number): () => Invoke {
     memoryMb: 512,
     routes: [],
     sources: [],
+    schedules: [],
     environment: [],
   };
   return () => lambda(template, pathToFileURL(`${folder}/`));

@@ -1,0 +1,30 @@
+/** Listings page by page, so that memory stays bounded however much there is. */
+import type { ListedObject, ObjectStore, OpenUpload, OpenUploads } from "./ports.ts";
+
+/** Every object with the prefix, in the order of keys, of those after `after`. */
+export async function* listed(
+  store: ObjectStore,
+  prefix: string,
+  after?: string,
+): AsyncGenerator<ListedObject, void> {
+  let last = after;
+  do {
+    const { objects, next } = await store.list(prefix, { after: last });
+    yield* objects;
+    last = next;
+  } while (last !== undefined);
+}
+
+/** Every open upload in parts with the prefix, in the order of keys, of those whose key is after `after`. */
+export async function* listedOpen(
+  store: OpenUploads,
+  prefix: string,
+  after?: string,
+): AsyncGenerator<OpenUpload, void> {
+  let last: Parameters<OpenUploads["list"]>[1] = after === undefined ? undefined : { key: after };
+  do {
+    const { uploads, next } = await store.list(prefix, last);
+    yield* uploads;
+    last = next;
+  } while (last !== undefined);
+}
