@@ -52,8 +52,9 @@ const tokensFaults = [
 const tokensFault = (error: unknown) => tokensFaults.some((fault) => error instanceof fault);
 
 export function authenticator(now: () => Date): Authenticate {
-  const { AUTH_SECRET, AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE } = environment(
+  const { AUTH_SECRET, AUTH_SECRET_PREVIOUS, AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE } = environment(
     "AUTH_SECRET",
+    "AUTH_SECRET_PREVIOUS",
     "AUTH_JWKS_URL",
     "AUTH_ISSUER",
     "AUTH_AUDIENCE",
@@ -63,7 +64,9 @@ export function authenticator(now: () => Date): Authenticate {
       "AUTH_JWKS_URL needs AUTH_ISSUER and AUTH_AUDIENCE: a provider's keys sign tokens for others too.",
     );
   }
-  const secret = AUTH_SECRET ? new TextEncoder().encode(AUTH_SECRET) : undefined;
+  const [secret, ...previous] = [AUTH_SECRET, AUTH_SECRET_PREVIOUS].flatMap((one) =>
+    one ? [new TextEncoder().encode(one)] : [],
+  );
   const keys = AUTH_JWKS_URL
     ? createRemoteJWKSet(new URL(AUTH_JWKS_URL), { timeoutDuration: 1500 })
     : undefined;
@@ -72,8 +75,10 @@ export function authenticator(now: () => Date): Authenticate {
     const common = { currentDate: now(), requiredClaims: ["exp", "sub"], clockTolerance: 5 };
     // The algorithm is chosen by what is configured; a token may only pick among these, never `none`.
     const symmetric = alg === "HS256";
-    if (symmetric && secret)
-      return (await jwtVerify(token, secret, { ...common, algorithms: ["HS256"] })).payload;
+    if (symmetric && secret) {
+      const options = { ...common, algorithms: ["HS256"] };
+      return (await withEither(secret, previous[0], (key) => jwtVerify(token, key, options))).payload;
+    }
     if (!symmetric && keys && AUTH_ISSUER && AUTH_AUDIENCE) {
       const named = { issuer: AUTH_ISSUER, audience: AUTH_AUDIENCE, algorithms: ["RS256", "ES256"] };
       return (await jwtVerify(token, keys, { ...common, ...named })).payload;
@@ -100,6 +105,20 @@ export function authenticator(now: () => Date): Authenticate {
       );
     return callerOf(claims.output, where, now());
   };
+}
+
+/** While one secret replaces another, what the first did not sign may be by the second. */
+async function withEither<T>(
+  first: Uint8Array,
+  second: Uint8Array | undefined,
+  verify: (key: Uint8Array) => Promise<T>,
+): Promise<T> {
+  try {
+    return await verify(first);
+  } catch (error) {
+    if (second && error instanceof joseErrors.JWSSignatureVerificationFailed) return verify(second);
+    throw error;
+  }
 }
 
 function algorithmOf(token: string): string | undefined {

@@ -56,6 +56,11 @@ export const settings = {
     optional: true,
   },
   AUTH_SECRET: { parse: secret, help: "HS256 key of the callers' tokens", optional: true },
+  AUTH_SECRET_PREVIOUS: {
+    parse: secret,
+    help: "the key before it, as long as tokens signed with that are accepted too",
+    optional: true,
+  },
   SEAL_SECRET: {
     parse: secret,
     help: "key of what clients carry for us between requests; AUTH_SECRET where absent",

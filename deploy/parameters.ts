@@ -43,6 +43,10 @@ export const parameters = {
     help: "version of the tokens' secret, after you changed it",
     check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
   },
+  authSecretPrevious: {
+    help: "whether tokens by the version before are accepted too, while yours change",
+    check: oneOf("true", "false"),
+  },
   webhookUrls: {
     help: "who is told of events: https URLs, several with commas between",
     check: matches(/^https:\/\/[^\s,]+(,\s*https:\/\/[^\s,]+)*$/, "https URLs with commas between", true),
@@ -112,6 +116,7 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
     for (const other of others)
       if (of(one).length > 0 && of(other).length === 0) problems.push(`${one} needs ${other} too`);
   };
+  if (String(given["authSecretPrevious"]) === "true") together("authSecretPrevious", "authSecretVersion");
   together("domain", "certificate");
   together("certificate", "domain");
   together("authJwksUrl", "authIssuer", "authAudience");

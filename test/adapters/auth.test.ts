@@ -26,7 +26,13 @@ const AUDIENCE = "darkroom";
 const SECRET = "a-secret-of-at-least-thirty-two-bytes";
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
-const names = ["AUTH_SECRET", "AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE"] as const;
+const names = [
+  "AUTH_SECRET",
+  "AUTH_SECRET_PREVIOUS",
+  "AUTH_JWKS_URL",
+  "AUTH_ISSUER",
+  "AUTH_AUDIENCE",
+] as const;
 const original = names.map((name) => [name, process.env[name]] as const);
 afterEach(() => {
   for (const [name, value] of original) {
@@ -263,4 +269,22 @@ test("beside a provider's keys our own secret verifies our own tokens, and only 
   assert.equal(await outcome(authenticate(byUs, "header")), "accepted");
   assert.equal(await outcome(authenticate(await sign(), "header")), "accepted");
   assert.equal(await outcome(authenticate(await sign(own), "header")), REFUSED, "the provider's, not for us");
+});
+
+test("while one secret replaces another both sign, and a third does not", async () => {
+  const signed = (secret: string) =>
+    new SignJWT({ scope: "upload" })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject("u")
+      .setExpirationTime(SECONDS + 60)
+      .sign(utf8(secret));
+  const [older, other] = [SECRET.toUpperCase(), `${SECRET}, or another`];
+  const both = withSettings({ AUTH_SECRET: SECRET, AUTH_SECRET_PREVIOUS: older });
+  assert.equal((await both(await signed(SECRET), "header")).owner, "u");
+  assert.equal((await both(await signed(older), "header")).owner, "u");
+  await assert.rejects(both(await signed(other), "header"), /not valid here/);
+  await assert.rejects(
+    withSettings({ AUTH_SECRET: SECRET })(await signed(older), "header"),
+    /not valid here/,
+  );
 });

@@ -57,12 +57,18 @@ test("no function may do what is none of its business", () => {
 });
 
 test("tokens are verified by the stack's own secret, in its newest or a named version, or by an identity provider", () => {
-  const secretWith = (condition: string | undefined) => {
+  const secretWith = (condition: string | undefined, variable = "AUTH_SECRET") => {
     const yes = { "Fn::Equals": ["a", "a"] };
     const changed = condition ? edited(template, [`Conditions.${condition}`, yes]) : template;
     const presign = functionsOf(changed).find(({ name }) => name === "presign");
-    return plain(presign?.variables["AUTH_SECRET"], changed);
+    return plain(presign?.variables[variable], changed);
   };
+  const previous = "AUTH_SECRET_PREVIOUS";
+  assert.equal(secretWith(undefined, previous), "");
+  assert.equal(
+    secretWith("AuthSecretsBoth", previous),
+    "{{resolve:secretsmanager:AuthSecret:SecretString::AWSPREVIOUS}}",
+  );
   assert.equal(secretWith(undefined), "{{resolve:secretsmanager:AuthSecret:SecretString}}");
   assert.match(
     String(secretWith("AuthSecretPinned")),

@@ -127,6 +127,7 @@ for (const [name, value, complaint] of [
   ["logDays", "8", /logDays must be/],
   ["domain", "images.example.com", /domain needs certificate too/],
   ["certificate", "arn:aws:acm:eu-central-1:123456789012:certificate/x", /us-east-1/],
+  ["authSecretPrevious", "true", /authSecretPrevious needs authSecretVersion too/],
   ["authJwksUrl", "https://id.example.com/jwks", /needs authIssuer too[\s\S]*needs authAudience too/],
 ] as const) {
   test(`the parameter ${name} = "${value}" is refused with a reason`, () => {
