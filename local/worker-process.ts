@@ -54,6 +54,7 @@ export async function startWorkerProcess({
     : { queues: await foundQueues(sqs, readers), notifies: true };
   for (const [variable, id] of Object.entries({
     IMAGES_QUEUE_URL: "ImagesQueue",
+    BACKFILL_QUEUE_URL: "BackfillQueue",
     EVENTS_QUEUE_URL: "EventsQueue",
   }))
     process.env[variable] ||= queues.get(id)?.url ?? "";
