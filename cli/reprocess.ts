@@ -115,7 +115,7 @@ function told(estimate: Estimate): string {
   const about = exact ? "" : "about ";
   return [
     `${about}${images} images, ${about}${changed} of them to change: ${about}${variants} variants to make`,
-    `  about ${duration(lambdaSeconds * 1000)} of Lambda (${gbSeconds} GB-seconds), ${requests.s3} requests to S3, ${requests.sqs} to SQS: $${dollars.toFixed(2)} by the price list`,
+    `  about ${duration(lambdaSeconds * 1000)} of Lambda (${gbSeconds} GB-seconds), ${requests.s3} requests to S3, ${requests.sqs} to SQS: ${dollars < 0.01 ? "less than $0.01" : `$${dollars.toFixed(2)}`} by the price list`,
     ...(exact ? [] : [`  extrapolated from ${sample} images`]),
   ].join("\n");
 }

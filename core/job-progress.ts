@@ -214,6 +214,13 @@ async function countResults(
   return totals;
 }
 
+/** The pages of a job, up to the last, that are not summed up: some of their results may be missing. */
+export async function openPages(uploads: ObjectStore, job: string, last: number): Promise<number[]> {
+  const summed = new Set<number | undefined>();
+  for await (const { key } of listAll(uploads, sumsPrefix(job))) summed.add(parseSumKey(key)?.page);
+  return Array.from({ length: last + 1 }, (_, page) => page).filter((page) => !summed.has(page));
+}
+
 interface PageCount {
   readonly page: number;
   readonly queued: number;

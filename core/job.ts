@@ -15,8 +15,8 @@ import {
   stoppedKey,
   stoppedPrefix,
 } from "./job-keys.ts";
-import { type Plan, readJson, readLastPage, readPage, writeOnce } from "./job-plan.ts";
-import { jobProgress, type Progress, type ProgressDeps, Stopped } from "./job-progress.ts";
+import { type PageRecord, type Plan, readJson, readLastPage, readPage, writeOnce } from "./job-plan.ts";
+import { jobProgress, openPages, type Progress, type ProgressDeps, Stopped } from "./job-progress.ts";
 import { digest } from "./keys.ts";
 import { type ScanTask, scanBody } from "./message.ts";
 import type { ObjectStore, Queue } from "./ports.ts";
@@ -133,7 +133,8 @@ async function readNote(
 }
 
 /**
- * Sends the message again that a job waits for: of the page where it stopped, or of the last one that is known.
+ * Sends the message again that a job waits for: of the page where it stopped, or of the last one that is known; where
+ * all are chosen, of every page that lacks results.
  * @throws DarkroomError `not-found`, `job-over`
  */
 async function resumeJob(deps: JobDeps, job: string): Promise<Progress> {
@@ -142,15 +143,22 @@ async function resumeJob(deps: JobDeps, job: string): Promise<Progress> {
   if (state === "done" || state === "cancelled")
     throw new DarkroomError("job-over", `Job ${job} is ${state}; start another.`);
   const { objects } = await uploads.list(stoppedPrefix(job), { limit: 1 });
+  const last = await readLastPage(uploads, job);
+  if (state === "running" && last && last.next === undefined) {
+    const open = await openPages(uploads, job, last.page);
+    await backfill.sendMany(
+      open.map((page) => scanBody({ kind: "scan", job, page, scanned: 0, queued: 0, lost: true })),
+    );
+    return jobProgress(deps, job);
+  }
   const stopped = state === "failed" && objects[0] && (await readJson(uploads, objects[0].key, Stopped));
-  const task = stopped ? { kind: "scan" as const, job, ...stopped } : await lastPage(uploads, job);
+  const task = stopped ? { kind: "scan" as const, job, ...stopped } : await lastPage(uploads, job, last);
   await backfill.send(scanBody(task));
   await uploads.delete(stoppedKey(job, task.page));
   return jobProgress(deps, job);
 }
 
-async function lastPage(uploads: ObjectStore, job: string): Promise<ScanTask> {
-  const last = await readLastPage(uploads, job);
+async function lastPage(uploads: ObjectStore, job: string, last: PageRecord | undefined): Promise<ScanTask> {
   if (!last) return firstPage(job);
   const before = last.page > 0 ? await readPage(uploads, job, last.page - 1) : undefined;
   const { scanned = 0, queued = 0, next } = before ?? {};

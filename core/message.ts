@@ -37,6 +37,8 @@ export interface ScanTask {
   /** Sums over the pages before. */
   readonly scanned: number;
   readonly queued: number;
+  /** Only what has no result yet of a page that was chosen before: its messages were lost. */
+  readonly lost?: boolean | undefined;
 }
 
 type Json = Record<string, unknown>;
@@ -55,7 +57,7 @@ export function imagesIn(body: string, bucket: string): string[] {
 /**
  * The tasks in a message body that concern `bucket`, in the order they stand. Ours are
  * `{ "darkroom": "develop", "id", "force"?, "retry"?, "job"?, "page"? }` and
- * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued" }`.
+ * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued", "lost"? }`.
  */
 export function parseMessage(body: string, bucket: string): Task[] {
   let json: unknown;
@@ -86,7 +88,8 @@ function parseScan(json: unknown): Task {
     return { kind: "ignored", reason: "a malformed scan" };
   }
   const after = text(child(json, "after"));
-  return { kind: "scan", job, page, scanned, queued, ...(after ? { after } : {}) };
+  const lost = child(json, "lost") === true ? { lost: true } : {};
+  return { kind: "scan", job, page, scanned, queued, ...(after ? { after } : {}), ...lost };
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;

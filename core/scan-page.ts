@@ -4,7 +4,7 @@
  */
 
 import { DarkroomError } from "./errors.ts";
-import { pageKey, pageLabel } from "./job-keys.ts";
+import { pageKey, pageLabel, parseResultKey, resultsPrefix } from "./job-keys.ts";
 import { isCancelled, type PageRecord, type Plan, readPage, readPlan, writeOnce } from "./job-plan.ts";
 import { inLanes } from "./lanes.ts";
 import { developBody, type ScanTask, scanBody } from "./message.ts";
@@ -43,6 +43,7 @@ export async function scanPage(deps: ScanDeps, task: ScanTask): Promise<Scanned>
   if (await isCancelled(uploads, job)) return skipped("cancelled");
 
   let record = await readPage(uploads, job, page);
+  if (task.lost) return record ? sendAgain(deps, plan, record) : skipped("not chosen");
   // The next page is written once all messages of this one are sent: this is a repeated delivery.
   if (record && (await uploads.head(pageKey(job, page + 1)))) return skipped("duplicate");
   if (!record) {
@@ -57,13 +58,29 @@ export async function scanPage(deps: ScanDeps, task: ScanTask): Promise<Scanned>
     }
   }
 
-  const counted = { job, label: pageLabel(page, record.ids.length) };
-  const how = { force: plan.force, retry: isRetry(plan.select), counted };
-  await backfill.sendMany(record.ids.map((id) => developBody({ id, ...how })));
+  await backfill.sendMany(bodies(plan, record, record.ids));
   const { next: after, scanned, queued } = record;
   if (after !== undefined)
     await backfill.send(scanBody({ kind: "scan", job, page: page + 1, after, scanned, queued }));
   return { status: "scanned", job, page, queued: record.ids.length };
+}
+
+function bodies(plan: Plan, { page, ids: all }: PageRecord, ids: readonly string[]): string[] {
+  const counted = { job: plan.job, label: pageLabel(page, all.length) };
+  const how = { force: plan.force, retry: isRetry(plan.select), counted };
+  return ids.map((id) => developBody({ id, ...how }));
+}
+
+/** What was dropped after its four days, or purged, would else be waited for for ever. */
+async function sendAgain(deps: ScanDeps, plan: Plan, record: PageRecord): Promise<Scanned> {
+  const { job } = plan;
+  const { page, ids } = record;
+  // As many results as messages at most: one page of a list.
+  const { objects } = await deps.uploads.list(`${resultsPrefix(job)}${pageLabel(page, ids.length)}/`);
+  const there = new Set(objects.map(({ key }) => parseResultKey(key)?.id));
+  const lost = ids.filter((id) => !there.has(id));
+  await deps.backfill.sendMany(bodies(plan, record, lost));
+  return { status: "scanned", job, page, queued: lost.length };
 }
 
 async function choose(deps: ScanDeps, plan: Plan, task: ScanTask): Promise<PageRecord> {

@@ -263,6 +263,21 @@ test("a dead-lettered page leaves the job failed; resumed, it goes on where it s
   assert.equal(figures(await system.progress(id)), "done 7/7: 7 0 0 0");
 });
 
+test("messages that were lost, as by a purge, are sent again when the job is resumed", async () => {
+  const system = jobSystem({ pageSize: 4 });
+  const ids = await many(system, 7);
+  const { id } = await system.start({ select: all, force: true });
+  // Two pages' messages, the images of the first, and one of the second's three.
+  await system.drain({ limit: 7 });
+  const { done, queued } = await system.progress(id);
+  assert.deepEqual([queued, done], [7, 5]);
+  system.queue.purge();
+  assert.equal((await system.start({ resume: id })).state, "running");
+  await system.drain();
+  assert.equal(figures(await system.progress(id)), "done 7/7: 7 0 0 0");
+  for (const one of ids) assert.equal((await system.document(one)).document?.rev, 2, "made once each");
+});
+
 test("an image that cannot be developed fails alone, and its job is done", async () => {
   const system = jobSystem();
   const ids = await many(system, 3);

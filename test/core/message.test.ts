@@ -82,6 +82,7 @@ test("our own messages come back as they were sent, and say whether to make ever
   }
   const scan = { kind: "scan" as const, job, page: 3, after: "originals/x", scanned: 3000, queued: 12 };
   assert.deepEqual(parseMessage(scanBody(scan), "uploads"), [scan]);
+  assert.deepEqual(parseMessage(scanBody({ ...scan, lost: true }), "uploads"), [{ ...scan, lost: true }]);
   const parse = (body: object) =>
     parseMessage(JSON.stringify({ darkroom: "develop", id: ID, ...body }), "uploads");
   assert.deepEqual(parse({ force: "yes" }), [{ kind: "job", id: ID, force: false, retry: false }]);

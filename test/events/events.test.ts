@@ -81,7 +81,6 @@ test("every right of a role is needed by some event", () => {
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
-    "worker: s3:ListBucket on UploadsBucket",
   ]);
 });
 
