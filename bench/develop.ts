@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { type Profile, profiles } from "../core/formats.ts";
+import { allocator } from "../pixels/spawn.ts";
 import { bytesAt, defaults, type Lossy, lossy } from "./encoders.ts";
 import { fileOf, open, type PhotoName, photo, photoSource, resized, rgb } from "./photos.ts";
 import type { Costs, Kind } from "./pipeline.ts";
@@ -27,7 +28,9 @@ export function run({ kind, file, profile, folder, pinned = false }: Run): Costs
   const command = [process.execPath, pipeline, kind, file, profile, "1", ...(folder ? [folder] : [])];
   const [program = "", ...args] =
     pinned && process.platform === "linux" ? ["taskset", "-c", "0", ...command] : command;
-  const { stdout, stderr, status } = spawnSync(program, args, { encoding: "utf8" });
+  // The floor with the pixel process's allocator: what is given back has to be faulted in again, by whomever.
+  const env = kind === "floor" ? { ...process.env, ...allocator } : process.env;
+  const { stdout, stderr, status } = spawnSync(program, args, { encoding: "utf8", env });
   if (status !== 0) throw new Error(`${kind} ${file}: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -70,7 +73,7 @@ export async function floor(quick: boolean): Promise<Report> {
   rmSync(folder, { recursive: true });
   return {
     title: "CPU of developing the preset photo, in proportion to the floor",
-    on: `${photoSource}; medians of interleaved pairs, a process each, on one CPU. The floor is one decode to the size needed and the encodes alone, from pixels resized before.`,
+    on: `${photoSource}; medians of interleaved pairs, a process each, on one CPU. The floor is one decode to the size needed and the encodes alone, from pixels resized before, with the same allocator settings.`,
     rows,
     figures: rows.map(({ photo, profile, ratio }) => ({
       what: `${photo}, ${profile}`,

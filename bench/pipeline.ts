@@ -93,7 +93,7 @@ async function floor(source: Buffer, preset: Preset, runs: number): Promise<Resu
     for (const [index, { encodes }] of plan.steps.entries()) {
       const raster = rasters[index];
       if (!raster) continue;
-      for (const variant of encodes) made.push({ variant, bytes: await encoded(raster, variant) });
+      for (const variant of encodes) made.push({ variant, bytes: await encoded(raster, variant, false) });
     }
     return made;
   });

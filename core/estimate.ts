@@ -47,9 +47,14 @@ const area = ({ width, height }: { width: number; height: number }) => width * h
 export const encodeMs = ({ format, encode, shape, frames }: PlannedVariant): number =>
   (area(shape) * frames * encodeNs[format](encode)) / 1e6;
 
-/** Memory that one encoder takes, in bytes, besides the pixels it reads. */
-export const encodeBytes = ({ format, shape, frames }: PlannedVariant): number =>
-  area(shape) * frames * (formats[format].encoderBytes ?? UNKNOWN_ENCODER_BYTES);
+/** Per pixel, of the settings for graphics: AVIF in 4:4:4 takes 33, near-lossless WebP 31 (measured). */
+const GRAPHICS_BYTES = 34;
+
+/** Memory that one encoder takes, in bytes, besides the pixels it reads. @param graphic with the settings for graphics */
+export function encodeBytes({ format, shape, frames, encode }: PlannedVariant, graphic = false): number {
+  const perPixel = graphic && encode.graphics ? GRAPHICS_BYTES : formats[format].encoderBytes;
+  return area(shape) * frames * (perPixel ?? UNKNOWN_ENCODER_BYTES);
+}
 
 /** @param sourceBytes size of the original; @param parallel encodes at a time */
 export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): Estimate {
@@ -58,7 +63,7 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
   const resizeMs = plan.steps.reduce((sum, step) => sum + stepMs(plan, step), 0);
   const decoded = area(plan.source) * plan.frames;
   const base = area(plan.base) * plan.frames * 4;
-  const largest = encodes.map(encodeBytes).sort((a, b) => b - a);
+  const largest = encodes.map((variant) => encodeBytes(variant)).sort((a, b) => b - a);
   const together = largest.slice(0, parallel).reduce((sum, bytes) => sum + bytes, 0);
   const encoding = Math.max(largest[0] ?? 0, Math.min(together, ENCODERS_BUDGET));
   return {

@@ -3,7 +3,7 @@
  * the child process only.
  */
 import sharp, { type Sharp } from "sharp";
-import { type FormatName, formats } from "../core/formats.ts";
+import { type EncodeSettings, type FormatName, formats } from "../core/formats.ts";
 import type { Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
 import { takenAtOf } from "./exif.ts";
 import { openHeic } from "./heic.ts";
@@ -238,11 +238,46 @@ function aroundFocus(from: Raster, shape: Shape, focus: { x: number; y: number }
   return { left: start(focus.x, width, from.width), top: start(focus.y, height, from.height), width, height };
 }
 
-/** The file of a variant. */
-export function encoded(raster: Raster, { format, encode, background }: PlannedVariant): Promise<Buffer> {
+/** Rows of which one is looked at, and the share of equal neighbours from which a picture is a graphic. */
+const LOOK_EVERY = 16;
+const GRAPHIC_FROM = 0.6;
+
+/**
+ * Whether a picture is a screenshot or a drawing, by a look at every 16th row: the share of pixels that equal their left
+ * neighbour. Photographs came to 0.01 to 0.5, screenshots (also after JPEG) and charts to 0.65 to 0.99 (measured).
+ */
+export function isGraphic({ data, width, height, channels, frames }: Raster): boolean {
+  if (frames > 1 || width < 2) return false;
+  let equal = 0;
+  let seen = 0;
+  for (let y = 0; y < height; y += LOOK_EVERY) {
+    const end = (y + 1) * width * channels;
+    for (let at = y * width * channels + channels; at < end; at += channels) {
+      seen++;
+      const like = (channel: number) => data[at + channel] === data[at + channel - channels];
+      if (like(0) && like(1) && like(2) && (channels === 3 || like(3))) equal++;
+    }
+  }
+  return equal >= GRAPHIC_FROM * seen;
+}
+
+/** The file of a variant. @param graphic as `isGraphic` says of the whole picture */
+export async function encoded(
+  raster: Raster,
+  { format, encode, background }: PlannedVariant,
+  graphic: boolean,
+): Promise<Buffer> {
   const { delay, loop, frames } = raster;
-  const image = open(raster);
-  if (!formats[format].alpha) image.flatten({ background });
   const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
-  return image.toFormat(format, { ...encode, ...animation }).toBuffer();
+  const { graphics, ...settings } = encode;
+  const as = (settings: EncodeSettings) => {
+    const image = open(raster);
+    if (!formats[format].alpha) image.flatten({ background });
+    return image.toFormat(format, { ...settings, ...animation }).toBuffer();
+  };
+  if (!graphic || !graphics) return as(settings);
+  const other = await as({ ...settings, ...graphics.settings });
+  if (!graphics.ifSmaller) return other;
+  const usual = await as(settings);
+  return other.length < usual.length ? other : usual;
 }

@@ -1,7 +1,7 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
 import { ENCODERS_BUDGET, encodeBytes } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
-import { encoded, firstFrame, type Raster, shaped } from "./develop.ts";
+import { encoded, firstFrame, isGraphic, type Raster, shaped } from "./develop.ts";
 
 /** The pixels that steps are made from, by their index in the plan; at first the base alone, as -1. */
 export type Rasters = Map<number, Promise<Raster>>;
@@ -16,6 +16,7 @@ export async function makeVariants(
   parallel: number,
   made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
 ): Promise<void> {
+  const graphic = await showsGraphic(rasters);
   /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */
   const working = new Map<Promise<void>, number>();
   const isRoomFor = (memory: number) =>
@@ -23,12 +24,12 @@ export async function makeVariants(
   for (const [index, step] of plan.steps.entries()) {
     let raster: Promise<Raster> | undefined;
     for (const [encode, variant] of step.encodes.entries()) {
-      const memory = encodeBytes(variant);
+      const memory = encodeBytes(variant, graphic);
       while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
       // Not before there is room: the pixels of an animation can take as much as its encoder.
       raster ??= stepFrom(rasters, step);
       const job = raster
-        .then((pixels) => encoded(pixels, variant))
+        .then((pixels) => encoded(pixels, variant, graphic))
         .then((bytes) => made({ step: index, encode }, bytes));
       working.set(job, memory);
       job.then(
@@ -43,6 +44,12 @@ export async function makeVariants(
     }
   }
   await Promise.all(working.keys());
+}
+
+/** A function of its own, so that nothing keeps the base's pixels after it. */
+async function showsGraphic(rasters: Rasters): Promise<boolean> {
+  const base = await rasters.get(-1);
+  return base !== undefined && isGraphic(base);
 }
 
 async function stepFrom(rasters: Rasters, { from, animated, shape }: Step): Promise<Raster> {
