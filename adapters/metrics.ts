@@ -29,6 +29,8 @@ export const metricTable = {
   BytesIn: { unit: MetricUnit.Bytes },
   BytesOut: { unit: MetricUnit.Bytes },
   Variants: { unit: MetricUnit.Count },
+  /** By the sweep: what no message spoke of any more. `deed` is what it did. */
+  Mended: { unit: MetricUnit.Count, by: "deed" },
   WebhooksDelivered: { unit: MetricUnit.Count },
   /** Tries: one webhook may fail several times before it is delivered. */
   WebhooksFailed: { unit: MetricUnit.Count },

@@ -10,6 +10,7 @@ import type { Log } from "../core/ports.ts";
 import { lambda } from "./lambda.ts";
 import { type Provisioned, type ProvisionedQueue, provision } from "./provision.ts";
 import { type QueueTrigger, queueTrigger } from "./queue-trigger.ts";
+import { scheduledEvent, startSchedule } from "./schedule.ts";
 import { type FunctionTemplate, queueName, readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
 
@@ -47,23 +48,33 @@ export async function startWorkerProcess({
   log: Log;
 }): Promise<WorkerProcess> {
   const template = readTemplate(ROOT);
-  const readers = template.functions.filter(({ sources }) => sources.length > 0);
+  const readers = template.functions.filter(
+    ({ sources, schedules }) => sources.length + schedules.length > 0,
+  );
   const sqs = sqsClient();
   const { queues, notifies } = setUp
     ? await madeQueues(sqs, log)
     : { queues: await foundQueues(sqs, readers), notifies: true };
+<<<<<<< HEAD
   for (const [variable, id] of Object.entries({
     IMAGES_QUEUE_URL: "ImagesQueue",
     BACKFILL_QUEUE_URL: "BackfillQueue",
     EVENTS_QUEUE_URL: "EventsQueue",
   }))
     process.env[variable] ||= queues.get(id)?.url ?? "";
+=======
+  for (const [id, { url }] of queues) process.env[variableOf(id)] ||= url;
+>>>>>>> 3affb1b (watch: the sweep is counted and has its alarm; the worker process sweeps too)
   // All that is missing at once, and before the first message is taken.
   environment(...(readers.flatMap((fn) => fn.environment) as SettingName[]));
 
   const triggers = new Map<string, QueueTrigger>();
+  const schedules: { stop(): void }[] = [];
   for (const fn of readers) {
     const invoke = lambda(fn, ROOT);
+    // In every process: a sweep notices when another is at it.
+    for (const everyMs of fn.schedules)
+      schedules.push(startSchedule(async () => void (await invoke(scheduledEvent())), everyMs, log));
     for (const source of fn.sources) {
       const queue = queues.get(source.queue);
       if (!queue) throw new Error(`There is no queue ${queueName(source.queue)}; --set-up makes it.`);
@@ -93,11 +104,16 @@ export async function startWorkerProcess({
       return { ok, queues: Object.fromEntries(states) };
     },
     async close(graceMs) {
+      for (const schedule of schedules) schedule.stop();
       await Promise.all([watch?.close(), ...[...triggers.values()].map((trigger) => trigger.close(graceMs))]);
       sqs.destroy();
     },
   };
 }
+
+/** `ImagesQueue` is found in `IMAGES_QUEUE_URL`. */
+const variableOf = (logicalId: string) =>
+  `${logicalId.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()}_URL`;
 
 function watchFrom(sqs: SQSClient, imagesQueue: string, log: Log) {
   const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "AWS_ENDPOINT_URL_S3");

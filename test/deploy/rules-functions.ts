@@ -75,6 +75,22 @@ export const functionRules: Rules = {
       [`${WORKERS_QUEUE}.MaximumBatchingWindowInSeconds`, 20],
     ],
   },
+  "only what the template names invokes a function": {
+    check: (template) =>
+      each(
+        ofType(template, "AWS::Lambda::Permission"),
+        "open to others",
+        ({ Properties }) =>
+          /^(apigateway|events|scheduler)\.amazonaws\.com$/.test(String(at(Properties, "Principal"))) &&
+          at(Properties, "Action") === "lambda:InvokeFunction" &&
+          /HttpApi|EventsRule/.test(String(plain(at(Properties, "SourceArn"), template))),
+      ).concat(ofType(template, "AWS::Lambda::Url").map(([id]) => `${id}: a way past the API`)),
+    breaks: [
+      ["Resources.PresignLambdaPermissionHttpApi.Properties.SourceArn", undefined],
+      ["Resources.PresignLambdaPermissionHttpApi.Properties.Principal", "*"],
+      ["Resources.Url", { Type: "AWS::Lambda::Url", Properties: {} }],
+    ],
+  },
   "whoever reads a queue may": {
     check: (template) =>
       sources(template).flatMap(({ role, queueArn, queue }) =>

@@ -82,6 +82,25 @@ export const watchRules: Rules = {
       [`${ALARM("ApiErrorsAlarm")}.MetricName`, "5XXError"],
     ],
   },
+  "a function that nobody waits for has an alarm of its own": {
+    check: (template) => {
+      const scheduled = ofType(template, "AWS::Events::Rule").flatMap(([, { Properties }]) =>
+        ((at(Properties, "Targets") ?? []) as object[]).map((one) => String(at(one, "Arn.Fn::GetAtt.0"))),
+      );
+      const watched = new Set(
+        alarms(template)
+          .filter(([, { Properties }]) => at(Properties, "MetricName") === "Errors")
+          .map(([, { Properties }]) => String(at(Properties, "Dimensions.0.Value.Ref"))),
+      );
+      return [...scheduled, "WorkerLambdaFunction"]
+        .filter((id) => !watched.has(id))
+        .map((id) => `nobody watches ${id}`);
+    },
+    breaks: [
+      ["Resources.SweepFailsAlarm", undefined],
+      ["Resources.WorkerErrorsAlarm", undefined],
+    ],
+  },
   "dead letters that stay are noticed in every queue of them, in whoever's hands they are": {
     check: (template) => {
       const read = new Set(sources(template).map(({ queue }) => queue));
