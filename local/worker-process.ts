@@ -55,16 +55,7 @@ export async function startWorkerProcess({
   const { queues, notifies } = setUp
     ? await madeQueues(sqs, log)
     : { queues: await foundQueues(sqs, readers), notifies: true };
-<<<<<<< HEAD
-  for (const [variable, id] of Object.entries({
-    IMAGES_QUEUE_URL: "ImagesQueue",
-    BACKFILL_QUEUE_URL: "BackfillQueue",
-    EVENTS_QUEUE_URL: "EventsQueue",
-  }))
-    process.env[variable] ||= queues.get(id)?.url ?? "";
-=======
   for (const [id, { url }] of queues) process.env[variableOf(id)] ||= url;
->>>>>>> 3affb1b (watch: the sweep is counted and has its alarm; the worker process sweeps too)
   // All that is missing at once, and before the first message is taken.
   environment(...(readers.flatMap((fn) => fn.environment) as SettingName[]));
 
