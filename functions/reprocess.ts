@@ -4,6 +4,7 @@ import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
 import { api, parseJson, problemDocument, type Route, wholeNumber } from "../adapters/api.ts";
 import { authenticator } from "../adapters/auth.ts";
 import { environment } from "../adapters/environment.ts";
+import { jsonLog } from "../adapters/log.ts";
 import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { DarkroomError } from "../core/errors.ts";
@@ -74,7 +75,10 @@ export async function handler(event: APIGatewayProxyEventV2 | object, context: C
   // Whoever may invoke the function is an admin: IAM says so.
   made ??= setUp();
   try {
-    return await reprocess(made.deps, parseJson(event, ReprocessRequest));
+    const answer = await reprocess(made.deps, parseJson(event, ReprocessRequest));
+    const log = jsonLog(made.env.LOG_LEVEL, { requestId: context.awsRequestId });
+    if ("state" in answer) log("info", "job", { job: answer.id, state: answer.state });
+    return answer;
   } catch (error) {
     if (!(error instanceof DarkroomError)) throw error;
     return problemDocument(error, context.awsRequestId).json;
