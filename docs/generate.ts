@@ -131,6 +131,17 @@ const blocks: Record<string, () => string> = {
       ["", "what dominates", ...bills.map(top)],
     ]);
   },
+  alarms: () => {
+    const { Resources } = parse(readFileSync(new URL("infra/watch.yml", root), "utf8")) as {
+      Resources: Record<string, { Type: string; Properties: { AlarmDescription: string } }>;
+    };
+    return table(
+      ["alarm", "what it says"],
+      Object.entries(Resources)
+        .filter(([, { Type }]) => Type === "AWS::CloudWatch::Alarm")
+        .map(([name, { Properties }]) => [code(name.replace(/Alarm$/, "")), Properties.AlarmDescription]),
+    );
+  },
   parameters: () => {
     const { params } = parse(readFileSync(new URL("serverless.yml", root), "utf8")) as {
       params: { default: Record<string, unknown> };

@@ -24,6 +24,11 @@ const S3_EVENTS = new Set(
   ].flatMap(([kind, ...ways]) => ways.map((way) => `s3:${kind}:${way}`)),
 );
 
+/** In days, by prefix. */
+const KEPT_FOR_A_WHILE: Readonly<Record<string, readonly string[]>> = {
+  UploadsBucket: ["events/ 30", "jobs/ 180"],
+};
+
 export const bucketRules: Rules = {
   "buckets block public access": {
     check: (template) =>
@@ -112,9 +117,9 @@ export const bucketRules: Rules = {
       ["Resources.MediaBucket.UpdateReplacePolicy", undefined],
     ],
   },
-  "unfinished uploads in parts end, and no rule deletes pictures": {
+  "unfinished uploads in parts end, kept events go after their time, and no rule deletes pictures": {
     check: (template) =>
-      each(buckets(template), "lifecycle", ({ Properties }) => {
+      each(buckets(template), "lifecycle", ({ Properties }, id) => {
         const rules = (at(Properties, "LifecycleConfiguration.Rules") ?? []) as Record<string, unknown>[];
         const aborts = rules.some(
           (rule) =>
@@ -123,10 +128,15 @@ export const bucketRules: Rules = {
             at(rule, "AbortIncompleteMultipartUpload.DaysAfterInitiation") === 1,
         );
         const deletes = rules.filter((rule) => Object.keys(rule).some((key) => key.includes("Expiration")));
-        return aborts && deletes.every(({ Prefix }) => /^(events|jobs)\/$/.test(String(Prefix)));
+        const prefixes = deletes
+          .map(({ Prefix, ExpirationInDays }) => `${Prefix} ${ExpirationInDays}`)
+          .sort();
+        return aborts && isDeepStrictEqual(prefixes, KEPT_FOR_A_WHILE[id] ?? []);
       }),
     breaks: [
       [`${UPLOADS}.LifecycleConfiguration.Rules.0.Status`, "Disabled"],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.1.ExpirationInDays`, 3],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.1.Prefix`, "originals/"],
       ["Resources.MediaBucket.Properties.LifecycleConfiguration.Rules.0.ExpirationInDays", 30],
     ],
   },
