@@ -25,7 +25,7 @@ export async function memory(): Promise<Report> {
   const figures: Figure[] = [];
   const koi = await photo("koi");
   // Smooth enough to be within the 25 MB that a file may have.
-  const smooth = await rgb(open(koi).blur(12));
+  const smooth = await rgb(open(koi).blur(30));
   for (const { kind, atMost } of large) {
     const bytes = await fileOf(kind === "16-bit interlaced PNG" ? smooth : koi, 48, kind);
     writeFileSync(file, bytes);

@@ -56,7 +56,10 @@ export async function fileOf(picture: Picture, megapixels: number, kind: Kind): 
     case "PNG":
       return image.png({ compressionLevel: 3 }).toBuffer();
     case "16-bit interlaced PNG":
-      return image.toColourspace("rgb16").png({ compressionLevel: 1, progressive: true }).toBuffer();
+      return image
+        .toColourspace("rgb16")
+        .png({ compressionLevel: 6, adaptiveFiltering: true, progressive: true })
+        .toBuffer();
   }
 }
 

@@ -28,14 +28,14 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   if (!decoded) return;
   const { rasters, plan } = decoded;
   // What the decoder needed is garbage now: a 48 MP HEIC leaves 350 MB behind.
-  collect(plan);
+  collect(plan.source, plan.frames);
   try {
     const placeholder = await rasters.get(-1)?.then(placeholderOf);
     if (!placeholder) throw new Error("there is no base");
     await makeVariants(rasters, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),
     );
-    collect(plan);
+    collect(plan.source, plan.frames);
     send(socket, { kind: "done", placeholder, rss: process.memoryUsage.rss() });
   } catch (error) {
     send(socket, { kind: "broken", reason: reasonOf(error) });

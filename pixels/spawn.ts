@@ -115,8 +115,8 @@ export class Child {
  */
 export const allocator = {
   MALLOC_ARENA_MAX: "2",
-  MALLOC_MMAP_THRESHOLD_: "16777216",
-  MALLOC_TRIM_THRESHOLD_: "16777216",
+  MALLOC_MMAP_THRESHOLD_: "4194304",
+  MALLOC_TRIM_THRESHOLD_: "4194304",
 } as const;
 
 /** Everything the child may know of ours: no credentials, no endpoints. */

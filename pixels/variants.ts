@@ -1,5 +1,5 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
-import { ENCODERS_BUDGET, encodeBytes } from "../core/estimate.ts";
+import { encodeBytes, encodersBudget } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import { encoded, firstFrame, isGraphic, type Raster, shaped } from "./develop.ts";
 
@@ -17,26 +17,43 @@ export async function makeVariants(
   made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
 ): Promise<void> {
   const graphic = await showsGraphic(rasters);
+  const budget = encodersBudget(
+    Math.max(
+      0,
+      ...plan.steps.flatMap(({ encodes }) => encodes.map((variant) => encodeBytes(variant, graphic))),
+    ),
+  );
   /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */
   const working = new Map<Promise<void>, number>();
   const isRoomFor = (memory: number) =>
-    working.size < parallel && [...working.values()].reduce((a, b) => a + b, memory) <= ENCODERS_BUDGET;
+    working.size < parallel && [...working.values()].reduce((a, b) => a + b, memory) <= budget;
   for (const [index, step] of plan.steps.entries()) {
     let raster: Promise<Raster> | undefined;
-    for (const [encode, variant] of step.encodes.entries()) {
-      const memory = encodeBytes(variant, graphic);
-      while (working.size > 0 && !isRoomFor(memory)) await Promise.race(working.keys());
+    const waiting = step.encodes.map((variant, encode) => ({
+      variant,
+      encode,
+      memory: encodeBytes(variant, graphic),
+    }));
+    while (waiting.length > 0) {
+      // The first that there is room for: beside a large AVIF, a WebP need not wait behind the next AVIF.
+      const fits = waiting.findIndex(({ memory }) => working.size === 0 || isRoomFor(memory));
+      const next = fits < 0 ? undefined : waiting.splice(fits, 1)[0];
+      if (!next) {
+        await Promise.race(working.keys());
+        continue;
+      }
       // Not before there is room: the pixels of an animation can take as much as its encoder.
+      const isFirst = raster === undefined;
       raster ??= stepFrom(rasters, step);
       const job = raster
-        .then((pixels) => encoded(pixels, variant, graphic))
-        .then((bytes) => made({ step: index, encode }, bytes));
-      working.set(job, memory);
+        .then((pixels) => encoded(pixels, next.variant, graphic))
+        .then((bytes) => made({ step: index, encode: next.encode }, bytes));
+      working.set(job, next.memory);
       job.then(
         () => working.delete(job),
         () => {},
       );
-      if (encode === 0) {
+      if (isFirst) {
         rasters.set(index, raster);
         await raster;
         release(rasters, plan, index);
@@ -64,10 +81,10 @@ function release(rasters: Rasters, plan: Plan, index: number): void {
   for (const done of rasters.keys()) {
     if (!plan.steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
   }
-  if (rasters.size < before) collect(plan);
+  if (rasters.size < before) collect(plan.base, plan.frames);
 }
 
 /** V8 lets buffers pile up that nobody refers to; where they are large, it is worth its 5 to 8 ms of CPU. */
-export function collect({ source, frames }: Plan): void {
-  if (source.width * source.height * frames > 20_000_000) globalThis.gc?.();
+export function collect({ width, height }: { width: number; height: number }, frames: number): void {
+  if (width * height * frames > 20_000_000) globalThis.gc?.();
 }
