@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -92,8 +92,10 @@ async function install(
   needed: Iterable<string>,
   root: URL,
 ): Promise<void> {
-  const draft = `${folder.replace(/[/\\]$/, "")}.${process.pid}`;
-  await mkdir(draft, { recursive: true });
+  const made = `${folder.replace(/[/\\]$/, "")}.${process.pid}`;
+  await mkdir(made, { recursive: true });
+  // npm takes a path through a symbolic link for another project than the one it leads to.
+  const draft = await realpath(made);
   await writeFile(join(draft, "package.json"), JSON.stringify(manifest));
   await writeFile(join(draft, "package-lock.json"), JSON.stringify(lock));
   // A registry that the project names.
