@@ -5,9 +5,9 @@ import { DarkroomError, hasOutcome } from "./errors.ts";
 import { type JudgeDeps, judge } from "./judge.ts";
 import { imagePrefix, originalKey, ownerKey } from "./keys.ts";
 import { listed } from "./listing.ts";
-import { compareSequencers, type Task } from "./message.ts";
+import { compareSequencers, developBody, type Task } from "./message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "./metadata.ts";
-import type { ObjectStore, StoredObject } from "./ports.ts";
+import type { ObjectStore, Queue, StoredObject } from "./ports.ts";
 import { followUp } from "./tell.ts";
 import { readUploadMetadata } from "./upload-metadata.ts";
 
@@ -31,10 +31,15 @@ export interface Outcome {
   readonly queued?: number | undefined;
 }
 
+export interface DevelopDeps extends JudgeDeps {
+  /** Gets what may wait. */
+  readonly backfill: Pick<Queue, "send">;
+}
+
 type DevelopTask = Extract<Task, { kind: "created" | "job" }>;
 
 /** @param receives how often the queue has delivered this message, this time included */
-export async function developImage(deps: JudgeDeps, task: DevelopTask, receives: number): Promise<Outcome> {
+export async function developImage(deps: DevelopDeps, task: DevelopTask, receives: number): Promise<Outcome> {
   const { uploads, config } = deps;
   const { id } = task;
   const skipped = (reason: string): Outcome => ({ id, status: "skipped", reason });
@@ -82,8 +87,11 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   }
 
   const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
+  // Who comes upon formats still to come, by a second delivery or for their sake, makes them.
+  const isFirst = current?.status !== "ready" || current.source?.etag !== original.etag;
+  const mayDefer = task.kind === "created" && isFirst;
   const [judged, listed] = await Promise.allSettled([
-    judge(deps, id, { original, upload, presetName, current, force, receives }),
+    judge(deps, id, { original, upload, presetName, current, force, mayDefer, receives }),
     // Before the commit, so that no image is ever visible and unlisted.
     upload.owner ? uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
   ]);
@@ -120,6 +128,8 @@ export async function developImage(deps: JudgeDeps, task: DevelopTask, receives:
   // A delete that came between the check and the commit removes the original before it reads the metadata again.
   if ((await originalState(uploads, id, original.etag)) === "gone") return remove();
   await followUp(deps, committed.document, committed.before);
+  if (committed.document.pending.length > 0)
+    await deps.backfill.send(developBody({ id, force: false, retry: false }));
   return {
     id,
     status: verdict.status,

@@ -1,12 +1,11 @@
 /** One queue message, from the live queue (`developMessage`) or from the dead letters (`failMessage`). */
 import { commit, readRevision } from "./commit.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
-import { developImage, type Outcome } from "./develop-image.ts";
+import { type DevelopDeps, developImage, type Outcome } from "./develop-image.ts";
 import { errors } from "./errors.ts";
 import { stopJob } from "./job.ts";
 import { resultKey } from "./job-keys.ts";
 import { isCancelled, type JobResult, writeResult } from "./job-plan.ts";
-import type { JudgeDeps } from "./judge.ts";
 import { originalKey, ownerKey } from "./keys.ts";
 import { type DevelopTask, parseMessage, type ScanTask, type Task } from "./message.ts";
 import { isSettled, transition } from "./metadata.ts";
@@ -25,7 +24,7 @@ export interface Delivery {
 
 /** Does what the message asks. Throws when a try later may succeed; the message is then to come back whole. */
 export async function developMessage(
-  deps: JudgeDeps & ScanDeps,
+  deps: DevelopDeps & ScanDeps,
   { body, receives, bucket }: Delivery,
 ): Promise<Outcome[]> {
   return perform(body, bucket, (task) => {
@@ -41,7 +40,7 @@ export async function developMessage(
  * that is forced would be done once more instead, for which its result is asked for first.
  */
 async function developForJob(
-  deps: JudgeDeps,
+  deps: DevelopDeps,
   task: DevelopTask,
   counted: NonNullable<DevelopTask["counted"]>,
   receives: number,

@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import type { DeleteDeps } from "./delete-image.ts";
 import { DarkroomError, hasOutcome } from "./errors.ts";
 import { estimateOf, type Means, withinMeans } from "./estimate.ts";
-import { detectFormat, formats } from "./formats.ts";
+import { detectFormat, formats, type OutputFormat } from "./formats.ts";
 import { imagePrefix } from "./keys.ts";
 import { listed } from "./listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "./metadata.ts";
-import { gate, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "./plan.ts";
+import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "./plan.ts";
 import type { ObjectStore, Pixels, StoredObject } from "./ports.ts";
 import type { Config, Preset } from "./preset.ts";
 import type { UploadMetadata } from "./upload-metadata.ts";
@@ -29,6 +29,8 @@ export interface Submission {
   readonly current: Metadata | undefined;
   /** Make variants anew that are there already. */
   readonly force: boolean;
+  /** What the preset has for `later` may wait. */
+  readonly mayDefer: boolean;
   readonly receives: number;
 }
 
@@ -37,7 +39,9 @@ export async function judge(
   deps: JudgeDeps,
   id: string,
   submission: Submission,
-): Promise<Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "durationMs" | "error">> {
+): Promise<
+  Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "pending" | "durationMs" | "error">
+> {
   const { original, upload, current } = submission;
   let source: Source = { bytes: original.size, etag: original.etag };
   try {
@@ -62,6 +66,7 @@ export async function judge(
       ? new Map<string, number>()
       : await variantsThere(deps.media, id, submission);
     const variants = new Map<string, Variant>();
+    const pending = new Set<OutputFormat>();
     const { placeholder, durationMs } = await deps.pixels.develop(
       bytes,
       format,
@@ -70,6 +75,7 @@ export async function judge(
         source = { ...source, width, height, alpha, frames, ...(takenAt ? { takenAt } : {}) };
         gate(header, preset);
         const missing: PlannedVariant[] = [];
+        const later = submission.mayDefer ? laterFormats(preset, header) : [];
         for (const variant of variantsOf(header, preset, upload.focus)) {
           const key = keyOf(id, hash, variant);
           if (current?.deleting.some((entry) => entry.key === key)) {
@@ -79,6 +85,10 @@ export async function judge(
             );
           }
           const size = there.get(key);
+          if (size === undefined && later.includes(variant.format)) {
+            pending.add(variant.format);
+            continue;
+          }
           if (size === undefined) missing.push(variant);
           variants.set(key, describe(deps, key, variant, size ?? 0));
         }
@@ -96,13 +106,23 @@ export async function judge(
         there.set(key, bytes.length);
       },
     );
-    return { status: "ready", source, placeholder, variants: [...variants.values()], durationMs };
+    return {
+      status: "ready",
+      source,
+      placeholder,
+      variants: [...variants.values()],
+      pending: [...pending],
+      durationMs,
+    };
   } catch (error) {
     if (!hasOutcome(error, "rejected") && !hasOutcome(error, "failed")) throw error;
     const status = error.row.outcome === "rejected" ? "rejected" : "failed";
     return { status, source, error: { code: error.code, message: error.message } };
   }
 }
+
+const laterFormats = ({ later }: Preset, { width, height }: Header): readonly OutputFormat[] =>
+  later && width * height > later.aboveMegapixels * 1_000_000 ? later.formats : [];
 
 /** What can be said of an original before it is read. */
 function refusalOf(

@@ -95,6 +95,8 @@ export interface Verdict {
   readonly uploadedAt?: string | undefined;
   readonly placeholder?: Metadata["placeholder"];
   readonly variants?: Variant[];
+  /** Formats that follow. */
+  readonly pending?: string[];
   readonly durationMs?: number | undefined;
   readonly error?: { code: ErrorCode; message: string };
   /** A job's wish to make everything again, or to try again what was rejected. */
@@ -147,7 +149,7 @@ export function transition(
       variants,
       preset: verdict.preset ?? current?.preset,
       recipe,
-      pending: [],
+      pending: verdict.pending ?? [],
       uploadedAt: current?.uploadedAt ?? verdict.uploadedAt,
       processedAt: now,
       readyAt: verdict.status === "ready" ? (readySince(current) ?? now) : undefined,

@@ -52,6 +52,15 @@ const Named = v.pipe(
   ),
 );
 
+interface Made {
+  readonly ladder?: { readonly formats: readonly OutputFormat[] } | undefined;
+  readonly named: Readonly<Record<string, { readonly format: OutputFormat | readonly OutputFormat[] }>>;
+}
+const formatsOf = ({ ladder, named }: Made): OutputFormat[] => [
+  ...(ladder?.formats ?? []),
+  ...Object.values(named).flatMap(({ format }) => format),
+];
+
 const Preset = v.pipe(
   v.strictObject({
     /** Input formats, by content. */
@@ -90,12 +99,23 @@ const Preset = v.pipe(
     named: v.optional(v.record(variantName, Named), {}),
     /** What the encoders are asked for: the fewest bytes, the least CPU time, or the middle. */
     profile: v.optional(v.picklist(profiles), DEFAULT_PROFILE),
+    /** Over this size an image is ready without these formats first; they follow at low priority. */
+    later: v.optional(
+      v.strictObject({
+        formats: v.pipe(v.array(outputFormat), v.minLength(1)),
+        aboveMegapixels: v.pipe(v.number(), v.minValue(0)),
+      }),
+    ),
     /** Behind transparent pixels in formats without alpha. */
     background: v.optional(colour, "#ffffff"),
   }),
   v.check(
     (p) => p.ladder !== undefined || Object.keys(p.named).length > 0,
     "makes no variant: give it a ladder or named ones",
+  ),
+  v.check(
+    (p) => formatsOf(p).some((format) => !p.later?.formats.includes(format)),
+    "later: some format has to be there at once",
   ),
   v.check(
     (p) => !Object.keys(p.named).some((name) => /^w[0-9]+$/.test(name)),

@@ -535,3 +535,54 @@ test("a delete aborts what is being uploaded in parts under the id, and nothing 
   await removeImage(deps, me, id);
   assert.deepEqual((await deps.openUploads.list("originals/")).uploads, [other]);
 });
+
+test("later: ready with the other formats first, pending names the rest, and the backfill queue brings them", async () => {
+  const { deps, told, event, work, document } = await system();
+  const now = { ms: Date.parse("2026-11-20T12:00:00Z") };
+  deps.now = () => new Date(now.ms);
+  const later = { formats: ["webp" as const], aboveMegapixels: 0.001 };
+  const { presets, ...rest } = preset([32, 48]);
+  deps.config = defineConfig({ ...rest, presets: { photo: { ...presets.photo, later } } });
+  const formatsOf = async () => (await document())?.variants.map(({ format }) => format).sort();
+
+  assert.equal(await work(event()), "ready");
+  assert.deepEqual((await document())?.pending, ["webp"]);
+  assert.deepEqual(await formatsOf(), ["jpeg", "jpeg"]);
+  const [message] = await deps.backfill.receive({ max: 10 });
+  assert(message, "the rest is queued after the commit");
+
+  now.ms += 1000;
+  assert.equal(await work(message.body), "ready");
+  assert.deepEqual((await document())?.pending, []);
+  assert.deepEqual(await formatsOf(), ["jpeg", "jpeg", "webp", "webp"]);
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ["image.ready", "image.updated"],
+  );
+  assert.deepEqual(await deps.backfill.receive({ max: 10 }), [], "nothing is left to do");
+  assert.equal(await work(message.body), "skipped unchanged");
+  assert.equal(await work(event()), "skipped duplicate");
+});
+
+test("later: a delivery after a crash between commit and queue makes the rest itself; small images wait for nothing", async () => {
+  const { deps, event, work, document } = await system();
+  const { presets, ...rest } = preset([32, 48]);
+  const later = { formats: ["webp" as const], aboveMegapixels: 0.001 };
+  deps.config = defineConfig({ ...rest, presets: { photo: { ...presets.photo, later } } });
+  const queue = deps.backfill;
+  deps.backfill = Object.assign(new MemoryQueue(), { send: () => Promise.reject(new Error("crashed")) });
+  await assert.rejects(work(event()), /crashed/);
+  assert.deepEqual((await document())?.pending, ["webp"]);
+  deps.backfill = queue;
+  assert.equal(await work(event(), 2), "ready");
+  assert.deepEqual((await document())?.pending, []);
+  assert.equal((await document())?.variants.length, 4);
+
+  const small = await system();
+  small.deps.config = defineConfig({
+    ...rest,
+    presets: { photo: { ...presets.photo, later: { ...later, aboveMegapixels: 1 } } },
+  });
+  assert.equal(await small.work(small.event()), "ready");
+  assert.deepEqual((await small.document())?.pending, []);
+});

@@ -81,3 +81,13 @@ test("a profile decides the encoders' settings, and with them the recipe", () =>
   }
   assert.throws(() => of("faster"), /photo\.profile/);
 });
+
+test("later leaves some format to be there at once, and changes no recipe", () => {
+  const ladder = { widths: [320], formats: ["webp", "jpeg"] };
+  const of = (formats?: string[]) =>
+    defineConfig(
+      minimal({ ladder, ...(formats ? { later: { formats, aboveMegapixels: 2 } } : {}) }),
+    ).presets.get("photo");
+  assert.equal(of(["webp"])?.recipe, of()?.recipe);
+  assert.throws(() => of(["webp", "jpeg"]), /later: some format/);
+});
