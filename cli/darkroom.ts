@@ -1,22 +1,8 @@
 /** `npm run darkroom -- …`: one command, its sub-commands a file each. */
 import { Command, type CommanderError } from "commander";
+import { commands } from "./commands.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { note, paint } from "./terminal.ts";
-
-/** Add a command by adding a row. Only the one that is run is loaded, for the sake of its start. */
-const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
-  doctor: () => import("./doctor.ts"),
-  estimate: () => import("./estimate.ts"),
-  failures: () => import("./failures.ts"),
-  import: () => import("./import.ts"),
-  jobs: () => import("./jobs.ts"),
-  plan: () => import("./plan.ts"),
-  reprocess: () => import("./reprocess.ts"),
-  sync: () => import("./sync.ts"),
-  upload: () => import("./upload.ts"),
-  worker: () => import("./worker.ts"),
-  webhooks: () => import("./webhooks.ts"),
-};
 
 const program = new Command("darkroom")
   .description("Upload images and look after them.")

@@ -11,7 +11,7 @@ interface FailuresOptions extends ApiOptions {
 }
 
 export const command = new Command("failures")
-  .description("List images that failed or were rejected.")
+  .description("list images that failed or were rejected, with the reasons")
   .addOption(
     new Option("-s, --status <status>", "only these; both where absent").choices(["failed", "rejected"]),
   )

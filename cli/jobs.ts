@@ -12,7 +12,7 @@ interface JobOptions extends ApiOptions {
   readonly limit: number;
 }
 
-export const command = new Command("jobs").description("Look at re-process jobs, cancel and resume them.");
+export const command = new Command("jobs").description("look at re-process jobs, cancel and resume them");
 
 const list = new Command("list")
   .description("the last jobs, newest first")
@@ -45,7 +45,7 @@ const show = new Command("show")
 
 const cancel = new Command("cancel")
   .description("stop a job: it does within a page of images; what it made stays")
-  .argument("<id>")
+  .argument("<id>", "as list shows it")
   .action(async (id: string, { json, ...options }: JobOptions) => {
     const job = await (await connect(options, "admin")).call<Job>("DELETE", pathOf(id));
     console.log(json ? JSON.stringify(job) : `${job.id} ${stateOf(job)}: ${summary(job)}`);
@@ -53,7 +53,7 @@ const cancel = new Command("cancel")
 
 const resume = new Command("resume")
   .description("go on with a job that failed, or got stuck, where it stopped")
-  .argument("<id>")
+  .argument("<id>", "as list shows it")
   .option("--no-wait", "do not wait until it is done")
   .action(async (id: string, { json, wait, ...options }: JobOptions) => {
     const api = await connect(options, "admin");
@@ -63,6 +63,10 @@ const resume = new Command("resume")
   });
 
 for (const inner of [list, show, cancel, resume]) command.addCommand(withJson(withApi(inner)));
+withExamples(list, "jobs list", "jobs list --limit 100 --json");
+withExamples(show, "jobs show 8204823999999k3v9x2m", "jobs show 8204823999999k3v9x2m --wait");
+withExamples(cancel, "jobs cancel 8204823999999k3v9x2m");
+withExamples(resume, "jobs resume 8204823999999k3v9x2m");
 withExamples(
   command,
   "jobs list",

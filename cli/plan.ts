@@ -8,9 +8,9 @@ import { gate, type Header, type Plan, planOf, variantsOf } from "../core/plan.t
 import type { Preset } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { pixelProcess } from "../pixels/process.ts";
-import { CliError } from "./exit.ts";
+import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
-import { bytes, paint, printable, table } from "./terminal.ts";
+import { bytes, note, paint, printable, table } from "./terminal.ts";
 
 interface PlanOptions {
   readonly preset?: string;
@@ -33,15 +33,22 @@ export const command = new Command("plan")
       );
     }
     for (const file of files) {
-      const source = await readFile(file);
-      const header = await headerOf(source);
-      gate(header, preset);
-      const plan = planOf(header, variantsOf(header, preset));
-      console.log(
-        options.json
-          ? JSON.stringify({ path: file, preset: name, ...described(plan, source.length) })
-          : printed(file, preset, plan, source.length),
-      );
+      try {
+        const source = await readFile(file);
+        const header = await headerOf(source);
+        gate(header, preset);
+        const plan = planOf(header, variantsOf(header, preset));
+        console.log(
+          options.json
+            ? JSON.stringify({ path: file, preset: name, ...described(plan, source.length) })
+            : printed(file, preset, plan, source.length),
+        );
+      } catch (error) {
+        const message = messageOf(error);
+        process.exitCode = exitCodes.failed.status;
+        if (options.json) console.log(JSON.stringify({ path: file, error: { message } }));
+        else note(`${paint("red", "✗", process.stderr)} ${printable(file)}: ${message}`);
+      }
     }
   });
 withJson(command, "the plan as one JSON document per file");

@@ -8,7 +8,7 @@ import { type Api, connect } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { duration, note } from "./terminal.ts";
+import { counted, duration, note } from "./terminal.ts";
 
 interface ReprocessOptions extends ApiOptions {
   readonly owner?: string;
@@ -27,7 +27,7 @@ interface ReprocessOptions extends ApiOptions {
 const IDS_A_JOB = 2000;
 
 export const command = new Command("reprocess")
-  .description("Develop images again: what is missing or changed since, or all of it with --force.")
+  .description("develop images again: what is missing or changed since, or all of it with --force")
   .argument("[ids...]", "these images; - reads ids from standard input, one to a line")
   .addOption(
     new Option(
@@ -114,7 +114,7 @@ function told(estimate: Estimate): string {
   const { images, changed, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } = estimate;
   const about = exact ? "" : "about ";
   return [
-    `${about}${images} images, ${about}${changed} of them to change: ${about}${variants} variants to make`,
+    `${about}${counted(images, "image")}, ${about}${changed} of them to change: ${about}${counted(variants, "variant")} to make`,
     `  about ${duration(lambdaSeconds * 1000)} of Lambda (${gbSeconds} GB-seconds), ${requests.s3} requests to S3, ${requests.sqs} to SQS: ${dollars < 0.01 ? "less than $0.01" : `$${dollars.toFixed(2)}`} by the price list`,
     ...(exact ? [] : [`  extrapolated from ${sample} images`]),
   ].join("\n");

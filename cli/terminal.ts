@@ -20,6 +20,9 @@ export function bytes(count: number): string {
   return `${(count / 1_000_000).toFixed(1)} MB`;
 }
 
+/** `1 image`, `2 images`. */
+export const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
 /** `1:05`, or `2:00:07`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
@@ -28,10 +31,13 @@ export function duration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** `-3`, `1,176.00`, `2/5`, `640 × 427`, `4.5 kB`; no id or date that only begins with a digit. */
+const NUMERIC = /^[-−]?\d[\d.,]*(\/[\d?]+)?( \S+)*$/;
+
 /** Columns as wide as their widest cell; numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const numeric = head.map((_, i) => rows.every((row) => /^[-−\d]/.test(row[i] ?? "")));
+  const numeric = head.map((_, i) => rows.every((row) => NUMERIC.test(row[i] ?? "")));
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (numeric[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))

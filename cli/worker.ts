@@ -7,7 +7,7 @@ import { startWorkerProcess, type WorkerProcess } from "../local/worker-process.
 import { portNumber, wholeNumber, withExamples } from "./options.ts";
 
 interface WorkerOptions {
-  readonly setUp: boolean;
+  readonly setUp?: boolean;
   readonly healthPort: number;
   readonly healthHost: string;
   readonly grace: number;
@@ -15,7 +15,7 @@ interface WorkerOptions {
 
 export const command = new Command("worker")
   .description("develop images here instead of on Lambda, beside any S3 and SQS server")
-  .option("--set-up", "make the buckets, queues and notifications that are not there", false)
+  .option("--set-up", "make the buckets, queues and notifications that are not there")
   .option("--health-port <n>", "of GET /health; 0 picks one", portNumber, 8080)
   .option("--health-host <address>", "where it listens: 0.0.0.0 for probes from outside", "127.0.0.1")
   .option("--grace <seconds>", "for what is being developed when it is told to stop", wholeNumber, 25)
@@ -31,7 +31,7 @@ Ctrl-C, and gives back to the queue what it has not finished by then.`,
 
 async function worker(options: WorkerOptions): Promise<void> {
   const log = jsonLog(process.env["LOG_LEVEL"], { part: "worker" });
-  const running = await startWorkerProcess({ setUp: options.setUp, log });
+  const running = await startWorkerProcess({ setUp: options.setUp === true, log });
   let stopping = false;
   const health = await serveHealth(running, options, () => stopping);
   const { port } = health.address() as AddressInfo;

@@ -4,9 +4,12 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import type { Command } from "commander";
 import { parse } from "yaml";
 import { settings } from "../adapters/environment.ts";
 import { describe, holds, load } from "../bench/report.ts";
+import { commands } from "../cli/commands.ts";
+import { exitCodes } from "../cli/exit.ts";
 import { type Bill, monthlyBill } from "../core/cost.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { formatNames, formats } from "../core/formats.ts";
@@ -16,6 +19,7 @@ import config from "../darkroom.config.ts";
 import { parameters } from "../deploy/parameters.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
+const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
 const root = new URL("../", import.meta.url);
 const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 const table = (head: string[], rows: string[][]) =>
@@ -131,6 +135,12 @@ const blocks: Record<string, () => string> = {
       ["", "what dominates", ...bills.map(top)],
     ]);
   },
+  commands: () => table(["command", "what it does"], commandRows(loaded)),
+  exits: () =>
+    table(
+      ["status", "what it says"],
+      Object.values(exitCodes).map(({ status, meaning }) => [String(status), meaning]),
+    ),
   alarms: () => {
     const { Resources } = parse(readFileSync(new URL("infra/watch.yml", root), "utf8")) as {
       Resources: Record<string, { Type: string; Properties: { AlarmDescription: string } }>;
@@ -157,6 +167,19 @@ const blocks: Record<string, () => string> = {
   },
 };
 
+/** One for each that does something: those that only hold others are left out. */
+function commandRows(all: readonly Command[], before = ""): string[][] {
+  return all.flatMap((command) => {
+    const name = `${before}${command.name()}`;
+    if (command.commands.length > 0) return commandRows(command.commands, `${name} `);
+    const terms = command.registeredArguments.map((argument) => {
+      const term = `${argument.name()}${argument.variadic ? "…" : ""}`;
+      return argument.required ? term : `[${term}]`;
+    });
+    return [[code([name, ...terms].join(" ")), command.description()]];
+  });
+}
+
 const OUTCOMES = {
   answer: "Answers of the API: the request's fault",
   rejected: "Rejected: the file's fault",
@@ -177,6 +200,7 @@ const FILES = [
   "docs/performance.md",
   "docs/front-end.md",
   "docs/cost.md",
+  "docs/operations.md",
   "docs/scale.md",
 ];
 

@@ -22,5 +22,9 @@ test("what is no image, and a preset that there is not", async () => {
   const text = await darkroom(["plan", "README.md"]);
   assert.deepEqual([text.status, text.out], [1, ""]);
   assert.match(text.err, /not an image/);
+  const both = await darkroom(["plan", "missing.jpg", "docs/sample.jpg"]);
+  assert.equal(both.status, 1);
+  assert.match(both.err, /missing\.jpg: There is no such file/);
+  assert.match(both.out, /docs\/sample\.jpg +jpeg/, "one that cannot be read keeps nobody from the next");
   assert.equal((await darkroom(["plan", "--preset", "nope", "docs/sample.jpg"])).status, 2);
 });

@@ -1,0 +1,17 @@
+/** Every sub-command, a file each. Only the one that is run is loaded, for the sake of its start. */
+import type { Command } from "commander";
+
+/** Add a command by adding a row; `npm run generate` puts it into docs/operations.md. */
+export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  doctor: () => import("./doctor.ts"),
+  estimate: () => import("./estimate.ts"),
+  failures: () => import("./failures.ts"),
+  import: () => import("./import.ts"),
+  jobs: () => import("./jobs.ts"),
+  plan: () => import("./plan.ts"),
+  reprocess: () => import("./reprocess.ts"),
+  sync: () => import("./sync.ts"),
+  upload: () => import("./upload.ts"),
+  webhooks: () => import("./webhooks.ts"),
+  worker: () => import("./worker.ts"),
+};
