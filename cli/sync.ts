@@ -6,7 +6,7 @@ import { type AwsOptions, type Deployment, findDeployment, withAws } from "./dep
 import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { wholeNumber, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { type Revision, readLatest } from "./static/documents.ts";
+import { Overtaken, type Revision, readLatest } from "./static/documents.ts";
 import { type CacheRule, parseCacheRule } from "./static/headers.ts";
 import { type PublishPlan, planPublish, publish, type StaticStore } from "./static/publish.ts";
 import { abandoned, expired, retire } from "./static/retire.ts";
@@ -172,7 +172,14 @@ async function clear(
   // What was begun and never published lies about for a day at least: somebody may be at it.
   if (thorough) old.push(...(await abandoned(store, over, now, Math.max(graceMs, DAY_MS))));
   if (old.length === 0) return;
-  if (!options.dryRun) await retire(store, over, old);
+  try {
+    if (!options.dryRun) await retire(store, over, old, now);
+  } catch (error) {
+    if (!(error instanceof Overtaken)) throw error;
+    // This run has published what it should; old versions can wait.
+    note("Somebody else published in the meantime: old versions are left to the next run.");
+    return;
+  }
   note(
     `${options.dryRun ? "Would delete" : "Deleted"} what no page should name any more: ${old.join(", ")}.`,
   );

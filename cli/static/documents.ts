@@ -33,6 +33,9 @@ const ManifestSchema = v.object({
 });
 export type Manifest = v.InferOutput<typeof ManifestSchema>;
 
+/** In a manifest's object metadata: all of its version is deleted. */
+const RETIRED = "retired";
+
 export interface Revision {
   readonly latest: Latest | undefined;
   readonly etag: string | undefined;
@@ -43,8 +46,33 @@ export async function readLatest(store: ObjectStore): Promise<Revision> {
   return { latest: document, etag };
 }
 
-export async function readManifest(store: ObjectStore, version: string): Promise<Manifest | undefined> {
-  return (await read(store, staticManifestKey(version), ManifestSchema)).document;
+/** `retired` for a version that was deleted, whose name is not free yet. */
+export async function readManifest(
+  store: ObjectStore,
+  version: string,
+): Promise<Manifest | "retired" | undefined> {
+  const schema = v.union([ManifestSchema, v.literal(RETIRED)]);
+  return (await read(store, staticManifestKey(version), schema)).document;
+}
+
+/**
+ * Ends a version whose files are gone. Its name is given free no sooner than `keepMs` later: another run that deletes
+ * the same version may be late, and would take along what was published under the name anew.
+ */
+export async function buryVersion(
+  store: ObjectStore,
+  version: string,
+  { now, keepMs }: { now: Date; keepMs: number },
+): Promise<void> {
+  const key = staticManifestKey(version);
+  const there = await store.head(key);
+  if (there?.metadata[RETIRED] === undefined) {
+    await store.put(key, JSON.stringify(RETIRED), {
+      type: "application/json",
+      cacheControl: "public, max-age=5",
+      metadata: { [RETIRED]: "yes" },
+    });
+  } else if (there.lastModified.getTime() + keepMs <= now.getTime()) await store.delete(key);
 }
 
 async function read<T>(
@@ -62,9 +90,12 @@ async function read<T>(
   }
 }
 
+/** Somebody else wrote `latest.json` since it was read. */
+export class Overtaken extends CliError {}
+
 /**
  * Writes `latest.json` over the revision given.
- * @throws CliError when somebody else wrote it since
+ * @throws Overtaken
  */
 export async function commitLatest(store: ObjectStore, over: Revision, latest: Latest): Promise<Revision> {
   const body = JSON.stringify(latest);
@@ -82,7 +113,7 @@ export async function commitLatest(store: ObjectStore, over: Revision, latest: L
     // Our own write whose answer was lost, or somebody else's.
     const now = await readLatest(store);
     if (JSON.stringify(now.latest) === body) return now;
-    throw new CliError(
+    throw new Overtaken(
       "Somebody else published in the meantime. Run the same command again; what was sent is there.",
     );
   }

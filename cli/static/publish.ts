@@ -32,7 +32,7 @@ export interface PublishPlan {
 /**
  * What there is to do, or undefined where the folder is as published. Lists nothing unless an earlier run of the same
  * version was interrupted.
- * @throws CliError when the version's name is taken by other content
+ * @throws CliError when the version's name is taken by other content, or was deleted a short while ago
  */
 export async function planPublish(
   store: StaticStore,
@@ -42,11 +42,11 @@ export async function planPublish(
 ): Promise<PublishPlan | undefined> {
   const { latest } = over;
   if (latest?.tree === tree) return undefined;
-  const version = named ?? tree;
-  const [manifest, last] = await Promise.all([
-    readManifest(store, version),
-    latest && latest.version !== version ? readManifest(store, latest.version) : undefined,
+  const [{ version, manifest }, current] = await Promise.all([
+    named === undefined ? freeName(store, tree) : namedVersion(store, named),
+    latest ? readManifest(store, latest.version) : undefined,
   ]);
+  const last = latest?.version === version || current === "retired" ? undefined : current;
   if (manifest && manifest.tree !== tree)
     throw new CliError(
       `The version ${version} was published with other content: a name is for one content. Choose another.`,
@@ -87,6 +87,24 @@ export async function planPublish(
   };
 }
 
+async function namedVersion(store: ObjectStore, version: string) {
+  const manifest = await readManifest(store, version);
+  if (manifest === "retired")
+    throw new CliError(
+      `The version ${version} was deleted a short while ago, and another run may still be at it. Choose another name.`,
+    );
+  return { version, manifest };
+}
+
+/** The tree's own name; where that was deleted a short while ago, with a number. */
+async function freeName(store: ObjectStore, tree: string) {
+  for (let n = 1; ; n++) {
+    const version = n === 1 ? tree : `${tree}-${n}`;
+    const manifest = await readManifest(store, version);
+    if (manifest !== "retired") return { version, manifest };
+  }
+}
+
 async function pathsOf(store: ObjectStore, version: string): Promise<Set<string>> {
   const prefix = staticPrefix(version);
   const paths = new Set<string>();
@@ -113,8 +131,13 @@ export async function publish(
   { store, now, media, concurrency, onFile, signal }: PublishDeps,
   { version, over, manifest, upload, copy }: PublishPlan,
 ): Promise<Revision> {
-  if (!(await claimVersion(store, manifest)) && (await readManifest(store, version))?.tree !== manifest.tree)
-    throw new CliError(`Somebody else is publishing other content as ${version}.`);
+  if (!(await claimVersion(store, manifest))) {
+    const there = await readManifest(store, version);
+    if (there === "retired" || there?.tree !== manifest.tree)
+      throw new CliError(
+        `Somebody else is publishing other content as ${version}, or has just deleted it. Run the same command again.`,
+      );
+  }
   const proceed = () => {
     if (signal.aborted)
       throw new CliError(

@@ -1,15 +1,12 @@
-/** Deletes versions that no page names any more: first off the list, then the files, then the name. */
-import {
-  parseStaticManifestKey,
-  STATIC_MANIFESTS,
-  staticManifestKey,
-  staticPrefix,
-} from "../../core/keys.ts";
+/** Deletes versions that no page names any more: first off the list, then the files, a day later the name. */
+import { parseStaticManifestKey, STATIC_MANIFESTS, staticPrefix } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { inLanes } from "../lanes.ts";
-import { commitLatest, type Revision } from "./documents.ts";
+import { buryVersion, commitLatest, Overtaken, type Revision, readLatest } from "./documents.ts";
 
 const DELETES_AT_ONCE = 16;
+/** No run that deletes is late by so much. */
+const NAME_KEPT_MS = 86_400_000;
 
 /** Versions whose grace period is over. */
 export function expired({ latest }: Revision, now: Date, graceMs: number): string[] {
@@ -18,7 +15,7 @@ export function expired({ latest }: Revision, now: Date, graceMs: number): strin
     .map(({ version }) => version);
 }
 
-/** Versions that were begun and never published; one that is being published right now is younger than the grace. */
+/** Versions that were begun and never published, and names to be given free; one that is being published right now is younger than the grace. */
 export async function abandoned(
   store: ObjectStore,
   { latest }: Revision,
@@ -41,12 +38,14 @@ export async function abandoned(
 
 /**
  * Deletes these versions. They leave `latest.json` under a condition before the first file goes, so that nobody makes
- * one of them current again meanwhile; interrupted, the next run goes on.
+ * one of them current again meanwhile; interrupted, the next run goes on, and several may be at it at once.
+ * @throws Overtaken when somebody else published before the first file went
  */
 export async function retire(
   store: ObjectStore,
   over: Revision,
   versions: readonly string[],
+  now = new Date(),
 ): Promise<Revision> {
   const { latest } = over;
   const going = versions.filter((version) => version !== latest?.version);
@@ -63,7 +62,13 @@ export async function retire(
       if (objects.length === 0) break;
       await inLanes(DELETES_AT_ONCE, objects, ({ key }) => store.delete(key));
     }
-    await store.delete(staticManifestKey(version));
+    await buryVersion(store, version, { now, keepMs: NAME_KEPT_MS });
   }
-  return commitLatest(store, marked, { ...left, retiring: [] });
+  try {
+    return await commitLatest(store, marked, { ...left, retiring: [] });
+  } catch (error) {
+    // Whoever was faster has finished this deletion too, or leaves it to the next run.
+    if (error instanceof Overtaken) return readLatest(store);
+    throw error;
+  }
 }

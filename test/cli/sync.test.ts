@@ -294,14 +294,58 @@ test("old versions go after their grace, and an interrupted deletion is finished
   );
   assert.deepEqual(await keys(bucket, `static/${first?.version}/`), []);
   assert.deepEqual(await keys(bucket, "static/begun/"), []);
-  assert.deepEqual(
-    (await keys(bucket, "static/manifests/")).length,
-    2,
-    "the current version's and the one before it",
-  );
+  const manifests = () => keys(bucket, "static/manifests/").then((found) => found.length);
+  assert.equal(await manifests(), 4, "the current version's, the one before it, and two names that rest");
+  const later = new Date(time + 86_400_000);
+  const names = await abandoned(bucket, over, later, 86_400_000);
+  await retire(bucket, await readLatest(bucket), names, later);
+  assert.equal(await manifests(), 2, "names are given free after a day");
   // Never the current one, whoever says so.
   await retire(bucket, await readLatest(bucket), [latest?.version ?? ""]);
   assert.equal((await published(bucket)).files.size, 3);
+});
+
+test("a version that is published again while another run still deletes it stays whole", async () => {
+  const bucket = store();
+  const first = await sync(bucket);
+  write("index.html", "<p>two</p>");
+  await sync(bucket);
+  // The late run holds its breath before its first delete, until the other one is through.
+  let goOn = () => {};
+  const holding = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let reached = () => {};
+  const deleting = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const slow: StaticStore = {
+    ...bucket,
+    get: (key) => bucket.get(key),
+    head: (key) => bucket.head(key),
+    put: (key, body, options) => bucket.put(key, body, options),
+    list: (prefix, options) => bucket.list(prefix, options),
+    delete: async (key) => {
+      reached();
+      await holding;
+      await bucket.delete(key);
+    },
+  };
+  const late = retire(slow, await readLatest(bucket), [first?.version ?? ""]);
+  await deleting;
+  const over = await readLatest(bucket);
+  await retire(bucket, over, over.latest?.retiring ?? []);
+  write("index.html", "<p>one</p>");
+  const again = await sync(bucket);
+  goOn();
+  await late;
+  assert.equal((await published(bucket)).files.get("index.html"), "<p>one</p>");
+  assert.equal(again?.version, `${first?.version}-2`);
+  write("index.html", "<p>three</p>");
+  await sync(bucket, { version: "v3" });
+  await retire(bucket, await readLatest(bucket), [again?.version ?? ""]);
+  write("index.html", "<p>one</p>");
+  await assert.rejects(sync(bucket, { version: again?.version ?? "" }), /was deleted a short while ago/);
 });
 
 test("what cannot be published as a whole is not published at all", async () => {
