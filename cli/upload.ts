@@ -58,8 +58,9 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
   const files = findFiles(paths);
   const lane = async () => {
     for (let next = await files.next(); !next.done; next = await files.next()) {
-      const path = next.value;
+      const { path, problem } = next.value;
       try {
+        if (problem) throw new Refused(problem.code, problem.message);
         const file = await describeFile(path);
         const id = await sendFile(api, file, options);
         counts.sentBytes += file.size;

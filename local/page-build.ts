@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { basename, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -56,7 +56,8 @@ async function read(digest: string): Promise<BuiltPage> {
 
 async function build(folder: string): Promise<void> {
   await mkdir(CACHE, { recursive: true });
-  const old = (await readdir(CACHE)).filter((name) => !name.startsWith(MAKING));
+  // Another process may just have made the very same.
+  const old = (await readdir(CACHE)).filter((name) => !name.startsWith(MAKING) && name !== basename(folder));
   // Under its name only when it is complete: another process may be looking for it, or making it too.
   const making = await mkdtemp(join(CACHE, MAKING));
   try {

@@ -45,10 +45,6 @@ export async function importAll(entries: AsyncGenerator<Entry>, given: ImportDep
   const stop = new AbortController();
   const deps = { ...given, signal: AbortSignal.any([given.signal, stop.signal]) };
   const { signal, concurrency } = deps;
-  const aborted = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
   let fatal: unknown;
   const guard = (work: Promise<void>) =>
     work.catch((error: unknown) => {
@@ -59,7 +55,7 @@ export async function importAll(entries: AsyncGenerator<Entry>, given: ImportDep
   const waiting = new Set<Promise<void>>();
   const lane = async () => {
     while (!signal.aborted) {
-      const next = await Promise.race([entries.next(), aborted]);
+      const next = await unlessAborted(entries.next(), signal);
       if (!next || next.done) return;
       const settle = await importEntry(next.value, deps, sending);
       if (!settle) continue;
@@ -71,6 +67,19 @@ export async function importAll(entries: AsyncGenerator<Entry>, given: ImportDep
   await Promise.all(Array.from({ length: concurrency }, () => guard(lane())));
   await Promise.all(waiting);
   if (fatal) throw fatal;
+}
+
+/**
+ * Undefined as soon as the signal aborts: nobody knows when standard input gives its next line. (`Promise.race` against
+ * one promise that stays open for the whole run would keep every entry in memory until it settles.)
+ */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => resolve(undefined);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 /** Sees to it that S3 has the entry's content. Gives what is left to do then, which no upload has to wait for. */

@@ -134,7 +134,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
     const other = Number(await readFile(path, "utf8").catch(() => ""));
     if (other > 0 && isRunning(other))
       throw new CliError(
-        `Another import (process ${other}) uses this journal; --out names another.`,
+        `Another import (process ${other}) uses this journal; --out names another. If that process is no import, delete ${path}.`,
         "usage",
       );
     await writeFile(path, pid);

@@ -1,6 +1,6 @@
 /** The command as a user runs it: a process of its own against a running stack. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
@@ -24,6 +24,9 @@ before(async () => {
   // Its name lies: the content counts.
   await blank.clone().jpeg().toFile(join(photos, "three.gif"));
   writeFileSync(join(photos, "notes.txt"), "not an image");
+  symlinkSync("one.png", join(photos, "again.png"));
+  symlinkSync("nowhere", join(photos, "broken.png"));
+  symlinkSync("..", join(photos, "inner", "up"));
   writeFileSync(join(photos, ".hidden.png"), "");
   writeFileSync(join(data, "page.jpg"), "<html>not an image either</html>");
   writeFileSync(join(data, "empty.jpg"), "");
@@ -60,11 +63,14 @@ test("a folder is searched through, and one bad file spoils only itself", async 
     join(data, "empty.jpg"),
   );
   assert.equal(status, 1);
-  for (const name of ["one.png", "two.webp", "three.gif"]) assert.match(out, new RegExp(`✓ .*${name}`));
+  for (const name of ["one.png", "two.webp", "three.gif", "again.png"])
+    assert.match(out, new RegExp(`✓ .*${name}`));
   assert.match(out, /✗ .*page\.jpg {2}unsupported-format: This is not an image/);
   assert.match(out, /✗ .*empty\.jpg {2}file-empty: the file is empty/);
   assert.doesNotMatch(out, /notes|hidden/);
-  assert.match(err, /3 ready, 2 not/);
+  assert.match(out, /✗ .*broken\.png {2}link-broken: The link leads to nowhere, which is not there\./);
+  assert.match(out, /✗ .*up {2}link-loop: /);
+  assert.match(err, /4 ready, 4 not/);
 });
 
 test("--json gives a document per image", async () => {
@@ -77,7 +83,7 @@ test("--json gives a document per image", async () => {
 
 test("mistakes are told in words, with a status of their own", async () => {
   const missing = await darkroom("upload", join(data, "missing.jpg"));
-  assert.equal(missing.status, 1);
+  assert.equal(missing.status, 2);
   assert.match(missing.err, /no such file/);
   const wrong = await darkroom("upload", "--concurrency", "many", "x.jpg");
   assert.equal(wrong.status, 2);
