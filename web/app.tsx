@@ -6,6 +6,7 @@ import { Admin } from "./admin.tsx";
 import { Connect } from "./connect.tsx";
 import { goingOn } from "./going-on.ts";
 import { Images } from "./images.tsx";
+import { NewToken } from "./new-token.tsx";
 import { forgetSettings, type Settings } from "./settings.ts";
 
 export interface TabProps {
@@ -75,6 +76,7 @@ function Connected({ settings, onLeave }: { settings: Settings; onLeave: (() => 
           </button>
         )}
       </header>
+      {settings.typed && <NewToken typed={settings.typed} />}
       {mine.map(({ hash, View }) => (
         // What was done in a tab is still there when one comes back.
         <Activity key={hash} mode={hash === current.hash ? "visible" : "hidden"}>

@@ -1,13 +1,14 @@
 /** Where the API is and with which token: told by the local stack, else by whoever opens the page. */
 import type { Token } from "darkroom/client";
+import { type TypedToken, typedToken } from "./typed-token.ts";
 
 export interface Settings {
   readonly endpoint: string;
   readonly token: Token;
   /** Where there is a token with the scope `admin`. */
   readonly adminToken: Token | undefined;
-  /** Whether a person typed it in and may want to change it. */
-  readonly typed: boolean;
+  /** Where a person typed it in, and may want to change it. */
+  readonly typed: TypedToken | undefined;
 }
 
 /** What the local stack answers; undefined where this is not one. */
@@ -24,7 +25,7 @@ export async function localSettings(): Promise<Settings | undefined> {
       // Asked again when the hour of a token is over.
       token: async () => (await read()).uploadToken,
       adminToken: async () => (await read()).adminToken,
-      typed: false,
+      typed: undefined,
     }
   );
 }
@@ -40,19 +41,29 @@ export function keptSettings(): Settings | undefined {
   return kept === null ? undefined : settingsOf(JSON.parse(kept));
 }
 
-export function keepSettings(typed: { endpoint: string; token: string }): Settings {
-  sessionStorage.setItem(KEPT, JSON.stringify(typed));
+interface Typed {
+  readonly endpoint: string;
+  readonly token: string;
+}
+
+const keep = (typed: Typed) => sessionStorage.setItem(KEPT, JSON.stringify(typed));
+
+export function keepSettings(typed: Typed): Settings {
+  keep(typed);
   return settingsOf(typed);
 }
 
 export const forgetSettings = () => sessionStorage.removeItem(KEPT);
 
-const settingsOf = ({ endpoint, token }: { endpoint: string; token: string }): Settings => ({
-  endpoint,
-  token,
-  adminToken: scopesOf(token).includes("admin") ? token : undefined,
-  typed: true,
-});
+function settingsOf({ endpoint, token }: Typed): Settings {
+  const typed = typedToken(token, (another) => keep({ endpoint, token: another }));
+  return {
+    endpoint,
+    token: typed.source(),
+    adminToken: scopesOf(token).includes("admin") ? typed.source() : undefined,
+    typed,
+  };
+}
 
 /** Read, not verified: the API does that. */
 function scopesOf(token: string): string[] {
