@@ -33,8 +33,15 @@ export function useIncoming(take: (files: File[]) => void): boolean {
   return dragging;
 }
 
-/** A file, or all files of a folder but the hidden ones. */
-async function filesIn(entry: FileSystemEntry): Promise<File[]> {
+/**
+ * A file, or all files of a folder but the hidden ones. What cannot be read is there by its name, without content: the
+ * upload refuses it and says what to do, and the others go on.
+ */
+export async function filesIn(entry: FileSystemEntry): Promise<File[]> {
+  return readable(entry).catch(() => [new File([], entry.name)]);
+}
+
+async function readable(entry: FileSystemEntry): Promise<File[]> {
   if (isFile(entry)) return [await new Promise<File>((resolve, reject) => entry.file(resolve, reject))];
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const inside: FileSystemEntry[] = [];

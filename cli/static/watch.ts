@@ -1,10 +1,14 @@
 /** Runs something again whenever a folder changes and has been quiet for a moment. */
 import { watch } from "chokidar";
+import { CliError } from "../exit.ts";
 
 /** Editors and build tools write several files in a row; one version for all of them. */
 const QUIET_MS = 200;
 
-/** Runs once at first; changes during a run lead to another. Ends with the signal, after the run that is on. */
+/**
+ * Runs once at first; changes during a run lead to another. Ends with the signal, after the run that is on.
+ * @throws CliError when the system does not let it watch
+ */
 export async function watchFolder(
   folder: string,
   signal: AbortSignal,
@@ -21,9 +25,17 @@ export async function watchFolder(
       wake();
     }, QUIET_MS);
   });
+  let failure: unknown;
+  watcher.on("error", (error) => {
+    failure ??= error;
+    wake();
+  });
   signal.addEventListener("abort", () => wake());
-  await new Promise<void>((resolve) => watcher.once("ready", resolve));
-  while (!signal.aborted) {
+  await new Promise<void>((resolve) => {
+    wake = resolve;
+    watcher.once("ready", resolve);
+  });
+  while (!signal.aborted && !failure) {
     if (changed) {
       changed = false;
       await run();
@@ -35,4 +47,9 @@ export async function watchFolder(
   }
   clearTimeout(timer);
   await watcher.close();
+  // The system's own sentence: for "no space" it means its table of watchers, not the disk.
+  if (failure)
+    throw new CliError(
+      `The folder can no longer be watched (${(failure as Error).message}). Without --watch it can be published.`,
+    );
 }

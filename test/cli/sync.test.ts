@@ -1,7 +1,7 @@
 /** Publishing static files: what latest.json names is there at every instant, whatever breaks when. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import {
+import fs, {
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, beforeEach } from "node:test";
@@ -22,6 +23,7 @@ import { cacheControlOf, parseCacheRule, typeOf } from "../../cli/static/headers
 import { planPublish, publish, type StaticStore } from "../../cli/static/publish.ts";
 import { abandoned, expired, retire } from "../../cli/static/retire.ts";
 import { scan } from "../../cli/static/scan.ts";
+import { watchFolder } from "../../cli/static/watch.ts";
 import { isStaticPath, isStaticVersion } from "../../core/keys.ts";
 
 const root = mkdtempSync(join(tmpdir(), "darkroom-sync-"));
@@ -346,6 +348,24 @@ test("a version that is published again while another run still deletes it stays
   await retire(bucket, await readLatest(bucket), [again?.version ?? ""]);
   write("index.html", "<p>one</p>");
   await assert.rejects(sync(bucket, { version: again?.version ?? "" }), /was deleted a short while ago/);
+});
+
+test("a folder that the system does not let us watch ends the watching, in words", async (t) => {
+  t.mock.method(fs, "watch", () => {
+    throw Object.assign(new Error("ENOSPC: System limit for number of file watchers reached"), {
+      code: "ENOSPC",
+    });
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const watching = watchFolder(folder, AbortSignal.timeout(10_000), async () => {});
+  await assert.rejects(
+    watching,
+    (error: unknown) => error instanceof CliError && /number of file watchers/.test(error.message),
+  );
 });
 
 test("what cannot be published as a whole is not published at all", async () => {
