@@ -48,7 +48,7 @@ function notesOn({ scanned, rejected, failed, total }: Job): string[] {
 }
 
 /** `4 done, 1 up to date, 1 rejected in 0:12` */
-export function summary(job: Job): string {
+function summary(job: Job): string {
   const { state, scanned, queued, done, skipped, rejected, failed, startedAt, finishedAt, rate } = job;
   const counts = [
     `${done} done`,
@@ -64,14 +64,20 @@ export function summary(job: Job): string {
 }
 
 const colours = { running: "cyan", done: "green", cancelled: "yellow", failed: "red" } as const;
-export const stateOf = ({ state }: Job) => paint(colours[state], state);
+const stateOf = ({ state }: Job) => paint(colours[state], state);
 
 /** Says how it ended, and what to do about it; the exit status says so too. */
 export function report(job: Job, json: boolean | undefined): number {
-  console.log(json ? JSON.stringify(job) : `${job.id} ${stateOf(job)}: ${summary(job)}`);
-  if (job.state === "failed")
-    note(`It stopped at page ${job.page}. Go on with: darkroom jobs resume ${job.id}`);
-  const trouble = job.rejected + job.failed;
-  if (trouble > 0) note("See what is wrong with: darkroom failures");
-  return job.state === "done" && trouble === 0 ? exitCodes.done.status : exitCodes.failed.status;
+  show(job, json);
+  const well = job.state === "done" && job.rejected + job.failed === 0;
+  return exitCodes[well ? "done" : "failed"].status;
+}
+
+/** Says how it is, and what to do about it. */
+export function show(job: Job, json: boolean | undefined): void {
+  const { id, state, secondsLeft, page, rejected, failed } = job;
+  const left = secondsLeft === undefined ? "" : `, ${duration(secondsLeft * 1000)} left`;
+  console.log(json ? JSON.stringify(job) : `${id} ${stateOf(job)}: ${summary(job)}${left}`);
+  if (state === "failed") note(`It stopped at page ${page}. Go on with: darkroom jobs resume ${id}`);
+  if (rejected + failed > 0) note("See what is wrong with: darkroom failures");
 }

@@ -2,9 +2,9 @@
 import { Command } from "commander";
 import type { Progress as Job } from "../core/job-progress.ts";
 import { connect } from "./api.ts";
-import { finishedOf, follow, report, stateOf, summary } from "./follow-job.ts";
+import { finishedOf, follow, report, show } from "./follow-job.ts";
 import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
-import { duration, table } from "./terminal.ts";
+import { table } from "./terminal.ts";
 
 interface JobOptions extends ApiOptions {
   readonly json?: boolean;
@@ -31,7 +31,7 @@ const list = new Command("list")
     else console.log(jobs.length > 0 ? listed(jobs) : "There are no jobs.");
   });
 
-const show = new Command("show")
+const one = new Command("show")
   .description("how far a job is")
   .argument("<id>", "as list shows it")
   .option("-w, --wait", "watch it to its end")
@@ -39,8 +39,7 @@ const show = new Command("show")
     const api = await connect(options, "admin");
     const job = await api.call<Job>("GET", pathOf(id));
     if (wait) process.exitCode = report(await follow(api, job), json);
-    else
-      console.log(json ? JSON.stringify(job) : `${job.id} ${stateOf(job)}: ${summary(job)}${timeLeft(job)}`);
+    else show(job, json);
   });
 
 const cancel = new Command("cancel")
@@ -48,7 +47,7 @@ const cancel = new Command("cancel")
   .argument("<id>", "as list shows it")
   .action(async (id: string, { json, ...options }: JobOptions) => {
     const job = await (await connect(options, "admin")).call<Job>("DELETE", pathOf(id));
-    console.log(json ? JSON.stringify(job) : `${job.id} ${stateOf(job)}: ${summary(job)}`);
+    show(job, json);
   });
 
 const resume = new Command("resume")
@@ -62,9 +61,9 @@ const resume = new Command("resume")
     else if (json) console.log(JSON.stringify(job));
   });
 
-for (const inner of [list, show, cancel, resume]) command.addCommand(withJson(withApi(inner)));
+for (const inner of [list, one, cancel, resume]) command.addCommand(withJson(withApi(inner)));
 withExamples(list, "jobs list", "jobs list --limit 100 --json");
-withExamples(show, "jobs show 8204823999999k3v9x2m", "jobs show 8204823999999k3v9x2m --wait");
+withExamples(one, "jobs show 8204823999999k3v9x2m", "jobs show 8204823999999k3v9x2m --wait");
 withExamples(cancel, "jobs cancel 8204823999999k3v9x2m");
 withExamples(resume, "jobs resume 8204823999999k3v9x2m");
 withExamples(
@@ -75,8 +74,6 @@ withExamples(
 );
 
 const pathOf = (id: string) => `/admin/jobs/${encodeURIComponent(id)}`;
-const timeLeft = ({ secondsLeft }: Job) =>
-  secondsLeft === undefined ? "" : `, ${duration(secondsLeft * 1000)} left`;
 
 function listed(jobs: readonly Job[]): string {
   const rows = jobs.map((job) => [

@@ -31,12 +31,9 @@ Ctrl-C, and gives back to the queue what it has not finished by then.`,
 
 async function worker(options: WorkerOptions): Promise<void> {
   const log = jsonLog(process.env["LOG_LEVEL"], { part: "worker" });
-  const running = await startWorkerProcess({ setUp: options.setUp === true, log });
   let stopping = false;
-  const health = await serveHealth(running, options, () => stopping);
-  const { port } = health.address() as AddressInfo;
-  log("info", "worker started", { health: `http://${options.healthHost}:${port}/health` });
-  await new Promise<void>((resolve) => {
+  // Before the first message is taken: whoever ends it then has it given back too.
+  const told = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
         // Asked twice, at once: what is not done becomes visible again when its time is over.
@@ -47,6 +44,11 @@ async function worker(options: WorkerOptions): Promise<void> {
       });
     }
   });
+  const running = await startWorkerProcess({ setUp: options.setUp === true, log });
+  const health = await serveHealth(running, options, () => stopping);
+  const { port } = health.address() as AddressInfo;
+  log("info", "worker started", { health: `http://${options.healthHost}:${port}/health` });
+  await told;
   await running.close(options.grace * 1000);
   health.close();
   log("info", "worker stopped");

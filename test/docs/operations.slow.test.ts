@@ -1,10 +1,14 @@
-/** What docs/operations.md shows is what the commands print, on the same files, but for ids and times. */
+/** What docs/operations.md shows is what the commands print, one after the other, on the same files. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import {
+  closeSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -14,22 +18,47 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import test, { after, before } from "node:test";
 import { DeleteBucketCorsCommand } from "@aws-sdk/client-s3";
-import { s3Client } from "../../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { sqsClient, sqsQueue } from "../../adapters/sqs-queue.ts";
+import { readRevision } from "../../core/commit.ts";
+import { reprocess, stopJob } from "../../core/job.ts";
+import type { Progress } from "../../core/job-progress.ts";
+import { metaKey, variantKey } from "../../core/keys.ts";
+import type { Metadata } from "../../core/metadata.ts";
+import type { ObjectStore } from "../../core/ports.ts";
+import { eventOf } from "../../core/tell.ts";
+import config from "../../darkroom.config.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { compare, examplesOf } from "./examples.ts";
 
 const root = mkdtempSync(join(tmpdir(), "darkroom-docs-"));
 const data = join(root, "data");
 let stack: Stack;
+let uploads: ObjectStore;
+let media: ObjectStore;
+let invoked = () => {};
+/** For each id on the page the one that was printed in its place. */
+const ids = new Map<string, string>();
+
 before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
+  stack = await startStack({ port: 0, data, logLevel: "error", onInvocation: () => invoked() });
+  const s3 = s3Client({ forcePathStyle: true });
+  uploads = s3Store(s3, stack.env["UPLOADS_BUCKET"] ?? "");
+  media = s3Store(s3, stack.env["MEDIA_BUCKET"] ?? "");
 });
 after(async () => {
   await stack.close();
   rmSync(root, { recursive: true, force: true });
 });
 
-/** The sections of the page that are run, and what is there before. */
-const sections: Record<string, () => Promise<void> | void> = {
+/** What is there before a section's examples. */
+const preparations: Readonly<Record<string, () => Promise<void> | void>> = {
+  "Upload files": () => {
+    mkdirSync(join(root, "docs"));
+    copyFileSync("docs/sample.jpg", join(root, "docs", "sample.jpg"));
+    writeFileSync(join(root, "broken.jpg"), readFileSync("docs/sample.jpg").subarray(0, 3000));
+    writeFileSync(join(root, "page.jpg"), "<html>404 Not Found</html>\n");
+  },
   "Import what exists": () => {
     const site = join(root, "site");
     mkdirSync(site);
@@ -39,6 +68,19 @@ const sections: Record<string, () => Promise<void> | void> = {
     writeFileSync(join(site, "empty.jpg"), "");
     writeFileSync(join(site, "notes.txt"), "not an image");
     symlinkSync("nowhere", join(site, "broken.jpg"));
+  },
+  "Re-process": async () => {
+    for (const { document } of await readyImages()) await makeStale(document);
+  },
+  "Look after jobs": async () => {
+    // One whose first step became a dead letter, and one that waits for it: their message is lost on the way.
+    const backfill = { ...queue("BACKFILL_QUEUE_URL"), send: async () => {} };
+    const deps = { uploads, media, backfill, config, now: () => new Date(), random: randomBytes };
+    const start = async (owner: string) =>
+      (await reprocess(deps, { select: { owner }, force: false, dryRun: false })) as Progress;
+    const { id: job } = await start("shop");
+    await stopJob(uploads, { kind: "scan", job, page: 0, scanned: 0, queued: 0 });
+    await start("local");
   },
   "Publish static files": () => {
     mkdirSync(join(root, "public", "css"), { recursive: true });
@@ -51,44 +93,107 @@ const sections: Record<string, () => Promise<void> | void> = {
     await client.send(new DeleteBucketCorsCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "" }));
     client.destroy();
   },
+  Webhooks: async () => {
+    const [{ document } = assert.fail("nothing is ready")] = await readyImages();
+    // The two files that are no images, each told of twice.
+    await received("image.rejected", 4);
+    const [url] = (stack.env["WEBHOOK_URLS"] ?? "").split(" ");
+    const letter = { darkroom: "deliver", url, event: eventOf(document) };
+    await queue("EVENTS_DEAD_LETTERS_URL").send(JSON.stringify(letter));
+  },
 };
 
-/** As a terminal shows it: what went well or not first, then what is said about it. */
-function run(args: readonly string[]): Promise<string> {
-  const env = { ...process.env, DARKROOM_DATA: data, XDG_CACHE_HOME: join(root, "cache"), NO_COLOR: "1" };
-  return new Promise((done) => {
-    execFile(process.execPath, [resolve("cli/darkroom.ts"), ...args], { env, cwd: root }, (_, out, err) =>
-      done(out + err),
-    );
-  });
+const queue = (setting: string) => sqsQueue(sqsClient(), stack.env[setting] ?? "");
+
+async function readyImages(): Promise<{ document: Metadata }[]> {
+  const { objects } = await uploads.list("originals/");
+  const all = await Promise.all(
+    objects.map(({ key }) => readRevision(media, key.slice("originals/".length))),
+  );
+  return all.flatMap(({ document }) => (document?.status === "ready" ? [{ document }] : []));
 }
 
-/** What differs from run to run: ids, versions, times, ports, and the order of a folder's files. */
-function same(text: string): string[] {
-  return text
-    .trim()
-    .split("\n")
-    .map((line) =>
-      line
-        .replaceAll(/\b(?=[a-z]*\d)[0-9a-z]{26}\b/g, "ID")
-        .replaceAll(/\b(?=[a-z]*\d)[0-9a-z]{16}\b/g, "VERSION")
-        .replaceAll(/\b\d+:\d\d\b/g, "TIME")
-        .replaceAll(/localhost:\d+/g, "localhost"),
-    )
-    .sort();
+/** As if other sizes had made it: one variant of today's is missing, one of yesterday's stands in its place. */
+async function makeStale(document: Metadata): Promise<void> {
+  const [missing = assert.fail("no variants"), ...kept] = document.variants;
+  const old = { ...missing, key: variantKey(document.id, "w48", "0123456789abcdef", "webp") };
+  await media.put(old.key, Buffer.alloc(old.bytes), { type: "image/webp" });
+  await media.delete(missing.key);
+  const stale = { ...document, recipe: "fedcba9876543210", variants: [old, ...kept] };
+  await media.put(metaKey(document.id), JSON.stringify(stale), { type: "application/json" });
+}
+
+/** Until the page's own receiver was told so many of a kind. */
+async function received(type: string, count: number): Promise<void> {
+  for (;;) {
+    const next = new Promise<void>((wake) => {
+      invoked = wake;
+    });
+    const answer = await fetch(`${stack.page}/webhooks.json`);
+    const { webhooks } = (await answer.json()) as { webhooks: { event: { type: string } }[] };
+    if (webhooks.filter(({ event }) => event.type === type).length >= count) return;
+    await next;
+  }
+}
+
+/** As a terminal shows it. With `stopAfter` Ctrl-C is pressed when so many lines are there. */
+async function darkroom(args: readonly string[], stopAfter?: number): Promise<string> {
+  const file = join(root, `terminal-${randomUUID()}`);
+  // Both into one file: what is printed where makes no difference to its order.
+  const terminal = openSync(file, "w");
+  const child = spawn(process.execPath, [resolve("cli/darkroom.ts"), ...args], {
+    env: {
+      ...process.env,
+      DARKROOM_DATA: data,
+      XDG_CACHE_HOME: join(root, "cache"),
+      LOG_LEVEL: "info",
+      NO_COLOR: "1",
+    },
+    cwd: root,
+    stdio: ["ignore", stopAfter === undefined ? terminal : "pipe", terminal],
+  });
+  let out = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    const before = out.split("\n").length;
+    out += chunk;
+    // Once: a second time means at once.
+    if (stopAfter && before <= stopAfter && out.split("\n").length > stopAfter) child.kill("SIGINT");
+  });
+  await once(child, "close");
+  closeSync(terminal);
+  return out + readFileSync(file, "utf8");
+}
+
+/** Those that are not ours are run as what they come to: `serverless invoke local` calls the function. */
+async function run(command: string, shown: readonly string[]): Promise<string> {
+  const [, name = "", event = ""] =
+    /^npx serverless invoke local -s local -f (\w+) -d '(.*)'$/.exec(command) ?? [];
+  if (name) return JSON.stringify(await stack.invoke(name, JSON.parse(event)), undefined, 4);
+  const [program, ...args] = command.split(" ");
+  assert.equal(program, "darkroom", `${command}: nobody runs it here`);
+  const stop = shown.indexOf("^C");
+  // Another port than on the page: whatever else listens there.
+  return stop < 0 ? darkroom(args) : darkroom([...args, "--health-port", "0"], stop);
 }
 
 test("operations.md shows what is printed", async () => {
-  const page = readFileSync("docs/operations.md", "utf8");
-  for (const [heading, prepare] of Object.entries(sections)) {
-    const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
-    const [, block] = /```console\n(.*?)```/s.exec(section ?? "") ?? [];
-    assert.ok(block, `docs/operations.md has no example under ${heading}`);
-    await prepare();
-    for (const example of block.split(/^\$ darkroom /m).slice(1)) {
-      const [command = "", ...shown] = example.split("\n");
-      const printed = await run(command.split(" "));
-      assert.deepEqual(same(printed), same(shown.join("\n")), `darkroom ${command}\n${printed}`);
-    }
+  const examples = examplesOf(readFileSync("docs/operations.md", "utf8"));
+  const late: Promise<void>[] = [];
+  let section = "";
+  for (const { heading, command, shown } of examples) {
+    if (heading !== section) await preparations[heading]?.();
+    section = heading;
+    const typed = command.replaceAll(/[0-9a-z]{20,26}/g, (id) => ids.get(id) ?? id);
+    const example = { heading, command, shown: shown.filter((line) => line !== "^C") };
+    const printed = run(typed, shown);
+    // A worker takes seconds to come back from its empty queues; nothing on the page waits for it.
+    if (shown.includes("^C")) late.push(printed.then((text) => void compare(example, text)));
+    else for (const [onPage, ours] of compare(example, await printed)) ids.set(onPage, ours);
   }
+  await Promise.all(late);
+  const headings = new Set(examples.map(({ heading }) => heading));
+  assert.deepEqual(
+    Object.keys(preparations).filter((heading) => !headings.has(heading)),
+    [],
+  );
 });
