@@ -23,7 +23,7 @@ const files = globSync("test/**/*.test.ts")
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const started = performance.now();
-const tests = run({ files, concurrency: availableParallelism(), timeout: all ? 600_000 : 80_000 });
+const tests = run({ files, concurrency: availableParallelism(), timeout: all ? 840_000 : 80_000 });
 tests.on("test:summary", ({ file, counts: { tests: all, passed, skipped, todo } }) => {
   // One summary comes for each file and one for all.
   if (file !== undefined) return;

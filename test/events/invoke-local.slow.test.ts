@@ -8,7 +8,7 @@ import { s3Client, s3Store } from "../../adapters/s3-store.ts";
 import { samplesIn } from "../../deploy/samples.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { assertOutcome, sampleEvents } from "./cases.ts";
-import { invokeLocal } from "./invoke-local.ts";
+import { invokeLocal, invokeManyLocal } from "./invoke-local.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-invoke-all-"));
 const s3 = s3Client({ forcePathStyle: true });
@@ -36,7 +36,7 @@ test("every event", { concurrency: availableParallelism() }, async (t) => {
     const ids = samplesIn(sample.event);
     const run = Promise.all(ids.map((id) => last.get(id))).then(() =>
       t.test(sample.name, async () => {
-        const { status, answer, output } = await invokeLocal(
+        const { status, answer, output } = await invokeManyLocal(
           data,
           sample.fn,
           "-p",
