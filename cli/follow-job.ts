@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Progress as Job } from "../core/job-progress.ts";
 import type { Api } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { duration, note, paint } from "./terminal.ts";
 
@@ -19,8 +20,7 @@ export async function follow(api: Api, started: Job): Promise<Job> {
   let job = started;
   const line = new Progress({ unit: "images", notes: () => notesOn(job) });
   const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort();
-  process.once("SIGINT", interrupt);
+  const endListening = onInterrupt(() => interrupted.abort(), exitCodes.interrupted.status);
   try {
     for (let pause = FIRST_PAUSE_MS; job.state === "running"; pause = Math.min(LAST_PAUSE_MS, pause * 1.5)) {
       await setTimeout(pause, undefined, { signal: interrupted.signal });
@@ -34,7 +34,7 @@ export async function follow(api: Api, started: Job): Promise<Job> {
     const what = `The job goes on. See it with: darkroom jobs show ${job.id}\nStop it with: darkroom jobs cancel ${job.id}`;
     throw new CliError(what, "interrupted");
   } finally {
-    process.off("SIGINT", interrupt);
+    endListening();
     line.end();
   }
 }

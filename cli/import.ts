@@ -10,6 +10,7 @@ import { importAll, type Outcome } from "./import/importer.ts";
 import { Journal } from "./import/journal.ts";
 import { mapped, writeMapping } from "./import/mapping.ts";
 import { type Entry, findSources } from "./import/sources.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { type ApiOptions, byteCount, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { bytes, duration, note, paint, printable } from "./terminal.ts";
@@ -83,7 +84,11 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
     ],
   });
   if (process.stderr.isTTY) void count(paths, options).then((total) => (progress.total = total));
-  const interrupt = onInterrupt();
+  const interrupt = new AbortController();
+  const endListening = onInterrupt(() => {
+    note("\nFinishing what is on its way; Ctrl-C once more stops at once.");
+    interrupt.abort();
+  }, exitCodes.interrupted.status);
   let finished = false;
   try {
     await importAll(wishes(paths, options), {
@@ -106,7 +111,7 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
     finished = !interrupt.signal.aborted;
   } finally {
     progress.end();
-    interrupt.end();
+    endListening();
     process.stdin.destroy();
     await close();
     await rm(folder, { recursive: true, force: true });
@@ -137,32 +142,6 @@ async function count(paths: readonly string[], options: ImportOptions): Promise<
   } catch {
     return undefined;
   }
-}
-
-/** One Ctrl-C reaches us twice under `npm run`: from the terminal, and passed on by npm. */
-const SAME_KEYPRESS_MS = 500;
-
-/** The first Ctrl-C asks for an orderly end, the second one gets an end. */
-function onInterrupt(): { signal: AbortSignal; end: () => void } {
-  const controller = new AbortController();
-  let asked = 0;
-  const stop = () => {
-    if (controller.signal.aborted) {
-      if (performance.now() - asked < SAME_KEYPRESS_MS) return;
-      process.exit(exitCodes.interrupted.status);
-    }
-    asked = performance.now();
-    note("\nFinishing what is on its way; Ctrl-C once more stops at once.");
-    controller.abort();
-  };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const name of signals) process.on(name, stop);
-  return {
-    signal: controller.signal,
-    end: () => {
-      for (const name of signals) process.off(name, stop);
-    },
-  };
 }
 
 /** More are for a program to read. */

@@ -4,6 +4,7 @@ import { s3Client, s3Store } from "../adapters/s3-store.ts";
 import { isStaticVersion, STATIC_LATEST } from "../core/keys.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { wholeNumber, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { Overtaken, type Revision, readLatest } from "./static/documents.ts";
@@ -78,8 +79,7 @@ function cacheRules(text: string, before: readonly CacheRule[]): CacheRule[] {
 async function sync(folder: string, options: SyncOptions): Promise<void> {
   const { client, store, media } = await findTarget(options);
   const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  const endListening = onInterrupt(() => interrupt.abort(), exitCodes.interrupted.status);
   const once = () => syncOnce(folder, options, { store, media, signal: interrupt.signal });
   try {
     if (!options.watch) return await once();
@@ -89,7 +89,7 @@ async function sync(folder: string, options: SyncOptions): Promise<void> {
     );
     process.exitCode = exitCodes.interrupted.status;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
+    endListening();
     client.destroy();
   }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Command } from "commander";
 import { jsonLog } from "../adapters/log.ts";
 import { startWorkerProcess, type WorkerProcess } from "../local/worker-process.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { portNumber, wholeNumber, withExamples } from "./options.ts";
 
 interface WorkerOptions {
@@ -34,15 +35,12 @@ async function worker(options: WorkerOptions): Promise<void> {
   let stopping = false;
   // Before the first message is taken: whoever ends it then has it given back too.
   const told = new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        // Asked twice, at once: what is not done becomes visible again when its time is over.
-        if (stopping) process.exit(1);
-        stopping = true;
-        log("info", "worker stops", { graceSeconds: options.grace });
-        resolve();
-      });
-    }
+    // Asked twice, it ends at once: what is not done becomes visible again when its time is over.
+    onInterrupt(() => {
+      stopping = true;
+      log("info", "worker stops", { graceSeconds: options.grace });
+      resolve();
+    }, 1);
   });
   const running = await startWorkerProcess({ setUp: options.setUp === true, log });
   const health = await serveHealth(running, options, () => stopping);

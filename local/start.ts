@@ -1,4 +1,5 @@
 /** `npm start`: runs the stack until Ctrl-C and says what runs where. */
+import { onInterrupt } from "../cli/interrupt.ts";
 import { startStack } from "./stack.ts";
 
 const started = performance.now();
@@ -36,14 +37,9 @@ ${rows.map(([name, where]) => `  ${name.padEnd(14)}${where}`).join("\n")}
 // Built now and not when somebody waits for it.
 void fetch(stack.page).catch(() => {});
 
-let stopping = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    stack.close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  });
-}
+onInterrupt(() => {
+  stack.close().then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+}, 1);

@@ -116,8 +116,12 @@ export function usePages<T>(api: Api, path: string, version: number) {
   const [rows, setRows] = useState<readonly T[]>();
   const [cursor, setCursor] = useState<string>();
   const [problem, setProblem] = useState<string>();
+  /** A page that is asked for already: a second click must not add it twice. */
+  const asked = useRef<string>(undefined);
   const load = useCallback(
     async (from: string | undefined) => {
+      if (from !== undefined && asked.current === from) return;
+      asked.current = from;
       try {
         const query = from === undefined ? "" : `&cursor=${encodeURIComponent(from)}`;
         const { json } = await api.call<{ images: T[]; cursor?: string }>("GET", path + query);
@@ -125,6 +129,7 @@ export function usePages<T>(api: Api, path: string, version: number) {
         setCursor(json.cursor);
         setProblem(undefined);
       } catch (error) {
+        asked.current = undefined;
         setProblem((error as Error).message);
       }
     },
