@@ -27,7 +27,7 @@ export function examplesOf(page: string): Example[] {
   });
 }
 
-/** Of images and of jobs. One in 10,000 images' has no digit, and then is found by its length alone. */
+/** Of images and of jobs; no word of the page is 26 letters long. */
 const IDS = /\b[0-9a-hjkmnp-tv-z]{26}\b|\b\d{13}[0-9a-z]{7}\b/g;
 
 /** What differs from run to run: ids, versions, times, rates, ports, and the width of columns for it. */

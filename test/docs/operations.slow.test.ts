@@ -62,8 +62,8 @@ const preparations: Readonly<Record<string, () => Promise<void> | void>> = {
   "Import what exists": () => {
     const site = join(root, "site");
     mkdirSync(site);
-    copyFileSync("docs/sample.jpg", join(site, "lake.jpg"));
-    copyFileSync("docs/sample.jpg", join(site, "lake-copy.jpg"));
+    copyFileSync("test/images/valid/base-progressive.jpg", join(site, "lake.jpg"));
+    copyFileSync("test/images/valid/base-progressive.jpg", join(site, "lake-copy.jpg"));
     copyFileSync("test/images/valid/anim.gif", join(site, "anim.gif"));
     writeFileSync(join(site, "empty.jpg"), "");
     writeFileSync(join(site, "notes.txt"), "not an image");
