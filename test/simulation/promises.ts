@@ -85,6 +85,9 @@ export class Promises {
         if (!original) throw new Error(`${id} lost its original`);
         if (document.status === "ready" && document.source?.etag !== original.etag && !document.lastError)
           throw new Error(`${id} is ready for bytes that are no longer its own`);
+        // Said to whoever looks after failures, where every try was used up.
+        if (document.pending.length > 0 && !document.lastError)
+          throw new Error(`${id} still waits for its ${document.pending.join(", ")}`);
       }
       await this.#isListed(id, document);
     }

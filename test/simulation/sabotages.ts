@@ -85,7 +85,11 @@ export const sabotages: Sabotages = {
   "an image told of once and no more": [/was told last/, () => ({ events: once(), unswept: true })],
   "a job's messages that are lost": [
     /counted|stands still/,
-    () => ({ loses: (body) => body.includes("develop"), unswept: true }),
+    () => ({ loses: (body) => /"develop".*"job"/.test(body), unswept: true }),
+  ],
+  "formats that are never caught up on": [
+    /still waits/,
+    () => ({ loses: (body) => !body.includes('"job"'), unswept: true }),
   ],
   "a job whose next page is lost": [
     /stands still/,

@@ -12,7 +12,7 @@ import type { EstimateDeps } from "../../core/job-estimate.ts";
 import type { JudgeDeps } from "../../core/judge.ts";
 import { newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Queue, QueueMessage } from "../../core/ports.ts";
-import { type Config, defineConfig } from "../../core/preset.ts";
+import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
 import type { ScanDeps } from "../../core/scan-page.ts";
 import { sweep } from "../../core/sweep.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
@@ -49,7 +49,7 @@ export interface WorldOptions extends Sabotage {
   readonly unswept?: boolean;
 }
 
-const ladder = (widths: number[]): Config =>
+const ladder = (widths: number[], more: Pick<ConfigInput["presets"][string], "later"> = {}): Config =>
   defineConfig({
     defaultPreset: "photo",
     presets: {
@@ -57,11 +57,15 @@ const ladder = (widths: number[]): Config =>
         accept: ["jpeg"],
         ladder: { widths, formats: ["webp", "jpeg"] },
         named: { thumb: { width: 16, height: 16, fit: "cover", format: "webp" } },
+        ...more,
       },
     },
   });
 /** Recipes to go to and fro between: they share some variants. */
 const CONFIGS = [ladder([32, 64]), ladder([32, 48])] as const;
+/** The same, where every picture is ready with its JPEGs first. */
+const later = { later: { formats: ["webp" as const], aboveMegapixels: 0 } };
+const DEFERRING = [ladder([32, 64], later), ladder([32, 48], later)] as const;
 
 export interface Report {
   readonly steps: number;
@@ -92,7 +96,8 @@ export class World {
   /** Any patience has to be safe, also none. */
   readonly #patience: typeof PATIENCE;
   readonly #swept: Record<string, number> = {};
-  #config: Config = CONFIGS[0];
+  readonly #configs: typeof CONFIGS;
+  #config: Config;
   #invocations = 0;
   #sweeps = 0;
   /** The media bucket, since the last look. */
@@ -103,6 +108,8 @@ export class World {
     this.#random = this.#scheduler.random;
     this.#sabotage = sabotage;
     this.#unswept = unswept;
+    this.#configs = seed % 2 === 0 ? CONFIGS : DEFERRING;
+    this.#config = this.#configs[0];
     this.#laptop = this.#random.chance(0.3);
     this.#patience = this.#random.chance(0.5) ? PATIENCE : { upload: 0, orphan: 0, superseded: 0 };
     const now = () => this.#scheduler.now;
@@ -236,7 +243,7 @@ export class World {
   async #operator(actor: Actor): Promise<void> {
     for (let changes = 1 + this.#random.below(4); changes > 0; changes--) {
       for (let i = this.#random.below(40) + 2; i > 0; i--) await this.#scheduler.turn(actor);
-      this.#config = CONFIGS[changes % 2] ?? CONFIGS[0];
+      this.#config = this.#configs[changes % 2] ?? this.#configs[0];
       for (const id of this.#promises.accepted.keys()) {
         const force = this.#random.chance(0.2);
         await this.#images.send(JSON.stringify({ darkroom: "develop", id, force }));
@@ -247,7 +254,7 @@ export class World {
   /** Starts a job over everything, or what went wrong, may cancel it, and does not give up before it is acknowledged. */
   async #backOffice(actor: Actor): Promise<void> {
     for (let i = this.#random.below(150); i > 0; i--) await this.#scheduler.turn(actor);
-    if (this.#random.chance(0.5)) this.#config = CONFIGS[1];
+    if (this.#random.chance(0.5)) this.#config = this.#configs[1];
     const status = (["all", "all", "failed", "rejected", "stale"] as const)[this.#random.below(5)] ?? "all";
     const force = this.#random.chance(0.4);
     const there = [...this.#promises.accepted.keys()];
