@@ -24,6 +24,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   tutorial: async () => (await import("./develop.ts")).tutorial(),
   memory: async () => (await import("./memory.ts")).memory(),
   path: async (quick) => (await import("./path.ts")).path(quick),
+  peers: async (quick) => (await import("./peers.ts")).compare(quick),
   presign: async () => (await import("./presign.ts")).presign(),
   whole: async (quick) => (await import("./whole.ts")).whole(quick),
 };
