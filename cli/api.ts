@@ -7,9 +7,12 @@ import type { ApiOptions } from "./options.ts";
 /** Why the API or S3 said no, with the code and the sentence for the user. */
 export class Refused extends Error {
   readonly code: string;
-  constructor(code: string, message: string) {
+  /** Whether it was the server that failed, not what was asked. */
+  readonly passing: boolean;
+  constructor(code: string, message: string, passing = false) {
     super(message);
     this.code = code;
+    this.passing = passing;
   }
 }
 
@@ -66,7 +69,7 @@ export class Api {
     if (ok) return body as T;
     const { code = String(status), detail = "" } = (body ?? {}) as { code?: string; detail?: string };
     if (status === 401 || status === 403) throw new CliError(detail);
-    throw new Refused(code, detail);
+    throw new Refused(code, detail, status >= 500);
   }
 }
 

@@ -159,7 +159,11 @@ export async function waitUntilReady(
     signal?.throwIfAborted();
     // The API waits for us, but not for many at once: each waiting request keeps a Lambda busy.
     const wait = signal ? 0 : Math.ceil(Math.min(20, (deadline - Date.now()) / 1000));
-    const image = await imageOf(api, id, wait);
+    const image = await imageOf(api, id, wait).catch((error: unknown) => {
+      // A server that is down for a moment is no end of the image.
+      if (error instanceof Refused && error.passing) return undefined;
+      throw error;
+    });
     if (image) return image;
     await setTimeout(pause, undefined, signal ? { signal } : {});
   }

@@ -75,11 +75,17 @@ export async function awaitImage(
   const deadline = deps.now().getTime() + waitMs;
   const found = await getImage(deps, caller, id);
   if (found) return found;
+  const arrived = async () => ((await deps.media.head(metaKey(id))) ? getImage(deps, caller, id) : undefined);
   for (let pause = PAUSES_MS.first; ; pause = Math.min(PAUSES_MS.longest, pause * 1.5)) {
     const left = deadline - deps.now().getTime();
     if (left <= 0) return undefined;
     await sleep(Math.ceil(Math.min(pause, left)));
-    if (await deps.media.head(metaKey(id))) return getImage(deps, caller, id);
+    // The store has answered before and will again: a look that fails has seen nothing yet.
+    const seen = await arrived().catch((error: unknown) => {
+      if (error instanceof DarkroomError) throw error;
+      return undefined;
+    });
+    if (seen) return seen;
   }
 }
 

@@ -437,6 +437,21 @@ test("an image that is deleted while somebody waits is gone", async () => {
   await assert.rejects(awaitImage(deps, sleep, me, id, 20_000), { code: "gone" });
 });
 
+test("a store that fails while somebody waits costs a look, not the answer", async () => {
+  const { deps, id, work, event } = await system();
+  let [looks, slept] = [0, 0];
+  const head: typeof deps.media.head = async (...args) => {
+    if (++looks % 2 === 1) throw new Error("SlowDown");
+    return deps.media.head(...args);
+  };
+  const sleep = async () => {
+    if (++slept === 3) await work(event());
+  };
+  const found = await awaitImage({ ...deps, media: { ...deps.media, head } }, sleep, me, id, 20_000);
+  assert.equal(found?.metadata.status, "ready");
+  assert.ok(looks >= 4, `${looks} looks`);
+});
+
 test("what was written before the process died is carried over, by its second try and by the next delivery", async () => {
   const { id, deps, requests, event, work, document } = await system();
   const whole = toyPixels();
