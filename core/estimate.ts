@@ -72,7 +72,10 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
   const resizeMs = plan.steps.reduce((sum, step) => sum + stepMs(plan, step), 0);
   const decoded = area(plan.source) * plan.frames;
   const base = area(plan.base) * plan.frames * 4;
-  const largest = encodes.map((variant) => encodeBytes(variant)).sort((a, b) => b - a);
+  // A header does not tell graphics: a large screenshot took 570 MB where the figures of photographs said 470.
+  // Animations never count as graphics.
+  const mayBeGraphic = plan.frames === 1;
+  const largest = encodes.map((variant) => encodeBytes(variant, mayBeGraphic)).sort((a, b) => b - a);
   const together = largest.slice(0, parallel).reduce((sum, bytes) => sum + bytes, 0);
   const encoding = Math.max(largest[0] ?? 0, Math.min(together, encodersBudget(largest[0] ?? 0)));
   return {

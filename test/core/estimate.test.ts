@@ -49,6 +49,20 @@ test("a worker of the size in serverless.yml has the means for everything the sh
   }
 });
 
+test("a large screenshot, 572 MB as measured, is not taken for less", () => {
+  const screenshot = header(2560, 4687, { format: "png", alpha: true });
+  const plan = planOf(screenshot, variantsOf(screenshot, photo));
+  for (const parallel of [1, 2]) {
+    const cost = estimateOf(plan, 9_800_000, parallel);
+    assert(cost.peakBytes > 572e6 && cost.peakBytes < 1.25 * 572e6, String(cost.peakBytes));
+    const means = { memoryBytes: 570_000_000, seconds: 600, vcpus: 1 };
+    assert.throws(() => withinMeans(cost, means), { code: "too-many-pixels" });
+  }
+  // As large as the budget: no encoder of graphics sees it.
+  const moving = header(2600, 2600, { format: "webp", frames: 7 });
+  assert(estimateOf(planOf(moving, variantsOf(moving, photo)), 1_000_000, 2).peakBytes < 1e9);
+});
+
 test("what would not fit is too-many-pixels, and says why", () => {
   const cost = estimate(header(8000, 6000, { format: "png" }));
   const means = { memoryBytes: 2_000_000_000, vcpus: 1, seconds: 60 };
