@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { DarkroomError, hasOutcome } from "./errors.ts";
-import { eventKey, imagePrefix } from "./keys.ts";
+import { eventKey, imagePrefix, newId } from "./keys.ts";
 import type { ObjectStore, Queue } from "./ports.ts";
 import { EventSchema, eventId, type ImageEvent } from "./tell.ts";
 
@@ -17,7 +17,8 @@ const MessageSchema = v.variant("darkroom", [
 type EventMessage = v.InferOutput<typeof MessageSchema>;
 
 export interface EventDeps {
-  readonly uploads: Pick<ObjectStore, "put">;
+  readonly uploads: Pick<ObjectStore, "put" | "head">;
+  readonly random: (bytes: number) => Uint8Array;
   /** The events queue itself. */
   readonly events: Pick<Queue, "send">;
   /** Of the receivers. */
@@ -65,14 +66,15 @@ export function parseEventMessage(body: string): EventMessage | undefined {
 }
 
 async function spread(
-  { uploads, events, urls, forget }: EventDeps,
+  deps: EventDeps,
   event: ImageEvent,
   replay: boolean,
   receives: number,
 ): Promise<EventOutcome> {
+  const { events, urls, forget } = deps;
   const { type, data } = event;
   const told = { id: data.id, type };
-  if (!(await keep(uploads, event)) && receives === 1 && !replay) return { status: "duplicate", ...told };
+  if (!(await keep(deps, event)) && receives === 1 && !replay) return { status: "duplicate", ...told };
   const messages: EventMessage[] = urls.map((url) => ({ darkroom: "deliver", url, event }));
   if (type === "image.deleted" && forget) messages.push({ darkroom: "forget", id: data.id, rev: data.rev });
   await Promise.all(messages.map((message) => events.send(JSON.stringify(message))));
@@ -83,15 +85,21 @@ async function spread(
  * False when it is kept already: somebody told it before. Whoever kept it hands it on, or comes back as a message
  * received before, so that a repetition may stop here.
  */
-async function keep(uploads: Pick<ObjectStore, "put">, event: ImageEvent): Promise<boolean> {
+async function keep({ uploads, random }: EventDeps, event: ImageEvent): Promise<boolean> {
   const { id, rev } = event.data;
+  const by = newId(random);
   const key = eventKey({ at: new Date(event.timestamp), id, rev, kind: event.type.replace("image.", "") });
   try {
-    await uploads.put(key, JSON.stringify(event), { type: "application/json", ifNoneMatch: "*" });
+    await uploads.put(key, JSON.stringify(event), {
+      type: "application/json",
+      metadata: { by },
+      ifNoneMatch: "*",
+    });
     return true;
   } catch (error) {
-    if (hasOutcome(error, "conflict")) return false;
-    throw error;
+    if (!hasOutcome(error, "conflict")) throw error;
+    // The client repeats a write whose answer was lost, and meets itself: then nobody else hands it on.
+    return (await uploads.head(key))?.metadata["by"] === by;
   }
 }
 

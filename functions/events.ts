@@ -1,4 +1,5 @@
 /** The events queue: keeps what is told, hands it to every receiver, and has the CDN forget what was deleted. */
+import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { cloudFrontForget } from "../adapters/cdn.ts";
@@ -40,6 +41,7 @@ function setUp() {
     env,
     deps: {
       uploads: s3Store(s3, env.UPLOADS_BUCKET),
+      random: randomBytes,
       events,
       urls,
       post: webhookSender({

@@ -1,5 +1,6 @@
 /** From an event to its receivers: the real queue rules, the real sender, receivers that fail on purpose. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import test, { type TestContext } from "node:test";
 import { MemoryQueue } from "../adapters/memory-queue.ts";
 import { memoryStore } from "../adapters/memory-store.ts";
@@ -53,6 +54,7 @@ async function system(t: TestContext, count = 1, { timeoutMs = 60_000 } = {}) {
   const forgotten: string[] = [];
   const deps: { -readonly [K in keyof EventDeps]: EventDeps[K] } = {
     uploads,
+    random: randomBytes,
     events: queue,
     urls: receivers.map(({ url }) => url),
     post: webhookSender({ secrets: [SECRET], allowPrivate: true, timeoutMs, now }),
@@ -136,6 +138,22 @@ test("told twice, it is sent once; received again after a crash, it is sent agai
     receiver.received.map(({ headers }) => headers["webhook-id"]),
     [`${ID}-1`, `${ID}-1`],
   );
+});
+
+test("an event whose keeping was repeated by the client, as its answer was lost, is handed on", async (t) => {
+  const { queue, deps, uploads, receiver, outcomes, work } = await system(t);
+  deps.uploads = {
+    head: uploads.head,
+    put: async (...args) => {
+      await uploads.put(...args);
+      return uploads.put(...args);
+    },
+  };
+  await tell(queue, document());
+  await tell(queue, document());
+  while (await work());
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["delivered", "duplicate", "told"]);
+  assert.equal(receiver.received.length, 1);
 });
 
 test("a receiver that fails is tried for more than a day, less and less often, and then dead-lettered", async (t) => {

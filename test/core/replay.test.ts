@@ -28,7 +28,14 @@ async function told(count = 90) {
   };
   const uploads = memoryStore({ now: () => new Date(clock.now()) });
   const urls = ["https://one.example/hook?key=private", "https://two.example/"];
-  const deps = { uploads, events, deadLetters, urls: [] as string[], post: async () => 204 };
+  const deps = {
+    uploads,
+    events,
+    deadLetters,
+    random: randomBytes,
+    urls: [] as string[],
+    post: async () => 204,
+  };
   const ids = Array.from({ length: count }, () => newId(randomBytes));
   for (const [i, id] of ids.entries()) {
     const event = eventOf(document(id, START + i * MINUTE, i % 3 === 0 ? "deleted" : "ready"));

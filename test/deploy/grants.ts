@@ -90,7 +90,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   events: {
     [queue("EventsQueue")]: [...CONSUME, "sqs:ChangeMessageVisibility", "sqs:SendMessage"],
-    [`${UPLOADS}/events/*`]: ["s3:PutObject"],
+    [`${UPLOADS}/events/*`]: ["s3:PutObject", "s3:GetObject"],
     [`arn:aws:cloudfront::${ACCOUNT}:distribution/MediaDistribution`]: ["cloudfront:CreateInvalidation"],
   },
   webhooks: {

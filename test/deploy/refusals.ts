@@ -128,7 +128,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     UNLIST,
     ["s3:GetObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${UPLOADS}/originals/x`],
-    ["s3:GetObject", `${UPLOADS}/events/2026-11-20/x.json`],
+    ["s3:GetObject", `${MEDIA}/images/x/meta.json`],
     ["s3:ListBucket", UPLOADS],
     ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
     ["sqs:SendMessage", queue("ImagesQueue")],
