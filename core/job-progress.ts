@@ -17,6 +17,7 @@ import {
 } from "./job-keys.ts";
 import { type Plan, RESULTS, readJson, readLastPage, readPlan, writeOnce } from "./job-plan.ts";
 import { inLanes } from "./lanes.ts";
+import { listed } from "./listing.ts";
 import type { ObjectStore } from "./ports.ts";
 
 const count = v.number();
@@ -161,7 +162,7 @@ async function countResults(
     totals.lastAt = Math.max(totals.lastAt, at);
   };
   const summed = new Set<number>();
-  for await (const { key } of listAll(uploads, sumsPrefix(job))) {
+  for await (const { key } of listed(uploads, sumsPrefix(job))) {
     const sum = parseSumKey(key);
     // Two who summed at once wrote the same key; there is one sum for a page.
     if (!sum || summed.has(sum.page)) continue;
@@ -217,7 +218,7 @@ async function countResults(
 /** The pages of a job, up to the last, that are not summed up: some of their results may be missing. */
 export async function openPages(uploads: ObjectStore, job: string, last: number): Promise<number[]> {
   const summed = new Set<number | undefined>();
-  for await (const { key } of listAll(uploads, sumsPrefix(job))) summed.add(parseSumKey(key)?.page);
+  for await (const { key } of listed(uploads, sumsPrefix(job))) summed.add(parseSumKey(key)?.page);
   return Array.from({ length: last + 1 }, (_, page) => page).filter((page) => !summed.has(page));
 }
 
@@ -226,13 +227,4 @@ interface PageCount {
   readonly queued: number;
   readonly counts: number[];
   lastAt: number;
-}
-
-async function* listAll(store: ObjectStore, prefix: string) {
-  let after: string | undefined;
-  do {
-    const page = await store.list(prefix, { after });
-    yield* page.objects;
-    after = page.next;
-  } while (after !== undefined);
 }

@@ -8,7 +8,7 @@ import { developBody } from "./message.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ListedObject, Queue } from "./ports.ts";
 import { retire } from "./retire.ts";
-import { followUp } from "./tell.ts";
+import { followUp, tell } from "./tell.ts";
 import type { Traces } from "./walk.ts";
 
 export interface MendDeps extends DeleteDeps {
@@ -60,6 +60,8 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       else for (const status of ATTENTION) await deps.uploads.delete(failureKey(status, id));
       return true;
     case "ripe":
+      // The last chance: whoever deleted it may have died before it told, with no event of its original to come.
+      if (document) await tell(deps.events, document);
       return true;
   }
 }

@@ -5,9 +5,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { staticKey, staticPrefix } from "../../core/keys.ts";
+import { inLanes } from "../../core/lanes.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { CliError } from "../exit.ts";
-import { inLanes } from "../lanes.ts";
 import { claimVersion, commitLatest, type Manifest, type Revision, readManifest } from "./documents.ts";
 import type { Scan, StaticFile } from "./scan.ts";
 
@@ -154,11 +154,11 @@ export async function publish(
     await store.put(staticKey(version, file.path), bytes, { type, cacheControl });
     onFile(bytes.length);
   };
-  await inLanes(concurrency, upload, send);
-  await inLanes(concurrency, copy, async ({ file, from }) => {
+  await inLanes(upload, concurrency, send);
+  await inLanes(copy, concurrency, async ({ file, from }) => {
     proceed();
-    if (!(await store.copy(from, staticKey(version, file.path), file))) return send(file);
-    onFile(0);
+    if (await store.copy(from, staticKey(version, file.path), file)) onFile(0);
+    else await send(file);
   });
   proceed();
   const { latest } = over;

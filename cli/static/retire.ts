@@ -1,7 +1,7 @@
 /** Deletes versions that no page names any more: first off the list, then the files, a day later the name. */
 import { parseStaticManifestKey, STATIC_MANIFESTS, staticPrefix } from "../../core/keys.ts";
+import { inLanes } from "../../core/lanes.ts";
 import type { ObjectStore } from "../../core/ports.ts";
-import { inLanes } from "../lanes.ts";
 import { buryVersion, commitLatest, Overtaken, type Revision, readLatest } from "./documents.ts";
 
 const DELETES_AT_ONCE = 16;
@@ -60,7 +60,7 @@ export async function retire(
     for (;;) {
       const { objects } = await store.list(staticPrefix(version));
       if (objects.length === 0) break;
-      await inLanes(DELETES_AT_ONCE, objects, ({ key }) => store.delete(key));
+      await inLanes(objects, DELETES_AT_ONCE, ({ key }) => store.delete(key));
     }
     await buryVersion(store, version, { now, keepMs: NAME_KEPT_MS });
   }

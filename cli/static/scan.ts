@@ -4,8 +4,8 @@ import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/prom
 import { homedir } from "node:os";
 import { join, relative, sep } from "node:path";
 import { digest, isStaticPath } from "../../core/keys.ts";
+import { inLanes } from "../../core/lanes.ts";
 import { CliError, messageOf } from "../exit.ts";
-import { inLanes } from "../lanes.ts";
 import { printable } from "../terminal.ts";
 import { walk } from "../walk.ts";
 import { type CacheRule, cacheControlOf, typeOf } from "./headers.ts";
@@ -68,7 +68,7 @@ export async function scan(folder: string, { hidden, rules, now = Date.now }: Sc
 
   const files: StaticFile[] = [];
   let changed = false;
-  await inLanes(FILES_AT_ONCE, found, async ({ path, file }) => {
+  await inLanes(found, FILES_AT_ONCE, async ({ path, file }) => {
     try {
       const asOf = now();
       const { size, mtimeMs, ctimeMs, ino } = await stat(file);

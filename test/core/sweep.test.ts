@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import test from "node:test";
 import { memoryStore } from "../../adapters/memory-store.ts";
 import { memoryUploads } from "../../adapters/memory-uploads.ts";
-import { PATIENCE } from "../../core/diagnose.ts";
+import { deleteImage } from "../../core/delete-image.ts";
+import { PATIENCE, TOMBSTONE_MS } from "../../core/diagnose.ts";
 import { metaKey, newId, originalKey, SWEEP_KEY } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { sweep } from "../../core/sweep.ts";
@@ -33,7 +34,7 @@ async function system(originals: number) {
     uploads: counted(memoryStore({ now: clock })),
     openUploads: memoryUploads(),
     media: counted(memoryStore({ now: clock })),
-    events: { send: async () => {} },
+    events: { send: async (_: string) => {} },
     backfill: { send: async (body: string) => void queued.push(JSON.parse(body).id) },
     now: clock,
     random: randomBytes,
@@ -148,6 +149,22 @@ test("once all is settled, old images cost their share of a list and no request 
     "LIST originals/",
     "LIST owners/",
   ]);
+});
+
+test("a tombstone is told once more before it goes: whoever deleted the image may have died before", async () => {
+  const { deps, run, pass } = await system(0);
+  const told: string[] = [];
+  deps.events.send = async (body: string) => void told.push(JSON.parse(body).event.type);
+  await deleteImage(
+    { ...deps, events: { send: async () => Promise.reject(new Error("SQS")) } },
+    newId(randomBytes),
+    {
+      originalGone: true,
+    },
+  ).catch(() => {});
+  pass(TOMBSTONE_MS + HOUR);
+  assert.deepEqual((await run()).done, { ripe: 1, bury: 1 });
+  assert.deepEqual(told, ["image.deleted"]);
 });
 
 test("a person may ask for less patience, in a form that is checked", () => {
