@@ -7,7 +7,7 @@ import test, { after, before } from "node:test";
 import { s3Client, s3Store } from "../../adapters/s3-store.ts";
 import { samplesIn } from "../../deploy/samples.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
-import { assertOutcome, sampleEvents } from "./cases.ts";
+import { assertOutcome, type SampleEvent, sampleEvents } from "./cases.ts";
 import { invokeLocal, invokeManyLocal } from "./invoke-local.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-invoke-all-"));
@@ -27,32 +27,9 @@ after(async () => {
 });
 
 test("every event", { concurrency: availableParallelism() }, async (t) => {
-  // Events that speak of the same images would put them back under each other's eyes: one follows the other.
-  const last = new Map<string, Promise<void>>();
-  // The sweep looks at all images, also at those that are just being put in place for another event.
-  const isSweep = ({ fn }: { fn: string }) => fn === "sweep";
-  const others = sampleEvents.filter((sample) => !isSweep(sample));
-  const runs = others.map((sample) => {
-    const ids = samplesIn(sample.event);
-    const run = Promise.all(ids.map((id) => last.get(id))).then(() =>
-      t.test(sample.name, async () => {
-        const { status, answer, output } = await invokeManyLocal(
-          data,
-          sample.fn,
-          "-p",
-          `events/${sample.name}.json`,
-        );
-        assert.equal(status, 0, output);
-        await assertOutcome(sample, answer, stores);
-      }),
-    );
-    for (const id of ids) last.set(id, run);
-    return run;
-  });
-  await Promise.all(runs);
-  for (const sample of sampleEvents.filter(isSweep)) {
-    await t.test(sample.name, async () => {
-      const { status, answer, output } = await invokeLocal(
+  const run = (sample: SampleEvent) =>
+    t.test(sample.name, async () => {
+      const { status, answer, output } = await invokeManyLocal(
         data,
         sample.fn,
         "-p",
@@ -61,7 +38,19 @@ test("every event", { concurrency: availableParallelism() }, async (t) => {
       assert.equal(status, 0, output);
       await assertOutcome(sample, answer, stores);
     });
-  }
+  // Events that speak of the same images would put them back under each other's eyes: one follows the other.
+  const last = new Map<string, Promise<void>>();
+  const runs = sampleEvents
+    .filter(({ fn }) => fn !== "sweep")
+    .map((sample) => {
+      const ids = samplesIn(sample.event);
+      const turn = Promise.all(ids.map((id) => last.get(id))).then(() => run(sample));
+      for (const id of ids) last.set(id, turn);
+      return turn;
+    });
+  await Promise.all(runs);
+  // A sweep mends whatever it meets, and of two the later one goes on.
+  for (const sample of sampleEvents.filter(({ fn }) => fn === "sweep")) await run(sample);
 });
 
 test("a second time, as at first", async () => {
