@@ -1,8 +1,9 @@
 /**
- * What AWS asks for, in US dollars: list prices of eu-central-1 and, where they differ, of us-east-1, without free
- * tiers and discounts, as of November 2026 (aws.amazon.com/lambda/pricing, /s3/pricing, /sqs/pricing,
- * /api-gateway/pricing, /cloudfront/pricing, /cloudwatch/pricing, /secrets-manager/pricing). An estimate made of these
- * says what an order of magnitude is, not what a bill will be.
+ * What AWS asks for, in US dollars: prices of eu-central-1 and, where they differ, of us-east-1, without free tiers and
+ * discounts. Where to look: aws.amazon.com/lambda/pricing, /s3/pricing, /sqs/pricing, /api-gateway/pricing,
+ * /cloudfront/pricing, /cloudwatch/pricing, /secrets-manager/pricing. Written down in November 2026 without those pages at
+ * hand: CloudFront's, Lambda's and the requests' were compared with a list of somebody's, the rest is as generally known. An estimate made
+ * of these says what an order of magnitude is, not what a bill will be: check the rows that matter before you rely on one.
  */
 export const prices = {
   /** A second of one gigabyte on arm64. */
