@@ -60,6 +60,8 @@ export interface Plan {
   readonly base: { readonly width: number; readonly height: number };
   /** Largest first; a step's `from` is always an earlier one. */
   readonly steps: readonly Step[];
+  /** What the placeholder is computed from: as a step, of the first frame. */
+  readonly placeholder: { readonly from: number; readonly shape: Shape };
 }
 
 /**
@@ -149,6 +151,8 @@ export function rungs(sourceWidth: number, widths: readonly number[]): number[] 
 const MAX_VARIANT_SIDE = 16_383;
 /** An AVIF takes 20 bytes of memory per pixel while it is encoded (measured): 250 MB. 2560 pixels wide in 9:16. */
 const MAX_VARIANT_PIXELS = 12_000_000;
+/** Neither a ThumbHash (7 × 7 waves) nor the placeholder's data URL (24 pixels) holds more. */
+const PLACEHOLDER_SIDE = 64;
 
 /** What a very long picture shrinks to before anything else: a screenshot of 2560 × 16,000 would make a 41 MP rung. */
 function largestScale({ width, height }: { width: number; height: number }): number {
@@ -213,9 +217,19 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
   const sorted = [...groups.values()].sort(
     (a, b) => neededWidth(header, b.shape) - neededWidth(header, a.shape),
   );
-  const steps = sorted.map((group, index): Step => ({ from: sourceOf(header, sorted, index), ...group }));
+  const steps = sorted.map((group, index): Step => {
+    const earlier = sorted
+      .slice(0, index)
+      .map((step) => (step.animated === group.animated ? step : undefined));
+    return { from: sourceOf(header, group.shape, earlier), ...group };
+  });
   const width = Math.max(1, ...sorted.map(({ shape }) => neededWidth(header, shape)));
   const base = inside(header, Math.min(width, header.width));
+  const scale = Math.min(1, PLACEHOLDER_SIDE / Math.max(base.width, base.height));
+  const placeholder = {
+    width: Math.max(1, Math.round(base.width * scale)),
+    height: Math.max(1, Math.round(base.height * scale)),
+  };
   return {
     format: header.format,
     frames: Math.max(1, ...variants.map((variant) => variant.frames)),
@@ -223,6 +237,7 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
     // Of a very high picture, a width rounded down can cost rows that a shape was promised.
     base: { ...base, height: Math.max(base.height, ...sorted.map(({ shape }) => shape.height)) },
     steps,
+    placeholder: { from: sourceOf(header, placeholder, sorted), shape: placeholder },
   };
 }
 
@@ -238,16 +253,16 @@ function neededWidth(source: { width: number; height: number }, shape: Shape): n
  */
 function sourceOf(
   source: Header,
-  steps: readonly { shape: Shape; animated: boolean }[],
-  index: number,
+  shape: Shape,
+  earlier: readonly ({ readonly shape: Shape } | undefined)[],
 ): number {
-  const step = steps[index];
-  if (!step) return -1;
-  const needed = 2 * neededWidth(source, step.shape);
-  for (let i = index - 1; i >= 0; i--) {
-    const earlier = steps[i];
-    if (!earlier || earlier.shape.crop || earlier.shape.blur || earlier.animated !== step.animated) continue;
-    if (earlier.shape.width >= needed && earlier.shape.height >= step.shape.height) return i;
-  }
-  return -1;
+  const needed = 2 * neededWidth(source, shape);
+  return earlier.findLastIndex(
+    (step) =>
+      step &&
+      !step.shape.crop &&
+      !step.shape.blur &&
+      step.shape.width >= needed &&
+      step.shape.height >= shape.height,
+  );
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 
 interface Bundle {
-  /** By name in the zip: `index.mjs` and, for the worker, `child.mjs`. */
+  /** By name in the zip: `index.mjs` and, for the worker, `child.mjs` with what it loads when a HEIC comes. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Kept apart from what is deployed: by name of the file they belong to. */
   readonly sourceMaps: ReadonlyMap<string, Uint8Array>;
@@ -22,7 +22,9 @@ export async function bundle(name: string, root: URL): Promise<Bundle> {
   const index = await compile({ index: `functions/${name}.ts` }, root);
   // Whoever starts the pixel process carries its other side along, where `spawn.ts` looks for it.
   const child =
-    "pixels/spawn.ts" in index.metafile.inputs ? [await compile({ child: "pixels/child.ts" }, root)] : [];
+    "pixels/spawn.ts" in index.metafile.inputs
+      ? [await compile({ child: "pixels/child.ts" }, root, true)]
+      : [];
   const parts = [index, ...child];
   const outputs = parts.flatMap(({ outputFiles }) => outputFiles);
   const named = (ending: string) =>
@@ -39,7 +41,8 @@ export async function bundle(name: string, root: URL): Promise<Bundle> {
   };
 }
 
-async function compile(entryPoints: Record<string, string>, root: URL) {
+/** @param splitting whether what is imported late becomes a file of its own */
+export async function compile(entryPoints: Record<string, string>, root: URL, splitting = false) {
   const options = {
     absWorkingDir: fileURLToPath(root),
     entryPoints,
@@ -50,6 +53,8 @@ async function compile(entryPoints: Record<string, string>, root: URL) {
     target: "node24",
     format: "esm" as const,
     outExtension: { ".js": ".mjs" },
+    splitting,
+    chunkNames: "[name]",
     // esbuild's default for Node takes CommonJS first, of which nothing can be left out.
     mainFields: ["module", "main"],
     external: NATIVE,

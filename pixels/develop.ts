@@ -6,7 +6,8 @@ import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, type FormatName, formats } from "../core/formats.ts";
 import type { Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
 import { takenAtOf } from "./exif.ts";
-import { openHeic } from "./heic.ts";
+import type { Heic } from "./heic.ts";
+import { letGo } from "./let-go.ts";
 import { dominantColour, thumbhashOf } from "./placeholder.ts";
 import { pngOf } from "./png.ts";
 
@@ -48,7 +49,8 @@ export function openLoaders(names: readonly FormatName[]): void {
 
 /** Reads the header. @throws Error when it cannot be read */
 export async function openSource(bytes: Uint8Array, format: FormatName): Promise<Source> {
-  if (format === "heic") return heicSource(bytes);
+  // Not before it is asked for: its WebAssembly is 16 MB of memory, and a tenth of a second, of every process's start.
+  if (format === "heic") return heicSource((await import("./heic.ts")).openHeic(bytes));
   const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
   const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop } = metadata;
   // The pages of an AVIF are no frames.
@@ -64,16 +66,16 @@ export async function openSource(bytes: Uint8Array, format: FormatName): Promise
       const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
       const small =
         frames > 1
-          ? await shaped(await rasterOf(image), lying)
+          ? await replaced(await rasterOf(image), (all) => shaped(all, lying))
           : await rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
-      const base = await withoutIdleAlpha(await upright(small, orientation));
+      const turned = await replaced(small, (lies) => upright(lies, orientation));
+      const base = await replaced(turned, withoutIdleAlpha);
       return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
     },
   };
 }
 
-function heicSource(bytes: Uint8Array): Source {
-  const heic = openHeic(bytes);
+function heicSource(heic: Heic): Source {
   return {
     header: headerOf("heic", heic, 1, heic.alpha, heic.exif),
     async decode({ base: size }) {
@@ -96,15 +98,8 @@ function headerOf(
   return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
 }
 
-/** What a page shows until the image is there, of its first frame. */
-export async function placeholderOf(raster: Raster) {
-  const { width, height } = raster;
-  // Neither a ThumbHash (7 × 7 waves) nor the data URL (24 pixels) holds more.
-  const scale = Math.min(1, 64 / Math.max(width, height));
-  const small = await shaped(firstFrame(raster), {
-    width: Math.max(1, Math.round(width * scale)),
-    height: Math.max(1, Math.round(height * scale)),
-  });
+/** What a page shows until the image is there. @param small as the plan's `placeholder` has it */
+export async function placeholderOf(small: Raster) {
   const rgba = await open(small).ensureAlpha().raw().toBuffer();
   return {
     thumbhash: thumbhashOf(rgba, small.width, small.height),
@@ -147,6 +142,13 @@ async function rasterOf(image: Sharp): Promise<Raster> {
   return { data, width, height: pageHeight, channels, frames: height / pageHeight };
 }
 
+/** What becomes of pixels that nothing else needs. */
+async function replaced(from: Raster, by: (from: Raster) => Promise<Raster>): Promise<Raster> {
+  const made = await by(from);
+  if (made.data !== from.data) letGo(from.data);
+  return made;
+}
+
 export function firstFrame(raster: Raster): Raster {
   if (raster.frames === 1) return raster;
   const { data, width, height, channels } = raster;
@@ -174,8 +176,7 @@ async function eachFrame(from: Raster, pipeline: (frame: Sharp) => Sharp): Promi
     // One buffer for all, filled as they come: together they can be 200 MB, which is enough once.
     all ??= { ...from, ...made, frames: from.frames, data: new Uint8Array(made.data.length * from.frames) };
     all.data.set(made.data, at * made.data.length);
-    // V8 lets buffers pile up: another 200 MB by the end of the animation (measured).
-    globalThis.gc?.({ type: "minor" });
+    letGo(made.data);
   }
   if (!all) throw new Error("a picture without frames");
   return all;
@@ -252,10 +253,16 @@ export function isGraphic({ data, width, height, channels, frames }: Raster): bo
   let seen = 0;
   for (let y = 0; y < height; y += LOOK_EVERY) {
     const end = (y + 1) * width * channels;
-    for (let at = y * width * channels + channels; at < end; at += channels) {
+    for (let at = (y * width + 1) * channels, left = at - channels; at < end; left = at, at += channels) {
       seen++;
-      const like = (channel: number) => data[at + channel] === data[at + channel - channels];
-      if (like(0) && like(1) && like(2) && (channels === 3 || like(3))) equal++;
+      if (
+        data[at] === data[left] &&
+        data[at + 1] === data[left + 1] &&
+        data[at + 2] === data[left + 2] &&
+        (channels === 3 || data[at + 3] === data[left + 3])
+      ) {
+        equal++;
+      }
     }
   }
   return equal >= GRAPHIC_FROM * seen;

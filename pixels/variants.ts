@@ -1,22 +1,67 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
 import { encodeBytes, encodersBudget } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
-import { encoded, firstFrame, isGraphic, type Raster, shaped } from "./develop.ts";
+import { encoded, firstFrame, isGraphic, placeholderOf, type Raster, shaped } from "./develop.ts";
+import { letGo } from "./let-go.ts";
 
-/** The pixels that steps are made from, by their index in the plan; at first the base alone, as -1. */
-export type Rasters = Map<number, Promise<Raster>>;
+/** Pixels by their step in the plan, -1 for the base; each is let go when what needs it has been made. */
+class Rasters {
+  readonly #live = new Map<number, { readonly raster: Raster; uses: number }>();
+  readonly #plan: Plan;
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  /** @param step which it is the pixels of; nothing may use them but by `use` */
+  add(step: number, raster: Raster): void {
+    const { steps, placeholder } = this.#plan;
+    const encodes = steps[step]?.encodes.length ?? 0;
+    this.#live.set(step, { raster, uses: encodes + [...steps, placeholder].filter(isFrom(step)).length });
+  }
+
+  /** Does one of the things that the plan has for these pixels. */
+  async use<T>(step: number, work: (raster: Raster) => Promise<T>): Promise<T> {
+    const entry = this.#live.get(step);
+    if (!entry) throw new Error(`step ${step} is gone`);
+    const { raster } = entry;
+    const made = await work(raster);
+    entry.uses--;
+    if (entry.uses === 0) {
+      this.#live.delete(step);
+      // A step of the size it is made from has the same pixels.
+      const isNeeded = made === raster || [...this.#live.values()].some((other) => other.raster === raster);
+      if (!isNeeded) letGo(raster.data);
+    }
+    return made;
+  }
+}
+
+const isFrom =
+  (step: number) =>
+  ({ from }: { readonly from: number }) =>
+    from === step;
 
 /**
- * Makes every variant, largest first, `parallel` at a time. What no later step needs is taken out of `rasters`, so
- * nobody else should hold on to it.
+ * Makes every variant, largest first, `parallel` at a time, and the placeholder.
+ * @param base nobody else may hold on to it: it is let go as soon as no step needs it
  */
 export async function makeVariants(
-  rasters: Rasters,
+  base: Raster,
   plan: Plan,
   parallel: number,
   made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
-): Promise<void> {
-  const graphic = await showsGraphic(rasters);
+): Promise<Awaited<ReturnType<typeof placeholderOf>>> {
+  const graphic = isGraphic(base);
+  const rasters = new Rasters(plan);
+  const shapedFrom = ({ from, animated, shape }: Pick<Step, "from" | "animated" | "shape">) =>
+    rasters.use(from, (source) => shaped(animated ? source : firstFrame(source), shape));
+  let placeholder: Awaited<ReturnType<typeof placeholderOf>> | undefined;
+  const add = async (index: number, raster: Raster) => {
+    rasters.add(index, raster);
+    if (plan.placeholder.from !== index) return;
+    placeholder = await placeholderOf(await shapedFrom({ ...plan.placeholder, animated: false }));
+  };
+  await add(-1, base);
   const budget = encodersBudget(
     Math.max(
       0,
@@ -28,7 +73,7 @@ export async function makeVariants(
   const isRoomFor = (memory: number) =>
     working.size < parallel && [...working.values()].reduce((a, b) => a + b, memory) <= budget;
   for (const [index, step] of plan.steps.entries()) {
-    let raster: Promise<Raster> | undefined;
+    let isMade = false;
     const waiting = step.encodes.map((variant, encode) => ({
       variant,
       encode,
@@ -43,48 +88,19 @@ export async function makeVariants(
         continue;
       }
       // Not before there is room: the pixels of an animation can take as much as its encoder.
-      const isFirst = raster === undefined;
-      raster ??= stepFrom(rasters, step);
-      const job = raster
-        .then((pixels) => encoded(pixels, next.variant, graphic))
+      if (!isMade) await add(index, await shapedFrom(step));
+      isMade = true;
+      const job = rasters
+        .use(index, (pixels) => encoded(pixels, next.variant, graphic))
         .then((bytes) => made({ step: index, encode: next.encode }, bytes));
       working.set(job, next.memory);
       job.then(
         () => working.delete(job),
         () => {},
       );
-      if (isFirst) {
-        rasters.set(index, raster);
-        await raster;
-        release(rasters, plan, index);
-      }
     }
   }
   await Promise.all(working.keys());
-}
-
-/** A function of its own, so that nothing keeps the base's pixels after it. */
-async function showsGraphic(rasters: Rasters): Promise<boolean> {
-  const base = await rasters.get(-1);
-  return base !== undefined && isGraphic(base);
-}
-
-async function stepFrom(rasters: Rasters, { from, animated, shape }: Step): Promise<Raster> {
-  const source = await rasters.get(from);
-  if (!source) throw new Error(`step ${from} is gone`);
-  return shaped(animated ? source : firstFrame(source), shape);
-}
-
-/** Lets go of what no step after `index` is made from. */
-function release(rasters: Rasters, plan: Plan, index: number): void {
-  const before = rasters.size;
-  for (const done of rasters.keys()) {
-    if (!plan.steps.some((later, at) => at > index && later.from === done)) rasters.delete(done);
-  }
-  if (rasters.size < before) collect(plan.base, plan.frames);
-}
-
-/** V8 lets buffers pile up that nobody refers to; where they are large, it is worth its 5 to 8 ms of CPU. */
-export function collect({ width, height }: { width: number; height: number }, frames: number): void {
-  if (width * height * frames > 20_000_000) globalThis.gc?.();
+  if (!placeholder) throw new Error("a plan without a placeholder");
+  return placeholder;
 }

@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import type { FormatName } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
+import { letGo } from "./let-go.ts";
 
 /** What the worker says. `develop` carries the original's bytes. */
 export type ToChild =
@@ -81,24 +82,44 @@ export async function* receive(
 ): AsyncGenerator<{ head: unknown; bytes: Uint8Array }, undefined> {
   let chunks: Buffer[] = [];
   let have = 0;
-  let need = PREFIX;
+  let lengths: { head: number; bytes: number } | undefined;
+
+  /** The next bytes, in memory of their own. */
+  function take(length: number): Buffer {
+    const taken = Buffer.allocUnsafeSlow(length);
+    let at = 0;
+    let used = 0;
+    for (const chunk of chunks) {
+      if (at === length) break;
+      const copied = chunk.copy(taken, at);
+      at += copied;
+      if (copied < chunk.length) {
+        chunks[used] = chunk.subarray(copied);
+        break;
+      }
+      used++;
+      letGo(chunk);
+    }
+    chunks = chunks.slice(used);
+    have -= length;
+    return taken;
+  }
+
   for await (const chunk of socket) {
     chunks.push(chunk);
     have += chunk.length;
-    while (have >= need) {
-      const all = Buffer.concat(chunks);
-      const headEnd = PREFIX + all.readUInt32LE(0);
-      if (headEnd > MAX_HEAD) throw new Error("a message with a head of more than 4 MB");
-      const end = headEnd + all.readUInt32LE(4);
-      chunks = [all];
-      need = end;
-      if (have < end) break;
-      // A copy: a view of the rest would keep a whole original in memory until the next message.
-      const rest = Buffer.from(all.subarray(end));
-      chunks = rest.length > 0 ? [rest] : [];
-      have = rest.length;
-      need = PREFIX;
-      yield { head: JSON.parse(all.toString("utf8", PREFIX, headEnd)), bytes: all.subarray(headEnd, end) };
+    for (;;) {
+      if (!lengths) {
+        if (have < PREFIX) break;
+        const prefix = take(PREFIX);
+        lengths = { head: prefix.readUInt32LE(0), bytes: prefix.readUInt32LE(4) };
+        if (lengths.head > MAX_HEAD) throw new Error("a message with a head of more than 4 MB");
+      }
+      if (have < lengths.head + lengths.bytes) break;
+      const head: unknown = JSON.parse(take(lengths.head).toString());
+      const bytes = take(lengths.bytes);
+      lengths = undefined;
+      yield { head, bytes };
     }
   }
   return undefined;

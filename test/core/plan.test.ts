@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { DarkroomError } from "../../core/errors.ts";
 import { formatNames, MAX_SIDE, outputFormats } from "../../core/formats.ts";
-import { type Focus, gate, type Header, planOf, rungs, variantsOf } from "../../core/plan.ts";
+import { type Focus, gate, type Header, planOf, rungs, type Shape, variantsOf } from "../../core/plan.ts";
 import { defineConfig, type Preset } from "../../core/preset.ts";
 
 fc.configureGlobal({ numRuns: 1000 });
@@ -120,6 +120,20 @@ test("a step is made from an earlier one, or the base, that is large enough and 
         assert.equal(earlier.animated, step.animated);
         assert(from.width >= 2 * step.shape.width, "less than twice as large loses quality");
       }
+    }),
+  );
+});
+
+test("the placeholder is made from the smallest step that shows the whole picture at twice its size", () => {
+  fc.assert(
+    fc.property(cases, ({ plan: { base, steps, placeholder } }) => {
+      const { from, shape } = placeholder;
+      assert(Math.max(shape.width, shape.height) <= 64 && Math.min(shape.width, shape.height) >= 1);
+      assert(shape.width <= base.width && shape.height <= base.height);
+      const isLargeEnough = (of: Shape) =>
+        !of.crop && of.blur === undefined && of.width >= 2 * shape.width && of.height >= shape.height;
+      const able = steps.flatMap((step, index) => (isLargeEnough(step.shape) ? [index] : []));
+      assert.equal(from, able.at(-1) ?? -1);
     }),
   );
 });

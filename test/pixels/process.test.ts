@@ -317,7 +317,7 @@ test("an idle child lets the worker end, and ends with it", async () => {
   const script = `
     import { pixelProcess } from ${JSON.stringify(new URL("../../pixels/process.ts", import.meta.url).href)};
     import { lastChild } from ${JSON.stringify(new URL("../../bench/peak.ts", import.meta.url).href)};
-    const plan = { format: "jpeg", frames: 1, source: { width: 20, height: 10 }, base: { width: 20, height: 10 }, steps: [] };
+    const plan = { format: "jpeg", frames: 1, source: { width: 20, height: 10 }, base: { width: 20, height: 10 }, steps: [], placeholder: { from: -1, shape: { width: 20, height: 10 } } };
     const bytes = Buffer.from(${JSON.stringify(tiny.toString("base64"))}, "base64");
     await pixelProcess().develop(bytes, "jpeg", async () => plan, async () => {});
     console.log(lastChild());
