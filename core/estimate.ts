@@ -3,12 +3,15 @@
  * one x86-64 core (`npm run bench`, docs/performance.md). Pure arithmetic, good to a third or so for photographs.
  */
 import { DarkroomError } from "./errors.ts";
-import { type EncodeSettings, formats, type OutputFormat } from "./formats.ts";
-import type { Plan, PlannedVariant, Step } from "./plan.ts";
+import { type EncodeSettings, type FormatName, formats, type OutputFormat } from "./formats.ts";
+import type { Header, Plan, PlannedVariant, Step } from "./plan.ts";
+import { maxPixelsOf, type Preset } from "./preset.ts";
 
 export interface Estimate {
-  /** CPU time in milliseconds, of all threads together. */
+  /** CPU time in milliseconds, of all threads together, for a photograph. */
   readonly cpuMs: number;
+  /** The same if the pixels turn out to be a graphic, which a header does not tell. */
+  readonly graphicCpuMs: number;
   /** Resident memory at its highest, in bytes. */
   readonly peakBytes: number;
 }
@@ -43,8 +46,10 @@ const UNKNOWN_ENCODER_BYTES = 30;
 
 /** Nanoseconds of CPU per pixel; effort is an index. */
 const encodeNs: Readonly<Record<OutputFormat, (settings: EncodeSettings) => number>> = {
-  avif: ({ effort = 4 }) => [15, 125, 230, 400, 1900][effort] ?? 4000,
-  webp: ({ effort = 4 }) => [20, 24, 32, 72, 72, 75, 110][effort] ?? 110,
+  avif: ({ effort = 4, chromaSubsampling }) =>
+    ([15, 125, 230, 400, 1900][effort] ?? 4000) * (chromaSubsampling === "4:4:4" ? 1.2 : 1),
+  webp: ({ effort = 4, nearLossless }) =>
+    nearLossless ? 530 : ([20, 24, 32, 72, 72, 75, 110][effort] ?? 110),
   jpeg: ({ mozjpeg, optimiseScans, progressive }) =>
     mozjpeg ? 55 : optimiseScans ? 30 : progressive ? 14 : 8,
   png: () => 60,
@@ -52,9 +57,13 @@ const encodeNs: Readonly<Record<OutputFormat, (settings: EncodeSettings) => numb
 
 const area = ({ width, height }: { width: number; height: number }) => width * height;
 
-/** CPU time of one encode, in milliseconds. */
-export const encodeMs = ({ format, encode, shape, frames }: PlannedVariant): number =>
-  (area(shape) * frames * encodeNs[format](encode)) / 1e6;
+/** CPU time of one encode, in milliseconds. @param graphic with the settings for graphics */
+export function encodeMs({ format, encode, shape, frames }: PlannedVariant, graphic = false): number {
+  const { graphics, ...usual } = encode;
+  const ns = (settings: EncodeSettings) => (area(shape) * frames * encodeNs[format](settings)) / 1e6;
+  if (!graphic || !graphics) return ns(usual);
+  return ns({ ...usual, ...graphics.settings }) + (graphics.ifSmaller ? ns(usual) : 0);
+}
 
 /** Per pixel, of the settings for graphics: AVIF in 4:4:4 takes 33, near-lossless WebP 31 (measured). */
 const GRAPHICS_BYTES = 34;
@@ -75,15 +84,32 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
   // A header does not tell graphics: a large screenshot took 570 MB where the figures of photographs said 470.
   // Animations never count as graphics.
   const mayBeGraphic = plan.frames === 1;
+  const encodingMs = (graphic: boolean) =>
+    encodes.reduce(
+      (sum, variant) => sum + encodeMs(variant, graphic),
+      (decoded * decode.ns) / 1e6 + resizeMs,
+    );
   const largest = encodes.map((variant) => encodeBytes(variant, mayBeGraphic)).sort((a, b) => b - a);
   const together = largest.slice(0, parallel).reduce((sum, bytes) => sum + bytes, 0);
   const encoding = Math.max(largest[0] ?? 0, Math.min(together, encodersBudget(largest[0] ?? 0)));
   return {
-    cpuMs:
-      (decoded * decode.ns) / 1e6 + resizeMs + encodes.reduce((sum, variant) => sum + encodeMs(variant), 0),
+    cpuMs: encodingMs(false),
+    graphicCpuMs: encodingMs(mayBeGraphic),
     // What the decoder held is let go before the encoders start; the base and the first step's pixels stay.
     peakBytes: PROCESS_BYTES + sourceBytes + Math.max(decoded * decode.bytes + base, 2 * base + encoding),
   };
+}
+
+/** The hungriest sources that a preset accepts in a format: its largest still, and animations that fill the budget. */
+export function largestOf(preset: Preset, format: FormatName): Header[] {
+  const { maxFrames, maxPixels } = preset.animation;
+  const square = (pixels: number, frames: number): Header => {
+    const side = Math.floor(Math.sqrt(pixels));
+    return { format, width: side, height: side, frames, alpha: formats[format].alpha };
+  };
+  const still = square(maxPixelsOf(preset, format), 1);
+  if (!formats[format].animates) return [still];
+  return [still, ...[2, 10, maxFrames].map((frames) => square(maxPixels / frames, frames))];
 }
 
 /** CPU time to make a step's pixels from those before, in milliseconds. */
@@ -97,8 +123,11 @@ export function stepMs(plan: Plan, step: Step): number {
  * Refuses what would end in a crash or a kill, before it is decoded.
  * @throws DarkroomError `too-many-pixels`
  */
-export function withinMeans({ cpuMs, peakBytes }: Estimate, { memoryBytes, seconds, vcpus }: Means): void {
-  const needed = cpuMs / 1000 / vcpus;
+export function withinMeans(
+  { cpuMs, graphicCpuMs, peakBytes }: Estimate,
+  { memoryBytes, seconds, vcpus }: Means,
+): void {
+  const needed = Math.max(cpuMs, graphicCpuMs) / 1000 / vcpus;
   if (peakBytes > memoryBytes) {
     const megabytes = (bytes: number) => Math.ceil(bytes / 1_000_000);
     throw new DarkroomError(

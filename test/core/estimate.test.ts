@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { estimateOf, withinMeans } from "../../core/estimate.ts";
+import { estimateOf, largestOf, withinMeans } from "../../core/estimate.ts";
 import { formatNames, profiles } from "../../core/formats.ts";
-import { type Header, planOf, variantsOf } from "../../core/plan.ts";
-import { maxPixelsOf, type Preset } from "../../core/preset.ts";
+import { gate, type Header, planOf, variantsOf } from "../../core/plan.ts";
+import type { Preset } from "../../core/preset.ts";
 import config from "../../darkroom.config.ts";
 import { readTemplate } from "../../local/template.ts";
 
@@ -42,9 +42,10 @@ test("a worker of the size in serverless.yml has the means for everything the sh
   const means = { memoryBytes: memoryMb * 2 ** 20 - 300_000_000, vcpus: memoryMb / 1769, seconds: 60 };
   for (const preset of config.presets.values()) {
     for (const format of preset.accept) {
-      const side = Math.floor(Math.sqrt(maxPixelsOf(preset, format)));
-      const largest = header(side, side, { format });
-      withinMeans(estimateOf(planOf(largest, variantsOf(largest, preset)), preset.maxBytes, 2), means);
+      for (const largest of largestOf(preset, format)) {
+        gate(largest, preset);
+        withinMeans(estimateOf(planOf(largest, variantsOf(largest, preset)), preset.maxBytes, 2), means);
+      }
     }
   }
 });
@@ -61,6 +62,15 @@ test("a large screenshot, 572 MB as measured, is not taken for less", () => {
   // As large as the budget: no encoder of graphics sees it.
   const moving = header(2600, 2600, { format: "webp", frames: 7 });
   assert(estimateOf(planOf(moving, variantsOf(moving, photo)), 1_000_000, 2).peakBytes < 1e9);
+});
+
+test("a graphic may take longer than a photograph of its size, and is refused by what it may take", () => {
+  const cost = estimate(header(4000, 3000, { format: "png" }));
+  assert(cost.graphicCpuMs > cost.cpuMs);
+  const means = { memoryBytes: 2e9, vcpus: 1, seconds: (cost.cpuMs + cost.graphicCpuMs) / 2000 };
+  assert.throws(() => withinMeans(cost, means), { code: "too-many-pixels" });
+  const moving = estimate(header(400, 300, { format: "webp", frames: 5 }));
+  assert.equal(moving.graphicCpuMs, moving.cpuMs, "animations never count as graphics");
 });
 
 test("what would not fit is too-many-pixels, and says why", () => {
