@@ -1,12 +1,14 @@
 /**
  * One way of developing one file, in a process of its own so that CPU and memory are its alone:
- * `node bench/pipeline.ts KIND FILE PROFILE [RUNS] [FOLDER]` prints its costs as JSON; `FOLDER` gets the variants.
+ * `node bench/pipeline.ts KIND FILE PROFILE [FOLDER]` prints its costs as JSON; `FOLDER` gets the variants. With `turns` for
+ * the folder it does it again for every line it reads, and prints only the CPU time in milliseconds each time.
  * - `tutorial`: a fresh `sharp(buffer)` for every variant, sharp's defaults, all at once
  * - `naive`: the same with the profile's settings
  * - `floor`: one decode to the size needed and the encodes alone, one at a time, from pixels that were resized before
  * - `darkroom`: the worker's own pixel process, its CPU and memory read from the kernel
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import sharp from "sharp";
 import { detectFormat, formatNames, profiles } from "../core/formats.ts";
 import { type PlannedVariant, planOf, variantsOf } from "../core/plan.ts";
@@ -19,10 +21,10 @@ import { defaults } from "./encoders.ts";
 import { cpuMs, lastChild, peakMb, resetPeak } from "./peak.ts";
 
 export interface Costs {
-  /** Of each run, in milliseconds. */
-  readonly cpu: number[];
-  readonly wall: number[];
-  /** Highest resident memory over all runs, in MB. */
+  /** In milliseconds. */
+  readonly cpu: number;
+  readonly wall: number;
+  /** Highest resident memory, in MB. */
   readonly peak: number;
   readonly variants: { name: string; format: string; bytes: number; width: number; height: number }[];
 }
@@ -31,17 +33,18 @@ export const kinds = ["tutorial", "naive", "floor", "darkroom"] as const;
 export type Kind = (typeof kinds)[number];
 
 type Result = Omit<Costs, "variants"> & { made: MadeVariant[] };
+/** Develops the file once more. */
+type Way = (
+  source: Buffer,
+  preset: Preset,
+) => Promise<{ again: () => Promise<Result>; end?: () => Promise<void> }>;
 
-async function darkroom(source: Buffer, preset: Preset, runs: number): Promise<Result> {
+const darkroom: Way = async (source, preset) => {
   const format = detectFormat(source);
   if (!format) throw new Error("not an image");
   const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY, developSeconds: 600 });
-  const cpu: number[] = [];
-  const wall: number[] = [];
-  let made: MadeVariant[] = [];
-  let peak = 0;
-  const once = async () => {
-    made = [];
+  const again = async (): Promise<Result> => {
+    const made: MadeVariant[] = [];
     let before = 0;
     const started = performance.now();
     await pixels.develop(
@@ -55,23 +58,22 @@ async function darkroom(source: Buffer, preset: Preset, runs: number): Promise<R
         made.push(variant);
       },
     );
-    wall.push(performance.now() - started);
-    cpu.push(cpuMs(lastChild()) - before);
+    const wall = performance.now() - started;
+    return { cpu: cpuMs(lastChild()) - before, wall, peak: peakMb(lastChild()), made };
   };
   // The first image pays for the start of the process.
   await warm(pixels, preset);
   resetPeak(lastChild());
-  for (let run = 0; run < runs; run++) await once();
-  peak = peakMb(lastChild());
-  await pixels.close();
-  return { cpu, wall, peak, made };
-}
+  return { again, end: () => pixels.close() };
+};
 
 /** A worker that has developed a picture before: code compiled, every encoder loaded. */
 async function warm(pixels: ReturnType<typeof pixelProcess>, preset: Preset): Promise<void> {
-  const sample = readFileSync(new URL("../docs/sample.jpg", import.meta.url));
   // Often and small: the code is compiled by its use, and no memory is taken that the photo would not take.
-  const small = await sharp(sample).resize(320).jpeg().toBuffer();
+  const noise = { type: "gaussian", mean: 128, sigma: 30 } as const;
+  const small = await sharp({ create: { width: 320, height: 213, channels: 3, background: "grey", noise } })
+    .jpeg()
+    .toBuffer();
   for (let i = 0; i < 10; i++) {
     await pixels.develop(
       small,
@@ -82,7 +84,7 @@ async function warm(pixels: ReturnType<typeof pixelProcess>, preset: Preset): Pr
   }
 }
 
-async function floor(source: Buffer, preset: Preset, runs: number): Promise<Result> {
+const floor: Way = async (source, preset) => {
   openLoaders(formatNames);
   const format = detectFormat(source);
   if (!format) throw new Error("not an image");
@@ -92,7 +94,7 @@ async function floor(source: Buffer, preset: Preset, runs: number): Promise<Resu
   for (const { from, shape } of plan.steps) {
     rasters.push(await shaped(rasters[from] ?? (await opened.decode(plan)), shape));
   }
-  return measured(runs, async () => {
+  return measured(async () => {
     const made: MadeVariant[] = [];
     await opened.decode(plan);
     for (const [index, { encodes }] of plan.steps.entries()) {
@@ -102,28 +104,18 @@ async function floor(source: Buffer, preset: Preset, runs: number): Promise<Resu
     }
     return made;
   });
-}
+};
 
-function tutorial(source: Buffer, preset: Preset, runs: number): Promise<Result> {
-  return freshForEach(source, preset, runs, true);
-}
-
-function naive(source: Buffer, preset: Preset, runs: number): Promise<Result> {
-  return freshForEach(source, preset, runs, false);
-}
+const tutorial: Way = (source, preset) => freshForEach(source, preset, true);
+const naive: Way = (source, preset) => freshForEach(source, preset, false);
 
 /** What the guides show: sharp as it comes, from the file's buffer to each variant's, all at once. */
-async function freshForEach(
-  source: Buffer,
-  preset: Preset,
-  runs: number,
-  byDefaults: boolean,
-): Promise<Result> {
+async function freshForEach(source: Buffer, preset: Preset, byDefaults: boolean) {
   const format = detectFormat(source);
   const { width, height } = await sharp(source).metadata();
   if (!format) throw new Error("not an image");
   const variants = variantsOf({ format, width, height, frames: 1, alpha: false }, preset);
-  return measured(runs, () =>
+  return measured(() =>
     Promise.all(
       variants.map(async (variant): Promise<MadeVariant> => {
         const { shape } = variant;
@@ -145,40 +137,43 @@ async function freshForEach(
 
 const defaultOf = ({ format, encode }: PlannedVariant) => (format === "png" ? encode : defaults[format]);
 
-async function measured(runs: number, develop: () => Promise<MadeVariant[]>): Promise<Result> {
-  const cpu: number[] = [];
-  const wall: number[] = [];
-  let made: MadeVariant[] = [];
+async function measured(develop: () => Promise<MadeVariant[]>) {
   await sharp({ create: { width: 64, height: 64, channels: 3, background: "#456" } })
     .avif()
     .toBuffer();
   resetPeak(process.pid);
-  for (let run = 0; run < runs; run++) {
+  const again = async (): Promise<Result> => {
     const before = process.cpuUsage();
     const started = performance.now();
-    made = await develop();
-    wall.push(performance.now() - started);
+    const made = await develop();
+    const wall = performance.now() - started;
     const { user, system } = process.cpuUsage(before);
-    cpu.push((user + system) / 1000);
-  }
-  return { cpu, wall, peak: peakMb(process.pid), made };
+    return { cpu: (user + system) / 1000, wall, peak: peakMb(process.pid), made };
+  };
+  return { again };
 }
 
 if (import.meta.main) {
-  const [kind = "", file = "", wanted = "balanced", runs = "1", folder] = process.argv.slice(2);
+  const [kind = "", file = "", wanted = "balanced", folder] = process.argv.slice(2);
   const profile = profiles.find((name) => name === wanted);
   const photo = config.presets.get("photo");
   if (!photo || !profile) throw new Error("which preset and profile?");
   const preset: Preset = { ...photo, profile };
   const source = readFileSync(file);
-  const ways: Record<string, typeof darkroom> = { tutorial, naive, floor, darkroom };
-  const { made, ...costs } = await (ways[kind] ?? darkroom)(source, preset, Number(runs));
-  const variants = made.map(({ variant: { name, format, shape }, bytes }) => {
-    if (folder) {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(`${folder}/${name}.${format}`, bytes);
-    }
-    return { name, format, bytes: bytes.length, width: shape.width, height: shape.height };
-  });
-  console.log(JSON.stringify({ ...costs, variants } satisfies Costs));
+  const ways: Record<string, Way> = { tutorial, naive, floor, darkroom };
+  const { again, end } = await (ways[kind] ?? darkroom)(source, preset);
+  if (folder === "turns") {
+    for await (const _ of createInterface({ input: process.stdin })) console.log((await again()).cpu);
+  } else {
+    const { made, ...costs } = await again();
+    const variants = made.map(({ variant: { name, format, shape }, bytes }) => {
+      if (folder) {
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(`${folder}/${name}.${format}`, bytes);
+      }
+      return { name, format, bytes: bytes.length, width: shape.width, height: shape.height };
+    });
+    console.log(JSON.stringify({ ...costs, variants } satisfies Costs));
+  }
+  await end?.();
 }

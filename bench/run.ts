@@ -20,6 +20,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   encoders: async () => (await import("./encoders.ts")).encoders(),
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
+  later: async (quick) => (await import("./later.ts")).later(quick),
   jobs: async () => (await import("./jobs.ts")).jobs(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
   memory: async () => (await import("./memory.ts")).memory(),

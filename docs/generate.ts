@@ -12,8 +12,10 @@ import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
 import { type Bill, monthlyBill } from "../core/cost.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
+import { estimateOf, largestOf } from "../core/estimate.ts";
 import { formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
+import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { parameters } from "../deploy/parameters.ts";
@@ -29,7 +31,7 @@ const code = (text: string) => `\`${text}\``;
 /** A benchmark's latest result: its table, and every promised figure with what was measured. */
 function bench(name: string): string {
   const { on, date, machine, rows, figures = [] } = load(name);
-  const head = Object.keys(rows[0] ?? {});
+  const head = [...new Set(rows.flatMap((entry) => Object.keys(entry)))];
   const cells = rows.map((entry) => head.map((column) => String(entry[column] ?? "")));
   const promises = figures.map(
     (figure) => `- ${holds(figure) ? "holds" : "**does not hold**"}: ${describe(figure)}`,
@@ -72,6 +74,30 @@ const blocks: Record<string, () => string> = {
         ];
       }),
     ),
+  largest: () => {
+    const largest = [...config.presets.values()].flatMap((preset) =>
+      preset.accept.flatMap((format) =>
+        largestOf(preset, format).map((header) => {
+          const plan = planOf(header, variantsOf(header, preset));
+          return { preset, header, ...estimateOf(plan, preset.maxBytes, 2) };
+        }),
+      ),
+    );
+    return table(
+      ["format", "hungriest source", "preset", "memory, MB", "CPU, s"],
+      formatNames.flatMap((format) => {
+        const [most] = largest
+          .filter(({ header }) => header.format === format)
+          .sort((a, b) => b.peakBytes - a.peakBytes);
+        if (!most) return [];
+        const { width, height, frames } = most.header;
+        const size = `${width} × ${height}${frames > 1 ? `, ${frames} frames` : ""}`;
+        const seconds = Math.max(most.cpuMs, most.graphicCpuMs) / 1000;
+        const memory = String(Math.round(most.peakBytes / 1e6));
+        return [[format, size, code(most.preset.name), memory, seconds.toFixed(1)]];
+      }),
+    );
+  },
   presets: () =>
     table(
       ["preset", "accepts", "bytes at most", "makes"],
