@@ -1,7 +1,7 @@
 /** `darkroom plan`: what the worker would do with a file, from its header alone. */
 import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import { WORKER_VCPUS } from "../core/cost.ts";
 import { encodeMs, estimateOf, stepMs } from "../core/estimate.ts";
 import { detectFormat, formatNames } from "../core/formats.ts";
 import { gate, type Header, type Plan, planOf, variantsOf } from "../core/plan.ts";
@@ -101,7 +101,7 @@ function described(plan: Plan, size: number) {
         cpuMs: Math.round(encodeMs(variant)),
       })),
     })),
-    estimate: estimateOf(plan, size, availableParallelism()),
+    estimate: estimateOf(plan, size, Math.ceil(WORKER_VCPUS)),
   };
 }
 

@@ -47,7 +47,7 @@ const BYTES_PER_PIXEL: Readonly<Record<OutputFormat, number>> = {
   png: 1.5,
 };
 /** What Lambda gives for 2 GB (1,769 MB is one). */
-const VCPUS = (WORKER_GB * 1024) / 1769;
+export const WORKER_VCPUS = (WORKER_GB * 1024) / 1769;
 /** Signing and asking: 512 MB for about so long. */
 const API_SECONDS = 0.015;
 const API_GB = 0.5;
@@ -73,7 +73,7 @@ export function monthlyBill(preset: Preset, load: Load): Bill {
     alpha: false,
   } as const;
   const variants = variantsOf(header, preset);
-  const estimated = estimateOf(planOf(header, variants), megabytes * 1e6, 1).cpuMs / VCPUS;
+  const estimated = estimateOf(planOf(header, variants), megabytes * 1e6, 1).cpuMs / WORKER_VCPUS;
   const developMs = load.developMs ?? estimated;
   const variantBytes = variants.reduce(
     (sum, { format, shape }) => sum + shape.width * shape.height * BYTES_PER_PIXEL[format],

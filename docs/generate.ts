@@ -10,7 +10,7 @@ import { settings } from "../adapters/environment.ts";
 import { describe, holds, load } from "../bench/report.ts";
 import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
-import { type Bill, monthlyBill } from "../core/cost.ts";
+import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/cost.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { estimateOf, largestOf } from "../core/estimate.ts";
 import { formatNames, formats } from "../core/formats.ts";
@@ -79,7 +79,7 @@ const blocks: Record<string, () => string> = {
       preset.accept.flatMap((format) =>
         largestOf(preset, format).map((header) => {
           const plan = planOf(header, variantsOf(header, preset));
-          return { preset, header, ...estimateOf(plan, preset.maxBytes, 2) };
+          return { preset, header, ...estimateOf(plan, preset.maxBytes, Math.ceil(WORKER_VCPUS)) };
         }),
       ),
     );
