@@ -151,8 +151,8 @@ export function rungs(sourceWidth: number, widths: readonly number[]): number[] 
 const MAX_VARIANT_SIDE = 16_383;
 /** An AVIF takes 20 bytes of memory per pixel while it is encoded (measured): 250 MB. 2560 pixels wide in 9:16. */
 const MAX_VARIANT_PIXELS = 12_000_000;
-/** Neither a ThumbHash (7 × 7 waves) nor the placeholder's data URL (24 pixels) holds more. */
-const PLACEHOLDER_SIDE = 64;
+/** The placeholder's data URL has no more, and a ThumbHash, of 7 × 7 waves, needs 14. */
+const PLACEHOLDER_SIDE = 24;
 
 /** What a very long picture shrinks to before anything else: a screenshot of 2560 × 16,000 would make a 41 MP rung. */
 function largestScale({ width, height }: { width: number; height: number }): number {

@@ -4,11 +4,12 @@
  */
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, type FormatName, formats } from "../core/formats.ts";
-import type { Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
+import type { Focus, Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
 import { takenAtOf } from "./exif.ts";
+import { focusOf } from "./focus.ts";
 import type { Heic } from "./heic.ts";
 import { letGo } from "./let-go.ts";
-import { dominantColour, thumbhashOf } from "./placeholder.ts";
+import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import { pngOf } from "./png.ts";
 
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
@@ -100,7 +101,7 @@ function headerOf(
 
 /** What a page shows until the image is there. @param small as the plan's `placeholder` has it */
 export async function placeholderOf(small: Raster) {
-  const rgba = await open(small).ensureAlpha().raw().toBuffer();
+  const rgba = rgbaOf(small.data, small.channels);
   return {
     thumbhash: thumbhashOf(rgba, small.width, small.height),
     color: dominantColour(rgba),
@@ -194,13 +195,10 @@ async function withoutIdleAlpha(raster: Raster): Promise<Raster> {
 export async function shaped(from: Raster, shape: Shape): Promise<Raster> {
   const { width, height, crop, blur } = shape;
   if (width === from.width && height === from.height && blur === undefined) return from;
+  const part = crop === undefined || crop === "entropy" ? undefined : partOf(from, shape, crop);
   return eachFrame(from, (image) => {
-    if (typeof crop === "object") image.extract(aroundFocus(from, shape, crop));
-    image.resize(
-      width,
-      height,
-      typeof crop === "string" ? { fit: "cover", position: crop } : { fit: "fill" },
-    );
+    if (part) image.extract(part);
+    image.resize(width, height, crop === "entropy" ? { fit: "cover", position: crop } : { fit: "fill" });
     return blur === undefined ? image : image.blur(blur);
   });
 }
@@ -229,43 +227,51 @@ async function upright(raster: Raster, orientation: number): Promise<Raster> {
   });
 }
 
-/** The largest rectangle of the shape's aspect ratio that lies in the picture, as near to the focus as it can. */
-function aroundFocus(from: Raster, shape: Shape, focus: { x: number; y: number }) {
+/** The largest rectangle of the shape's aspect ratio that lies in the picture, as near to what it is to keep as it can. */
+function partOf(from: Raster, shape: Shape, crop: "attention" | "centre" | Focus) {
   const scale = Math.min(from.width / shape.width, from.height / shape.height);
   const width = Math.min(from.width, Math.max(1, Math.round(shape.width * scale)));
   const height = Math.min(from.height, Math.max(1, Math.round(shape.height * scale)));
+  const seen = crop === "attention" ? focusOf(from, { width, height }) : crop;
+  const focus = seen === "centre" ? { x: 0.5, y: 0.5 } : seen;
   const start = (centre: number, length: number, whole: number) =>
     Math.min(whole - length, Math.max(0, Math.round(centre * whole - length / 2)));
-  return { left: start(focus.x, width, from.width), top: start(focus.y, height, from.height), width, height };
+  return {
+    left: start(focus.x, width, from.width),
+    top: start(focus.y, height, from.height),
+    width,
+    height,
+  };
 }
 
-/** Rows of which one is looked at, and the share of equal neighbours from which a picture is a graphic. */
+/** Rows of which one is looked at, and the share of unlike neighbours up to which a picture is a graphic. */
 const LOOK_EVERY = 16;
-const GRAPHIC_FROM = 0.6;
+const GRAPHIC_UP_TO = 0.4;
 
 /**
- * Whether a picture is a screenshot or a drawing, by a look at every 16th row: the share of pixels that equal their left
- * neighbour. Photographs came to 0.01 to 0.5, screenshots (also after JPEG) and charts to 0.65 to 0.99 (measured).
+ * Whether a picture is a screenshot or a drawing, by a look at every 16th row: the share of pixels that differ from their
+ * left neighbour. Photographs came to 0.5 to 0.99, screenshots (also after JPEG) and charts to 0.01 to 0.35 (measured).
  */
 export function isGraphic({ data, width, height, channels, frames }: Raster): boolean {
   if (frames > 1 || width < 2) return false;
-  let equal = 0;
-  let seen = 0;
+  const mayDiffer = GRAPHIC_UP_TO * (width - 1) * Math.ceil(height / LOOK_EVERY);
+  let different = 0;
   for (let y = 0; y < height; y += LOOK_EVERY) {
     const end = (y + 1) * width * channels;
     for (let at = (y * width + 1) * channels, left = at - channels; at < end; left = at, at += channels) {
-      seen++;
       if (
-        data[at] === data[left] &&
-        data[at + 1] === data[left + 1] &&
-        data[at + 2] === data[left + 2] &&
-        (channels === 3 || data[at + 3] === data[left + 3])
+        data[at] !== data[left] ||
+        data[at + 1] !== data[left + 1] ||
+        data[at + 2] !== data[left + 2] ||
+        (channels === 4 && data[at + 3] !== data[left + 3])
       ) {
-        equal++;
+        different++;
       }
     }
+    // A photograph shows itself in the upper half.
+    if (different > mayDiffer) return false;
   }
-  return equal >= GRAPHIC_FROM * seen;
+  return true;
 }
 
 /** The file of a variant. @param graphic as `isGraphic` says of the whole picture */

@@ -1,5 +1,14 @@
-/** What stands in for an image until it has loaded, computed from at most 64 × 64 pixels of RGBA. */
+/** What stands in for an image until it has loaded, computed from a few hundred pixels of RGBA. */
 import { rgbaToThumbHash } from "thumbhash";
+
+/** Pixels with an opaque fourth channel where they have three. */
+export function rgbaOf(data: Uint8Array, channels: 3 | 4): Uint8Array {
+  if (channels === 4) return data;
+  const rgba = new Uint8Array((data.length / 3) * 4).fill(255);
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4)
+    rgba.set(data.subarray(from, from + 3), to);
+  return rgba;
+}
 
 /** Base64 of the ThumbHash (https://evanw.github.io/thumbhash/): about 25 bytes. */
 export function thumbhashOf(rgba: Uint8Array, width: number, height: number): string {
