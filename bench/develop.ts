@@ -73,35 +73,23 @@ function inTurns({ kind, file, profile }: Run) {
 }
 
 /**
- * Pairs of processes for each photo, and turns in each pair. A process is up to 3 % faster or slower than the next one,
- * by where its memory lies, and stays so: more pairs tell more than more turns. Short turns show more of what else
- * the machine does, and of the kernel's steps of 10 ms.
+ * Pairs of processes for each photo. A process is up to 3 % faster or slower than the next one, by where its memory lies,
+ * and stays so: more pairs tell more than more turns in each. Short photos show more of what else the machine does, and
+ * of the kernel's steps of 10 ms.
  */
-const ROUNDS: Readonly<Record<Profile, { pairs: number; turns: number }>> = {
-  best: { pairs: 3, turns: 1 },
-  balanced: { pairs: 7, turns: 1 },
-  fast: { pairs: 21, turns: 1 },
-};
+const PAIRS: Readonly<Record<Profile, number>> = { best: 3, balanced: 7, fast: 21 };
 
-/** CPU time in milliseconds that a photo takes at least, and that it takes us, in a pair of new processes by turns. */
-async function pairOf(
-  file: string,
-  profile: Profile,
-  turns: number,
-): Promise<{ least: number; ours: number }> {
+/** CPU time in milliseconds that a photo takes at least, and that it takes us, in a pair of new processes. */
+async function pairOf(file: string, profile: Profile): Promise<{ least: number; ours: number }> {
   const floor = inTurns({ kind: "floor", file, profile });
   const darkroom = inTurns({ kind: "darkroom", file, profile });
   // Once without counting: it pays for memory and code that the others find.
   await floor.next();
   await darkroom.next();
-  const sums = { least: 0, ours: 0 };
-  // By turns: whatever else the machine does then meets both.
-  for (let turn = 0; turn < turns; turn++) {
-    sums.least += await floor.next();
-    sums.ours += await darkroom.next();
-  }
+  // Right after each other: whatever else the machine does then meets both.
+  const pair = { least: await floor.next(), ours: await darkroom.next() };
   await Promise.all([floor.end(), darkroom.end()]);
-  return { least: sums.least / turns, ours: sums.ours / turns };
+  return pair;
 }
 
 /** CPU of the worker's pixel process, in proportion to one decode and the encodes alone. */
@@ -120,22 +108,21 @@ export async function floor(quick: boolean): Promise<Report> {
     const file = join(folder, "source");
     writeFileSync(file, await fileOf(await photo(name), megapixels, kind));
     for (const profile of profiles) {
-      const { pairs, turns } = quick ? { pairs: 1, turns: 1 } : ROUNDS[profile];
-      const found: Awaited<ReturnType<typeof pairOf>>[] = [];
-      while (found.length < pairs) found.push(await pairOf(file, profile, turns));
+      const pairs: Awaited<ReturnType<typeof pairOf>>[] = [];
+      while (pairs.length < (quick ? 1 : PAIRS[profile])) pairs.push(await pairOf(file, profile));
       rows.push({
         photo: `${megapixels} MP ${kind}`,
         profile,
-        "floor, ms": round(median(found.map(({ least }) => least))),
-        "darkroom, ms": round(median(found.map(({ ours }) => ours))),
-        ratio: round(median(found.map(({ least, ours }) => ours / least)), 3),
+        "floor, ms": round(median(pairs.map(({ least }) => least))),
+        "darkroom, ms": round(median(pairs.map(({ ours }) => ours))),
+        ratio: round(median(pairs.map(({ least, ours }) => ours / least)), 3),
       });
     }
   }
   rmSync(folder, { recursive: true });
   return {
     title: "CPU of developing the preset photo, in proportion to the floor",
-    on: `${photoSource}; ${quick ? "one pair of processes" : `medians of ${profiles.map((name) => `${ROUNDS[name].pairs} (${name})`).join(", ")} pairs of processes`}, on one CPU, by turns, after each has developed the photo once. The floor is one decode to the size needed and the encodes alone, from pixels resized before, with the same allocator settings.`,
+    on: `${photoSource}; ${quick ? "one pair of processes" : `medians of ${profiles.map((name) => `${PAIRS[name]} (${name})`).join(", ")} pairs of processes`}, on one CPU, by turns, after each has developed the photo once. The floor is one decode to the size needed and the encodes alone, from pixels resized before, with the same allocator settings.`,
     rows,
     figures: rows.map(({ photo, profile, ratio }) => ({
       what: `${photo}, ${profile}`,
