@@ -10,8 +10,8 @@ COPY adapters adapters
 COPY cli cli
 COPY core core
 COPY functions functions
-COPY infra infra
-COPY local local
+COPY deploy/infra deploy/infra
+COPY host host
 COPY pixels pixels
 USER node
 EXPOSE 8080

@@ -1,10 +1,10 @@
 /** What the functions share that agree on uploads: the signer's settings and the seals, from the environment. */
 import { randomBytes } from "node:crypto";
 import type { Config } from "../core/preset.ts";
-import { seal } from "../core/seal.ts";
-import { authenticator } from "./auth.ts";
+import { seal } from "../core/upload/seal.ts";
+import type { SignerSettings } from "./aws/upload-signer.ts";
 import { environment } from "./environment.ts";
-import type { SignerSettings } from "./upload-signer.ts";
+import { authenticator } from "./http/auth.ts";
 
 export function uploadDeps(config: Config) {
   const env = environment(

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp, { type Sharp } from "sharp";
-import { openHeic } from "../pixels/heic.ts";
+import { openHeic } from "../pixels/decoders/heic.ts";
 import type { Picture } from "./ssimulacra2.ts";
 
 const corpus = fileURLToPath(new URL("../../shared/corpus/valid/heic/", import.meta.url));

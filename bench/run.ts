@@ -4,8 +4,8 @@
  * docs/performance.md up to date.
  */
 import sharp from "sharp";
-import { monthlyBill } from "../core/cost.ts";
-import { WORKER_BATCH } from "../core/job-estimate.ts";
+import { monthlyBill } from "../core/money/cost.ts";
+import { WORKER_BATCH } from "../core/money/prices.ts";
 import config from "../darkroom.config.ts";
 import { type Figure, holds, print, type Report, save } from "./report.ts";
 

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { startStack } from "../local/stack.ts";
+import { startStack } from "../laptop/stack.ts";
 
 const FILES = 5000;
 const BYTES = 8000;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Metadata } from "../core/metadata.ts";
-import { startStack } from "../local/stack.ts";
+import { startStack } from "../laptop/stack.ts";
 import { cpuMs, lastChild } from "./peak.ts";
 import { fileOf, photo, photoSource } from "./photos.ts";
 import { type Report, round } from "./report.ts";

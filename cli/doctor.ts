@@ -1,7 +1,7 @@
 /** `darkroom doctor`: looks at a deployment from outside and says what is wrong and what to do about it. */
 import { Command } from "commander";
-import { s3Client } from "../adapters/s3-store.ts";
-import { sqsClient } from "../adapters/sqs-queue.ts";
+import { s3Client } from "../adapters/aws/s3-store.ts";
+import { sqsClient } from "../adapters/aws/sqs-queue.ts";
 import { type Api, connect } from "./api.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { apiChecks } from "./doctor/api.ts";

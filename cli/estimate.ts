@@ -1,6 +1,6 @@
 /** `darkroom estimate`: what a month on AWS costs, from a load and this repository's own figures. */
 import { Command, InvalidArgumentError } from "commander";
-import { type Bill, type Load, monthlyBill } from "../core/cost.ts";
+import { type Bill, type Load, monthlyBill } from "../core/money/cost.ts";
 import config from "../darkroom.config.ts";
 import { CliError } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";

@@ -1,6 +1,6 @@
 /** `darkroom failures`: what needs attention, and why. */
 import { Command, Option } from "commander";
-import type { ImageInTrouble } from "../core/list-attention.ts";
+import type { ImageInTrouble } from "../core/job/list-attention.ts";
 import { type Api, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
 import { note, printable, table } from "./terminal.ts";

@@ -1,6 +1,6 @@
 /** `darkroom jobs`: what runs and what ran, stopping it, going on with it. */
 import { Command } from "commander";
-import type { Progress as Job } from "../core/job-progress.ts";
+import type { Progress as Job } from "../core/job/job-progress.ts";
 import { connect } from "./api.ts";
 import { finishedOf, follow, report, show } from "./follow-job.ts";
 import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";

@@ -1,9 +1,9 @@
 /** `darkroom plan`: what the worker would do with a file, from its header alone. */
 import { readFile } from "node:fs/promises";
 import { Command } from "commander";
-import { WORKER_VCPUS } from "../core/cost.ts";
 import { encodeMs, estimateOf, stepMs } from "../core/estimate.ts";
 import { detectFormat, formatNames } from "../core/formats.ts";
+import { WORKER_VCPUS } from "../core/money/cost.ts";
 import { gate, type Header, type Plan, planOf, variantsOf } from "../core/plan.ts";
 import type { Preset } from "../core/preset.ts";
 import config from "../darkroom.config.ts";

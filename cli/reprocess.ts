@@ -2,8 +2,8 @@
 import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
-import type { Estimate } from "../core/job-estimate.ts";
-import type { Progress as Job } from "../core/job-progress.ts";
+import type { Estimate } from "../core/job/job-estimate.ts";
+import type { Progress as Job } from "../core/job/job-progress.ts";
 import { type Api, connect } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";

@@ -4,8 +4,8 @@ import { createReadStream, openAsBlob } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { detectFormat, formats } from "../core/formats.ts";
-import type { IssuedUpload, MultipartTicket } from "../core/issue-uploads.ts";
 import type { Metadata } from "../core/metadata.ts";
+import type { IssuedUpload, MultipartTicket } from "../core/upload/issue-uploads.ts";
 import { type Api, MAX_TRIES, Refused, request } from "./api.ts";
 import { CliError } from "./exit.ts";
 

@@ -1,6 +1,6 @@
 /** `darkroom sync`: publishes a site's static files beside its images, every deploy under URLs of its own. */
 import { Command, InvalidArgumentError } from "commander";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import { isStaticVersion, STATIC_LATEST } from "../core/keys.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";

@@ -1,7 +1,7 @@
 /** `darkroom webhooks`: what no receiver took, and sending again. */
 import { Command, InvalidArgumentError } from "commander";
-import type { FailedWebhook, ReplayRequest } from "../core/replay.ts";
-import { EVENT_TYPES } from "../core/tell.ts";
+import type { FailedWebhook, ReplayRequest } from "../core/tell/replay.ts";
+import { EVENT_TYPES } from "../core/tell/tell.ts";
 import { connect } from "./api.ts";
 import { CliError } from "./exit.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";

@@ -4,8 +4,8 @@
  */
 import inspector from "node:inspector";
 import { pathToFileURL } from "node:url";
+import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
 import { buildFunctions, describe } from "./build.ts";
-import { type Invocation, prepareInvocation } from "./invoke-local.ts";
 import { checkParameters, listOf, notices } from "./parameters.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */

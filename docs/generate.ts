@@ -10,11 +10,11 @@ import { settings } from "../adapters/environment.ts";
 import { describe, holds, load } from "../bench/report.ts";
 import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
-import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/cost.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { estimateOf, largestOf } from "../core/estimate.ts";
 import { formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
+import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
@@ -168,7 +168,7 @@ const blocks: Record<string, () => string> = {
       Object.values(exitCodes).map(({ status, meaning }) => [String(status), meaning]),
     ),
   alarms: () => {
-    const { Resources } = parse(readFileSync(new URL("infra/watch.yml", root), "utf8")) as {
+    const { Resources } = parse(readFileSync(new URL("deploy/infra/watch.yml", root), "utf8")) as {
       Resources: Record<string, { Type: string; Properties: { AlarmDescription: string } }>;
     };
     return table(

@@ -2,15 +2,15 @@
 import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { cloudFrontForget } from "../adapters/cdn.ts";
+import { cloudFrontForget } from "../adapters/aws/cdn.ts";
+import { meter } from "../adapters/aws/metrics.ts";
+import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { settleBatch } from "../adapters/aws/sqs-batch.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
+import { webhookSender } from "../adapters/http/webhook.ts";
 import { jsonLog } from "../adapters/log.ts";
-import { meter } from "../adapters/metrics.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
-import { settleBatch } from "../adapters/sqs-batch.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { webhookSender } from "../adapters/webhook.ts";
-import { handleEvent, retryAfter } from "../core/handle-event.ts";
+import { handleEvent, retryAfter } from "../core/tell/handle-event.ts";
 
 /** A whole batch at once: a receiver that is slow keeps nobody waiting who came with it. */
 const CONCURRENCY = 10;

@@ -1,13 +1,13 @@
 /** `/images…`: the state of an image, an owner's images, deletion. */
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { type ApiResponse, api, wholeNumber } from "../adapters/api.ts";
-import { authenticator } from "../adapters/auth.ts";
-import { buckets } from "../adapters/buckets.ts";
+import { buckets } from "../adapters/aws/buckets.ts";
+import { s3Client } from "../adapters/aws/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
-import { s3Client } from "../adapters/s3-store.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { awaitImage, listImages, removeImage } from "../core/images.ts";
+import { type ApiResponse, api, wholeNumber } from "../adapters/http/api.ts";
+import { authenticator } from "../adapters/http/auth.ts";
+import { awaitImage, listImages, removeImage } from "../core/image/images.ts";
 
 const MAX_PAGE = 100;
 /** API Gateway gives up after 30 s. */

@@ -1,13 +1,14 @@
 /** `/s3/…`: uploads in parts, and single ones as Uppy asks for them. */
-import { api } from "../adapters/api.ts";
-import { companionRoutes, type Originals } from "../adapters/companion.ts";
-import { multipartStore } from "../adapters/multipart-store.ts";
-import { xmlRoutes } from "../adapters/multipart-xml.ts";
-import { s3Client } from "../adapters/s3-store.ts";
+
+import { multipartStore } from "../adapters/aws/multipart-store.ts";
+import { s3Client } from "../adapters/aws/s3-store.ts";
+import { bucketUrl, partSigner, uploadSigner } from "../adapters/aws/upload-signer.ts";
+import { api } from "../adapters/http/api.ts";
+import { companionRoutes, type Originals } from "../adapters/http/companion.ts";
+import { xmlRoutes } from "../adapters/http/multipart-xml.ts";
 import { uploadDeps } from "../adapters/upload-deps.ts";
-import { bucketUrl, partSigner, uploadSigner } from "../adapters/upload-signer.ts";
-import { agreeOnUpload } from "../core/issue-uploads.ts";
-import { rateLimit } from "../core/rate-limit.ts";
+import { agreeOnUpload } from "../core/upload/issue-uploads.ts";
+import { rateLimit } from "../core/upload/rate-limit.ts";
 import config from "../darkroom.config.ts";
 
 const scopes = ["upload", "admin"] as const;

@@ -1,9 +1,10 @@
 /** `POST /uploads`: signs uploads. Computes only: no SDK, no call, a cold start of milliseconds. */
-import { api } from "../adapters/api.ts";
+
+import { uploadSigner } from "../adapters/aws/upload-signer.ts";
+import { api } from "../adapters/http/api.ts";
 import { uploadDeps } from "../adapters/upload-deps.ts";
-import { uploadSigner } from "../adapters/upload-signer.ts";
-import { issueUploads, UploadRequest } from "../core/issue-uploads.ts";
-import { rateLimit } from "../core/rate-limit.ts";
+import { issueUploads, UploadRequest } from "../core/upload/issue-uploads.ts";
+import { rateLimit } from "../core/upload/rate-limit.ts";
 import config from "../darkroom.config.ts";
 
 export const handler = api(() => {

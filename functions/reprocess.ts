@@ -1,16 +1,16 @@
 /** `/admin/…`: re-process jobs, and what needs attention. Invoked directly, it takes the body of `POST /admin/reprocess`. */
 import { randomBytes } from "node:crypto";
 import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
-import { api, parseJson, problemDocument, type Route, wholeNumber } from "../adapters/api.ts";
-import { authenticator } from "../adapters/auth.ts";
+import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
+import { api, parseJson, problemDocument, type Route, wholeNumber } from "../adapters/http/api.ts";
+import { authenticator } from "../adapters/http/auth.ts";
 import { jsonLog } from "../adapters/log.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
 import { DarkroomError } from "../core/errors.ts";
-import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job.ts";
-import { jobProgress } from "../core/job-progress.ts";
-import { AttentionStatus, listAttention } from "../core/list-attention.ts";
+import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
+import { jobProgress } from "../core/job/job-progress.ts";
+import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
 import config from "../darkroom.config.ts";
 
 let made: ReturnType<typeof setUp> | undefined;

@@ -1,14 +1,14 @@
 /** On a schedule, or asked by a person: mends what no message will. */
 import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
-import { buckets } from "../adapters/buckets.ts";
+import { buckets } from "../adapters/aws/buckets.ts";
+import { meter } from "../adapters/aws/metrics.ts";
+import { s3Client } from "../adapters/aws/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
-import { meter } from "../adapters/metrics.ts";
-import { s3Client } from "../adapters/s3-store.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { type SweepReport, sweep } from "../core/sweep.ts";
-import { readSweepRequest } from "../core/sweep-request.ts";
+import { type SweepReport, sweep } from "../core/sweep/sweep.ts";
+import { readSweepRequest } from "../core/sweep/sweep-request.ts";
 
 /** Of the invocation's time, for the batch that is under way: a second or two, a minute while S3 throttles. */
 const RESERVE_MS = 60_000;

@@ -1,10 +1,11 @@
 /** `/admin/webhooks/…`: what no receiver took, and sending again. */
-import { api, type Route } from "../adapters/api.ts";
-import { authenticator } from "../adapters/auth.ts";
+
+import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
-import { s3Client, s3Store } from "../adapters/s3-store.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { failedWebhooks, ReplayRequest, replayEvents, replayFailed } from "../core/replay.ts";
+import { api, type Route } from "../adapters/http/api.ts";
+import { authenticator } from "../adapters/http/auth.ts";
+import { failedWebhooks, ReplayRequest, replayEvents, replayFailed } from "../core/tell/replay.ts";
 
 export const handler = api(() => {
   const env = environment(

@@ -2,15 +2,15 @@
 import { randomBytes } from "node:crypto";
 import middy from "@middy/core";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { buckets } from "../adapters/buckets.ts";
+import { buckets } from "../adapters/aws/buckets.ts";
+import { meter } from "../adapters/aws/metrics.ts";
+import { s3Client } from "../adapters/aws/s3-store.ts";
+import { settleBatch } from "../adapters/aws/sqs-batch.ts";
+import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment } from "../adapters/environment.ts";
 import { jsonLog } from "../adapters/log.ts";
-import { meter } from "../adapters/metrics.ts";
-import { s3Client } from "../adapters/s3-store.ts";
-import { settleBatch } from "../adapters/sqs-batch.ts";
-import { sqsClient, sqsQueue } from "../adapters/sqs-queue.ts";
-import { developMessage } from "../core/handle-message.ts";
 import { imagesIn } from "../core/message.ts";
+import { developMessage } from "../core/worker/handle-message.ts";
 import config from "../darkroom.config.ts";
 import { pixelProcess } from "../pixels/process.ts";
 

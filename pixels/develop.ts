@@ -5,9 +5,9 @@
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, type FormatName, formats } from "../core/formats.ts";
 import type { Focus, Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
+import type { Heic } from "./decoders/heic.ts";
 import { takenAtOf } from "./exif.ts";
 import { focusOf } from "./focus.ts";
-import type { Heic } from "./heic.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import { pngOf } from "./png.ts";
@@ -51,7 +51,7 @@ export function openLoaders(names: readonly FormatName[]): void {
 /** Reads the header. @throws Error when it cannot be read */
 export async function openSource(bytes: Uint8Array, format: FormatName): Promise<Source> {
   // Not before it is asked for: its WebAssembly is 16 MB of memory, and a tenth of a second, of every process's start.
-  if (format === "heic") return heicSource((await import("./heic.ts")).openHeic(bytes));
+  if (format === "heic") return heicSource((await import("./decoders/heic.ts")).openHeic(bytes));
   const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
   const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop } = metadata;
   // The pages of an AVIF are no frames.

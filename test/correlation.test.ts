@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { startStack } from "../local/stack.ts";
+import { startStack } from "../laptop/stack.ts";
 
 test("an image's id stands in the lines of presign and of the worker", async (t) => {
   const lines: Record<string, unknown>[] = [];

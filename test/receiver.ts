@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ImageEvent } from "../core/tell.ts";
+import type { ImageEvent } from "../core/tell/tell.ts";
 
 export interface Received {
   readonly headers: IncomingHttpHeaders;

@@ -10,9 +10,9 @@ import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
 import { Api } from "../cli/api.ts";
 import { describeFile, sendFile, waitUntilReady } from "../cli/send.ts";
-import { startS3 } from "../local/s3/server.ts";
-import { startSqs } from "../local/sqs/server.ts";
-import { type Stack, startStack } from "../local/stack.ts";
+import { type Stack, startStack } from "../laptop/stack.ts";
+import { startS3 } from "../packages/local-aws/s3/server.ts";
+import { startSqs } from "../packages/local-aws/sqs/server.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
 const apiOf = (stack: Stack) => new Api({ url: stack.api, token: stack.uploadToken });
@@ -79,7 +79,7 @@ async function startProcess(data: string): Promise<{ child: ChildProcess; api: A
       resolve();
     });
   });
-  const child = spawn(process.execPath, ["local/start.ts"], {
+  const child = spawn(process.execPath, ["laptop/start.ts"], {
     env: { ...process.env, PORT: "0", DARKROOM_DATA: data, LOG_LEVEL: "error" },
     stdio: "inherit",
   });

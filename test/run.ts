@@ -15,7 +15,7 @@ const all = args.includes("--all");
 const wanted = args.filter((arg) => !arg.startsWith("--"));
 const quick = !all && wanted.length === 0;
 const noBrowser = quick && !process.env["CI"] && findChromium() === undefined;
-const files = globSync("test/**/*.test.ts")
+const files = globSync("{test,packages/*/test}/**/*.test.ts")
   .filter((file) => !(quick && file.endsWith(".slow.test.ts")))
   .filter((file) => !(noBrowser && file.endsWith(".browser.test.ts")))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))

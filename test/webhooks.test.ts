@@ -2,22 +2,22 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { type TestContext } from "node:test";
-import { MemoryQueue } from "../adapters/memory-queue.ts";
-import { memoryStore } from "../adapters/memory-store.ts";
-import { settleBatch } from "../adapters/sqs-batch.ts";
-import { webhookSender } from "../adapters/webhook.ts";
+import { settleBatch } from "../adapters/aws/sqs-batch.ts";
+import { webhookSender } from "../adapters/http/webhook.ts";
+import { memoryStore } from "../adapters/memory/memory-store.ts";
 import { readText } from "../core/commit.ts";
+import { EVENTS } from "../core/keys.ts";
+import type { Metadata } from "../core/metadata.ts";
 import {
   type EventDeps,
   type EventOutcome,
   handleEvent,
   RETRY_SECONDS,
   retryAfter,
-} from "../core/handle-event.ts";
-import { EVENTS } from "../core/keys.ts";
-import type { Metadata } from "../core/metadata.ts";
-import { replayFailed } from "../core/replay.ts";
-import { eventOf, tell } from "../core/tell.ts";
+} from "../core/tell/handle-event.ts";
+import { replayFailed } from "../core/tell/replay.ts";
+import { eventOf, tell } from "../core/tell/tell.ts";
+import { MemoryQueue } from "../packages/local-aws/sqs/memory-queue.ts";
 import { ManualClock } from "./contracts/manual-clock.ts";
 import { assertSigned, Receiver } from "./receiver.ts";
 

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
-import type { SignedUpload } from "../core/issue-uploads.ts";
-import type { Progress } from "../core/job-progress.ts";
+import type { Progress } from "../core/job/job-progress.ts";
 import type { Metadata } from "../core/metadata.ts";
-import type { ImageEvent } from "../core/tell.ts";
-import { type Stack, startStack } from "../local/stack.ts";
+import type { ImageEvent } from "../core/tell/tell.ts";
+import type { SignedUpload } from "../core/upload/issue-uploads.ts";
+import { type Stack, startStack } from "../laptop/stack.ts";
 import { token } from "./functions/api.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

@@ -1,4 +1,4 @@
-/** What the local stack's own receiver was told (`local/webhooks.ts`), as an app's back end would be. */
+/** What the local stack's own receiver was told (`laptop/webhooks.ts`), as an app's back end would be. */
 import { useCallback, useEffect, useState } from "react";
 
 interface Received {

@@ -1,8 +1,8 @@
 /** Checks that need nothing but the API: its clock against ours, who may call it, and an image all the way. */
 import { createHash } from "node:crypto";
-import type { IssuedUpload } from "../../core/issue-uploads.ts";
 import { originalKey } from "../../core/keys.ts";
 import type { Metadata, Variant } from "../../core/metadata.ts";
+import type { IssuedUpload } from "../../core/upload/issue-uploads.ts";
 import { type Api, Refused } from "../api.ts";
 import { waitUntilReady } from "../send.ts";
 import { type Check, type Finding, NotChecked, type Patient } from "./check.ts";
@@ -128,7 +128,7 @@ async function travel(
   return findings;
 }
 
-/** The headers a variant has to come with; `infra/media.yml` and `core/develop-image.ts` set them. */
+/** The headers a variant has to come with; `deploy/infra/media.yml` and `core/image/develop-image.ts` set them. */
 const HEADERS: Readonly<Record<string, RegExp>> = {
   "cache-control": /immutable/,
   "x-content-type-options": /^nosniff$/,
@@ -157,7 +157,7 @@ async function served(variant: Variant, id: string): Promise<Finding[]> {
       : [
           {
             message: `The CDN serves images without the right ${wrong.join(", ")}.`,
-            advice: "Deploy again; a CDN of your own needs the response headers of infra/media.yml.",
+            advice: "Deploy again; a CDN of your own needs the response headers of deploy/infra/media.yml.",
           },
         ]),
     ...(original.ok

@@ -5,7 +5,7 @@ import { get as httpsGet } from "node:https";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
-import { isAddress, isPublicAddress, publicLookup } from "../../adapters/public-address.ts";
+import { isAddress, isPublicAddress, publicLookup } from "../../adapters/http/public-address.ts";
 import { Refused } from "../api.ts";
 import { CliError } from "../exit.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
-import { api } from "../../adapters/api.ts";
+import { api } from "../../adapters/http/api.ts";
 import { errorFields, jsonLog } from "../../adapters/log.ts";
 import { ownerOf } from "../../core/keys.ts";
 import { call } from "../functions/api.ts";

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { DeleteBucketCorsCommand } from "@aws-sdk/client-s3";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom } from "./darkroom.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-doctor-"));

@@ -16,8 +16,8 @@ import {
   PutBucketNotificationConfigurationCommand,
 } from "@aws-sdk/client-s3";
 import { GetQueueUrlCommand, SendMessageCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
-import { s3Client } from "../../adapters/s3-store.ts";
-import { sqsClient } from "../../adapters/sqs-queue.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
+import { sqsClient } from "../../adapters/aws/sqs-queue.ts";
 import { Api } from "../../cli/api.ts";
 import { findDeployment } from "../../cli/deployment.ts";
 import { apiChecks } from "../../cli/doctor/api.ts";
@@ -25,7 +25,7 @@ import type { Patient } from "../../cli/doctor/check.ts";
 import { queueChecks } from "../../cli/doctor/queues.ts";
 import { storageChecks } from "../../cli/doctor/storage.ts";
 import { examine } from "../../cli/doctor.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-doctor-"));
 const servers: Server[] = [];

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { monthlyBill, REQUESTS } from "../../core/cost.ts";
-import { costOf } from "../../core/prices.ts";
+import { monthlyBill, REQUESTS } from "../../core/money/cost.ts";
+import { costOf } from "../../core/money/prices.ts";
 import config from "../../darkroom.config.ts";
-import { startStack } from "../../local/stack.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { darkroom } from "./darkroom.ts";
 
 const photo = config.presets.get("photo");

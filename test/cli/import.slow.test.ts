@@ -19,10 +19,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { after, before, beforeEach } from "node:test";
 import sharp from "sharp";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import type { Mapped } from "../../cli/import/mapping.ts";
 import { ownerPrefix } from "../../core/keys.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom as run } from "./darkroom.ts";
 
 const root = mkdtempSync(join(tmpdir(), "darkroom-import-test-"));

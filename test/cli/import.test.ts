@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import fc from "fast-check";
-import { isPublicAddress } from "../../adapters/public-address.ts";
+import { isPublicAddress } from "../../adapters/http/public-address.ts";
 import { Api, connect, Refused } from "../../cli/api.ts";
 import { CliError } from "../../cli/exit.ts";
 import { type DownloadOptions, download } from "../../cli/import/download.ts";

@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import test, { after, before } from "node:test";
 import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { Api, Refused } from "../../cli/api.ts";
 import { describeFile, sendFile } from "../../cli/send.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-cli-parts-"));
 const path = join(data, "large.jpg");

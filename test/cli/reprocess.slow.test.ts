@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { readRevision } from "../../core/commit.ts";
-import type { Progress } from "../../core/job-progress.ts";
+import type { Progress } from "../../core/job/job-progress.ts";
 import { failureKey, metaKey, newId, variantKey } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom as run } from "./darkroom.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { after, before } from "node:test";
 import type { Latest } from "../../cli/static/documents.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom } from "./darkroom.ts";
 
 const root = mkdtempSync(join(tmpdir(), "darkroom-sync-"));

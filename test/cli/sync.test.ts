@@ -16,7 +16,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, beforeEach } from "node:test";
-import { memoryStore } from "../../adapters/memory-store.ts";
+import { memoryStore } from "../../adapters/memory/memory-store.ts";
 import { CliError } from "../../cli/exit.ts";
 import { readLatest } from "../../cli/static/documents.ts";
 import { cacheControlOf, parseCacheRule, typeOf } from "../../cli/static/headers.ts";

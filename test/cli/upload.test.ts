@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom as run } from "./darkroom.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { sqsClient, sqsQueue } from "../../adapters/sqs-queue.ts";
+import { sqsClient, sqsQueue } from "../../adapters/aws/sqs-queue.ts";
 import type { Metadata } from "../../core/metadata.ts";
-import { eventOf, tell } from "../../core/tell.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { eventOf, tell } from "../../core/tell/tell.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { darkroom } from "./darkroom.ts";
 
 const ID = "qbbfm3f3cr98440ngmn6a6rh3w";

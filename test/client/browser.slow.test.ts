@@ -8,7 +8,7 @@ import fc from "fast-check";
 import type { BrowserContext, Page } from "playwright-core";
 import sharp from "sharp";
 import { type Image, picture } from "../../client/darkroom.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
 import { type Door, openDoor } from "./door.ts";
 

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type * as Client from "../../client/darkroom.ts";
 import type * as ResumeStore from "../../client/resume-store.ts";
-import type { Stack } from "../../local/stack.ts";
+import type { Stack } from "../../laptop/stack.ts";
 import { findChromium } from "./find-chromium.ts";
 
 declare global {

@@ -14,7 +14,7 @@ import express from "express";
 import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import type * as Example from "../../examples/express.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { launchChromium, problemsOf } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

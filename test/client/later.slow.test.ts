@@ -7,8 +7,8 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
 import { createDarkroom, type Image, picture, type Variant } from "../../client/darkroom.ts";
-import type { ImageEvent } from "../../core/tell.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import type { ImageEvent } from "../../core/tell/tell.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 
 // The functions import what a user edits; here it says what the shipped one does not.
 const edited = `

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { startStack } from "../../local/stack.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { settingsOf, startChromium } from "./chromium.ts";
 
 test("a thousand files at once all arrive, and the page stays quiet", async () => {

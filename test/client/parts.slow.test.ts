@@ -6,9 +6,9 @@ import { join } from "node:path";
 import test, { after, before, beforeEach } from "node:test";
 import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
 import type { BrowserContext, Page } from "playwright-core";
-import { s3Client } from "../../adapters/s3-store.ts";
-import { seal } from "../../core/seal.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
+import { seal } from "../../core/upload/seal.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

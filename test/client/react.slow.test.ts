@@ -10,7 +10,7 @@ import { renderToStaticMarkup, renderToString } from "react-dom/server";
 import sharp from "sharp";
 import { createDarkroom, type Image, picture } from "../../client/darkroom.ts";
 import { Picture, useUpload } from "../../client/react.ts";
-import { startStack } from "../../local/stack.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { settingsOf, startChromium } from "./chromium.ts";
 
 const image: Image = {

@@ -11,11 +11,11 @@ import { build } from "esbuild";
 import fc from "fast-check";
 import { SignJWT } from "jose";
 import type { BrowserContext, Page, Request } from "playwright-core";
-import { s3Client } from "../../adapters/s3-store.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
 import { createDarkroom, imageIdFromKey, uppySigner } from "../../client/darkroom.ts";
 import { newId, originalKey, parseOriginalKey } from "../../core/keys.ts";
-import { partSizeOf } from "../../core/multipart.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { partSizeOf } from "../../core/upload/multipart.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { type Chromium, settingsOf, startChromium } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

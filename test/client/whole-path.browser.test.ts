@@ -6,7 +6,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import sharp from "sharp";
 import type { Image } from "../../client/darkroom.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { type Chromium, settingsOf, startChromium } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));

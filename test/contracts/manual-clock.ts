@@ -1,5 +1,5 @@
 /** A clock that stands still until it is told to go on; timers run in the order they are due. */
-import type { Clock } from "../../adapters/memory-queue.ts";
+import type { Clock } from "../../packages/local-aws/sqs/memory-queue.ts";
 
 interface Timer {
   readonly at: number;

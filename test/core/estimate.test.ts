@@ -6,7 +6,7 @@ import { formatNames, profiles } from "../../core/formats.ts";
 import { gate, type Header, planOf, variantsOf } from "../../core/plan.ts";
 import type { Preset } from "../../core/preset.ts";
 import config from "../../darkroom.config.ts";
-import { readTemplate } from "../../local/template.ts";
+import { readTemplate } from "../../host/template.ts";
 
 const preset = config.presets.get("photo");
 assert(preset);

@@ -11,14 +11,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { readText } from "../../core/commit.ts";
 import { metaKey } from "../../core/keys.ts";
 import { parseMetadata } from "../../core/metadata.ts";
 import { buildFunctions } from "../../deploy/build.ts";
-import { seedSamples } from "../../deploy/samples.ts";
 import { unzip } from "../../deploy/zip.ts";
-import { startStack } from "../../local/stack.ts";
+import { seedSamples } from "../../laptop/samples.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { EVENTS } from "../events/cases.ts";
 
 const ROOT = new URL("../../", import.meta.url);

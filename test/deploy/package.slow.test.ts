@@ -8,12 +8,12 @@ import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import { fillPlaceholders } from "../../deploy/placeholders.ts";
-import { seedSamples } from "../../deploy/samples.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { assertTarget, targetPackages } from "../../deploy/target.ts";
 import { unzip } from "../../deploy/zip.ts";
-import { startStack } from "../../local/stack.ts";
+import { fillPlaceholders } from "../../laptop/placeholders.ts";
+import { seedSamples } from "../../laptop/samples.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { assertOutcome, sampleEvents } from "../events/cases.ts";
 import { packageInto, ROOT } from "./packaged.ts";
 

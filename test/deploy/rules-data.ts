@@ -1,6 +1,6 @@
 /** Buckets and queues. */
 import { isDeepStrictEqual } from "node:util";
-import { RETRY_SECONDS } from "../../core/handle-event.ts";
+import { RETRY_SECONDS } from "../../core/tell/handle-event.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, type Resource, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";

@@ -1,6 +1,6 @@
 /** Alarms and the dashboard, against the metrics that the code counts and the queues that there are. */
 import { existsSync } from "node:fs";
-import { metricTable, NAMESPACE } from "../../adapters/metrics.ts";
+import { metricTable, NAMESPACE } from "../../adapters/aws/metrics.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, ROOT, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";

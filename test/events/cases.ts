@@ -7,7 +7,7 @@ import { JOBS } from "../../core/job-keys.ts";
 import { imagePrefix, metaKey, originalKey } from "../../core/keys.ts";
 import { parseMetadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
-import type { SampleWorld } from "../../deploy/samples.ts";
+import type { SampleWorld } from "../../laptop/samples.ts";
 import { assertMatches } from "./matches.ts";
 
 export const EVENTS = new URL("../../events/", import.meta.url);

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import { fillPlaceholders } from "../../deploy/placeholders.ts";
-import { type SampleWorld, samples, samplesIn, seedSamples } from "../../deploy/samples.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { fillPlaceholders } from "../../laptop/placeholders.ts";
+import { type SampleWorld, samples, samplesIn, seedSamples } from "../../laptop/samples.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
 import { type Grant, grantFor, grantsOf } from "./roles.ts";
 
@@ -31,7 +31,7 @@ after(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-/** A function may do what its role in `infra/roles.yml` says, and nothing else. */
+/** A function may do what its role in `deploy/infra/roles.yml` says, and nothing else. */
 function denied({
   method,
   bucket,

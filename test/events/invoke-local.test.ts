@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { s3Client, s3Store } from "../../adapters/s3-store.ts";
-import { type SampleWorld, seedSamples } from "../../deploy/samples.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { type SampleWorld, seedSamples } from "../../laptop/samples.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { assertOutcome, sampleEvents } from "./cases.ts";
 import { invokeLocal } from "./invoke-local.ts";
 

@@ -1,4 +1,4 @@
-/** What `infra/roles.yml` lets each function do in S3, enforced on the local one. */
+/** What `deploy/infra/roles.yml` lets each function do in S3, enforced on the local one. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
@@ -20,7 +20,7 @@ export interface Grant {
   readonly on: string;
 }
 
-const file = readFileSync(new URL("../../infra/roles.yml", import.meta.url), "utf8");
+const file = readFileSync(new URL("../../deploy/infra/roles.yml", import.meta.url), "utf8");
 const roles = (parse(file) as { Resources: Record<string, Role> }).Resources;
 
 /** The rights of a function in S3. */

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
 import sharp from "sharp";
-import { s3Client } from "../../adapters/s3-store.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
 import type { Metadata } from "../../core/metadata.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { token } from "./api.ts";
 
 const MiB = 1_048_576;

@@ -1,11 +1,11 @@
 /** What is promised of re-process jobs, in any history. */
 import { isDeepStrictEqual } from "node:util";
-import type { StoreChange } from "../../adapters/memory-store.ts";
+import type { StoreChange } from "../../adapters/memory/memory-store.ts";
 import { readText } from "../../core/commit.ts";
-import { type JobDeps, listJobs } from "../../core/job.ts";
+import { type JobDeps, listJobs } from "../../core/job/job.ts";
+import type { PageRecord } from "../../core/job/job-plan.ts";
+import { jobProgress, type Progress } from "../../core/job/job-progress.ts";
 import { pagesPrefix, resultsPrefix } from "../../core/job-keys.ts";
-import type { PageRecord } from "../../core/job-plan.ts";
-import { jobProgress, type Progress } from "../../core/job-progress.ts";
 
 export class Jobs {
   /** Jobs whose start was answered with success, each with the images that were there before and are all meant. */

@@ -1,8 +1,7 @@
 /** What must hold, at every instant or in the end. Each throws where it does not. */
 import { attentionOf } from "../../core/attention.ts";
 import { readText } from "../../core/commit.ts";
-import { TOMBSTONE_MS } from "../../core/diagnose.ts";
-import { listImages } from "../../core/images.ts";
+import { listImages } from "../../core/image/images.ts";
 import {
   ATTENTION,
   failureKey,
@@ -14,7 +13,8 @@ import {
 } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
 import type { ObjectStore, OpenUploads } from "../../core/ports.ts";
-import type { ImageEvent } from "../../core/tell.ts";
+import { TOMBSTONE_MS } from "../../core/sweep/diagnose.ts";
+import type { ImageEvent } from "../../core/tell/tell.ts";
 
 export const OWNER = "somebody";
 

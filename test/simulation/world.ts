@@ -1,21 +1,22 @@
 /** The whole system in one process under a seeded scheduler: the real use cases on the memory store and queue. */
-import { type Clock, MemoryQueue } from "../../adapters/memory-queue.ts";
-import { memoryStore, type StoreChange } from "../../adapters/memory-store.ts";
-import { memoryUploads } from "../../adapters/memory-uploads.ts";
-import { settleBatch } from "../../adapters/sqs-batch.ts";
-import { PATIENCE } from "../../core/diagnose.ts";
+
+import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
+import { memoryStore, type StoreChange } from "../../adapters/memory/memory-store.ts";
+import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
-import { developMessage, failMessage } from "../../core/handle-message.ts";
-import { removeImage } from "../../core/images.ts";
-import { cancelJob, type JobDeps, reprocess } from "../../core/job.ts";
-import type { EstimateDeps } from "../../core/job-estimate.ts";
-import type { JudgeDeps } from "../../core/judge.ts";
+import { removeImage } from "../../core/image/images.ts";
+import type { JudgeDeps } from "../../core/image/judge.ts";
+import { cancelJob, type JobDeps, reprocess } from "../../core/job/job.ts";
+import type { EstimateDeps } from "../../core/job/job-estimate.ts";
+import type { ScanDeps } from "../../core/job/scan-page.ts";
 import { newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Queue, QueueMessage } from "../../core/ports.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
-import type { ScanDeps } from "../../core/scan-page.ts";
-import { sweep } from "../../core/sweep.ts";
+import { PATIENCE } from "../../core/sweep/diagnose.ts";
+import { sweep } from "../../core/sweep/sweep.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
+import { type Clock, MemoryQueue } from "../../packages/local-aws/sqs/memory-queue.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
 import { Jobs } from "./jobs.ts";
 import { OWNER, Promises } from "./promises.ts";

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import type { Browser, Page } from "playwright-core";
-import { s3Client } from "../../adapters/s3-store.ts";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { launchChromium } from "../client/chromium.ts";
 import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, afterEach, before } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { type Stack, startStack } from "../../local/stack.ts";
+import { type Stack, startStack } from "../../laptop/stack.ts";
 import { launchChromium } from "../client/chromium.ts";
 import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
 

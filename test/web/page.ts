@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
-import type { Stack } from "../../local/stack.ts";
+import type { Stack } from "../../laptop/stack.ts";
 import { problemsOf } from "../client/chromium.ts";
 
 export interface OpenPage {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp, { type Sharp } from "sharp";
-import { startStack } from "../../local/stack.ts";
+import { startStack } from "../../laptop/stack.ts";
 import { launchChromium } from "../client/chromium.ts";
 import { choose, openPage, ready } from "./page.ts";
 

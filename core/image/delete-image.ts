@@ -1,0 +1,61 @@
+/** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
+import { commit, readRevision } from "../commit.ts";
+import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
+import { listed, listedOpen } from "../listing.ts";
+import { type Metadata, tombstone } from "../metadata.ts";
+import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
+import { tell } from "../tell/tell.ts";
+
+export interface DeleteDeps {
+  readonly uploads: ObjectStore;
+  /** Of the same bucket. */
+  readonly openUploads: OpenUploads;
+  readonly media: ObjectStore;
+  /** Where the end of an image is told. */
+  readonly events: Pick<Queue, "send">;
+  readonly now: () => Date;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * Deletes an image for good. `upload` is what is known of its original: with it the owner is told "deleted" (410)
+ * for as long as the tombstone stays.
+ */
+export async function deleteImage(
+  deps: DeleteDeps,
+  id: string,
+  upload: {
+    owner?: string | undefined;
+    uploadedAt?: string | undefined;
+    /** Seen to be gone: deleting it again would only make another event, for ever in a bucket that keeps versions. */
+    originalGone?: boolean;
+  } = {},
+): Promise<Metadata | undefined> {
+  const found = await readRevision(deps.media, id);
+  const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
+  if (upload.owner && uploadedAt)
+    await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
+  const { document } = await commit(deps, id, found, (current) =>
+    current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
+  );
+  await purge(deps, id, upload.originalGone);
+  // Last, as the CDN forgets on this what it could still fetch before. Each time: the event of the original that
+  // goes leads here again, and makes good a try that died before it told.
+  if (document) await tell(deps.events, document);
+  return document;
+}
+
+/** Removes all that lies under the id but the tombstone and the owner's entry. Idempotent. */
+export async function purge(
+  { uploads, openUploads, media }: Omit<DeleteDeps, "now" | "random">,
+  id: string,
+  originalGone = false,
+): Promise<void> {
+  // Before the original: completed in between, it would be one again.
+  for await (const upload of listedOpen(openUploads, originalKey(id)))
+    if (upload.key === originalKey(id)) await openUploads.abort(upload);
+  if (!originalGone) await uploads.delete(originalKey(id));
+  for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
+  for await (const { key } of listed(media, imagePrefix(id)))
+    if (key !== metaKey(id)) await media.delete(key);
+}

@@ -1,0 +1,134 @@
+/** Reading, listing and deleting images, for those who may. What is not the caller's does not exist for them. */
+import type { Caller } from "../caller.ts";
+import { readRevision } from "../commit.ts";
+import { DarkroomError } from "../errors.ts";
+import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
+import type { Metadata } from "../metadata.ts";
+import type { ObjectStore, StoredHead } from "../ports.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+import { type DeleteDeps, deleteImage } from "./delete-image.ts";
+
+interface Found {
+  readonly metadata: Metadata | undefined;
+  /** Of the metadata document. */
+  readonly etag: string | undefined;
+  readonly original: StoredHead | undefined;
+  readonly owner: string | undefined;
+}
+
+/**
+ * What is known of an image that the caller owns.
+ * @throws DarkroomError `not-found`, for what is not there and what is another's alike
+ */
+async function find(
+  { uploads, media }: Pick<DeleteDeps, "uploads" | "media">,
+  caller: Caller,
+  id: string,
+): Promise<Found> {
+  if (!isId(id)) throw new DarkroomError("not-found");
+  const [original, { document: metadata, etag }] = await Promise.all([
+    uploads.head(originalKey(id)),
+    readRevision(media, id),
+  ]);
+  let owner = original && readUploadMetadata(original.metadata).owner;
+  // After a delete the original is gone, and the owner's entry speaks for it.
+  if (
+    !original &&
+    metadata?.uploadedAt &&
+    (await uploads.head(ownerKey(caller.owner, Date.parse(metadata.uploadedAt), id)))
+  ) {
+    owner = caller.owner;
+  }
+  if (!original && !metadata) throw new DarkroomError("not-found");
+  if (!caller.scopes.has("admin") && owner !== caller.owner) throw new DarkroomError("not-found");
+  return { metadata, etag, original, owner };
+}
+
+/**
+ * The metadata document with its ETag, or undefined while the image is on its way.
+ * @throws DarkroomError `gone` after a delete, `not-found`
+ */
+export async function getImage(
+  deps: Pick<DeleteDeps, "uploads" | "media">,
+  caller: Caller,
+  id: string,
+): Promise<{ metadata: Metadata; etag: string } | undefined> {
+  const { metadata, etag } = await find(deps, caller, id);
+  if (metadata?.status === "deleted") throw new DarkroomError("gone");
+  return metadata && etag !== undefined ? { metadata, etag } : undefined;
+}
+
+/** Milliseconds between the first looks, and between the last; each pause is half as long again as the one before. */
+const PAUSES_MS = { first: 150, longest: 500 };
+
+/**
+ * `getImage`, which for up to `waitMs` waits until the image has come to an end: some forty small requests in 20 s.
+ * What is no longer there when it is over is said as by `getImage`.
+ */
+export async function awaitImage(
+  deps: Pick<DeleteDeps, "uploads" | "media" | "now">,
+  sleep: (ms: number) => Promise<void>,
+  caller: Caller,
+  id: string,
+  waitMs: number,
+): Promise<{ metadata: Metadata; etag: string } | undefined> {
+  const deadline = deps.now().getTime() + waitMs;
+  const found = await getImage(deps, caller, id);
+  if (found) return found;
+  const arrived = async () => ((await deps.media.head(metaKey(id))) ? getImage(deps, caller, id) : undefined);
+  for (let pause = PAUSES_MS.first; ; pause = Math.min(PAUSES_MS.longest, pause * 1.5)) {
+    const left = deadline - deps.now().getTime();
+    if (left <= 0) return undefined;
+    await sleep(Math.ceil(Math.min(pause, left)));
+    // The store has answered before and will again: a look that fails has seen nothing yet.
+    const seen = await arrived().catch((error: unknown) => {
+      if (error instanceof DarkroomError) throw error;
+      return undefined;
+    });
+    if (seen) return seen;
+  }
+}
+
+/** Deletes an image; repeated, it does so again. */
+export async function removeImage(deps: DeleteDeps, caller: Caller, id: string): Promise<void> {
+  const { original, owner } = await find(deps, caller, id);
+  await deleteImage(deps, id, { owner, uploadedAt: original?.lastModified.toISOString() });
+}
+
+/** An image in a list: its metadata once there is some. */
+export type ListedImage =
+  | Metadata
+  | { readonly id: string; readonly status: "processing"; readonly uploadedAt: string };
+
+/**
+ * The caller's images, newest first. `cursor` is the one an earlier page gave.
+ * @throws DarkroomError `bad-request` for a cursor that is none of ours
+ */
+export async function listImages(
+  { uploads, media }: { uploads: ObjectStore; media: ObjectStore },
+  caller: Caller,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+): Promise<{ images: ListedImage[]; cursor?: string }> {
+  const prefix = ownerPrefix(caller.owner);
+  if (cursor !== undefined && !parseOwnerKey(prefix + cursor)) {
+    throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
+  }
+  const page = await uploads.list(prefix, {
+    limit,
+    after: cursor === undefined ? undefined : prefix + cursor,
+  });
+  const listed = await Promise.all(
+    page.objects.map(async ({ key }): Promise<ListedImage | undefined> => {
+      const entry = parseOwnerKey(key);
+      if (!entry) return undefined;
+      const uploadedAt = new Date(entry.uploadedAt).toISOString();
+      const { document: metadata } = await readRevision(media, entry.id);
+      if (!metadata) return { id: entry.id, status: "processing", uploadedAt };
+      return metadata.status === "deleted" || metadata.uploadedAt !== uploadedAt ? undefined : metadata;
+    }),
+  );
+  return {
+    images: listed.filter((image) => image !== undefined),
+    ...(page.next === undefined ? {} : { cursor: page.next.slice(prefix.length) }),
+  };
+}

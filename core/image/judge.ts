@@ -1,0 +1,179 @@
+/** Reads one original and has it developed: rules 4 and 5. What it comes to is a verdict on the file. */
+import { createHash } from "node:crypto";
+import { DarkroomError, hasOutcome } from "../errors.ts";
+import { estimateOf, type Means, withinMeans } from "../estimate.ts";
+import { detectFormat, formats, type OutputFormat } from "../formats.ts";
+import { imagePrefix } from "../keys.ts";
+import { listed } from "../listing.ts";
+import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
+import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
+import type { ObjectStore, Pixels, StoredObject } from "../ports.ts";
+import type { Config, Preset } from "../preset.ts";
+import type { UploadMetadata } from "../upload-metadata.ts";
+import type { DeleteDeps } from "./delete-image.ts";
+
+export interface JudgeDeps extends DeleteDeps {
+  readonly pixels: Pixels;
+  readonly config: Config;
+  /** Where the media bucket is served, without a slash at the end. */
+  readonly mediaUrl: string;
+  /** What the pixel work may take; all it wants where absent. */
+  readonly means?: Means;
+}
+
+export interface Submission {
+  readonly original: StoredObject;
+  readonly upload: Partial<UploadMetadata>;
+  readonly presetName: string;
+  /** The document that stands now. */
+  readonly current: Metadata | undefined;
+  /** Make variants anew that are there already. */
+  readonly force: boolean;
+  /** What the preset has for `later` may wait. */
+  readonly mayDefer: boolean;
+  readonly receives: number;
+}
+
+/** Rejections and failures are a verdict; every other error is thrown, for a later try. */
+export async function judge(
+  deps: JudgeDeps,
+  id: string,
+  submission: Submission,
+): Promise<
+  Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "pending" | "durationMs" | "error">
+> {
+  const { original, upload, current } = submission;
+  let source: Source = { bytes: original.size, etag: original.etag };
+  try {
+    const preset = deps.config.presets.get(submission.presetName);
+    const refusal = refusalOf(original.size, preset);
+    if (!preset || refusal) {
+      // An answer left unread keeps its connection; fifty of them would stall everybody.
+      await original.body[Symbol.asyncIterator]().return?.();
+      throw new DarkroomError(refusal ?? "unknown-preset");
+    }
+    const bytes = await readOriginal(original);
+    const sha256 = createHash("sha256").update(bytes).digest();
+    const hash = sha256.toString("hex");
+    source = { ...source, sha256: hash };
+    if (upload.sha256 && upload.sha256 !== sha256.toString("base64"))
+      throw new DarkroomError("checksum-mismatch");
+    const format = detectFormat(bytes.subarray(0, 4096));
+    if (!format || !preset.accept.includes(format)) throw new DarkroomError("unsupported-format");
+    source = { ...source, format, type: formats[format].type };
+
+    const there = submission.force
+      ? new Map<string, number>()
+      : await variantsThere(deps.media, id, submission);
+    const variants = new Map<string, Variant>();
+    const pending = new Set<OutputFormat>();
+    const { placeholder, durationMs } = await deps.pixels.develop(
+      bytes,
+      format,
+      async (header): Promise<Plan> => {
+        const { width, height, alpha, frames, takenAt } = header;
+        source = { ...source, width, height, alpha, frames, ...(takenAt ? { takenAt } : {}) };
+        gate(header, preset);
+        const missing: PlannedVariant[] = [];
+        const later = submission.mayDefer ? laterFormats(preset, header) : [];
+        for (const variant of variantsOf(header, preset, upload.focus)) {
+          const key = keyOf(id, hash, variant);
+          if (current?.deleting.some((entry) => entry.key === key)) {
+            throw new DarkroomError(
+              "unavailable",
+              `${key} is being swept away; it is made again after that.`,
+            );
+          }
+          const size = there.get(key);
+          if (size === undefined && later.includes(variant.format)) {
+            pending.add(variant.format);
+            continue;
+          }
+          if (size === undefined) missing.push(variant);
+          variants.set(key, describe(deps, key, variant, size ?? 0));
+        }
+        const plan = planOf(header, missing);
+        if (deps.means) withinMeans(estimateOf(plan, bytes.length, Math.ceil(deps.means.vcpus)), deps.means);
+        return plan;
+      },
+      async ({ variant, bytes }) => {
+        const key = keyOf(id, hash, variant);
+        // The key changes whenever the bytes would: nobody ever needs to ask for it again.
+        const cacheControl = "public, max-age=31536000, immutable";
+        await deps.media.put(key, bytes, { type: formats[variant.format].type, cacheControl });
+        variants.set(key, describe(deps, key, variant, bytes.length));
+        // Should the process die over a later variant, its second try makes only what is not there.
+        there.set(key, bytes.length);
+      },
+    );
+    return {
+      status: "ready",
+      source,
+      placeholder,
+      variants: [...variants.values()],
+      pending: [...pending],
+      durationMs,
+    };
+  } catch (error) {
+    if (!hasOutcome(error, "rejected") && !hasOutcome(error, "failed")) throw error;
+    const status = error.row.outcome === "rejected" ? "rejected" : "failed";
+    return { status, source, error: { code: error.code, message: error.message } };
+  }
+}
+
+const laterFormats = ({ later }: Preset, { width, height }: Header): readonly OutputFormat[] =>
+  later && width * height > later.aboveMegapixels * 1_000_000 ? later.formats : [];
+
+/** What can be said of an original before it is read. */
+function refusalOf(
+  size: number,
+  preset: Preset | undefined,
+): "unknown-preset" | "too-large" | "empty" | undefined {
+  if (!preset) return "unknown-preset";
+  return size > preset.maxBytes ? "too-large" : size === 0 ? "empty" : undefined;
+}
+
+async function readOriginal(original: StoredObject): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of original.body) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length !== original.size)
+    throw new DarkroomError("unavailable", "The original was cut short on its way.");
+  return bytes;
+}
+
+/**
+ * Sizes, by key, of variants that need not be made again: those the document lists, and those in the bucket that it
+ * superseded or that an earlier try left without getting as far as its commit. A key says all that makes its bytes.
+ */
+async function variantsThere(
+  media: ObjectStore,
+  id: string,
+  { current, receives }: Submission,
+): Promise<Map<string, number>> {
+  const there = new Map((current?.variants ?? []).map(({ key, bytes }) => [key, bytes]));
+  if (receives === 1 && !current?.superseded.length) return there;
+  for await (const { key, size } of listed(media, imagePrefix(id))) there.set(key, size);
+  return there;
+}
+
+function describe(
+  { mediaUrl }: JudgeDeps,
+  key: string,
+  { name, format, frames, shape }: PlannedVariant,
+  bytes: number,
+): Variant {
+  const { width, height } = shape;
+  const animated = frames > 1 ? { frames } : {};
+  return {
+    name,
+    format,
+    type: formats[format].type,
+    width,
+    height,
+    bytes,
+    ...animated,
+    key,
+    url: `${mediaUrl}/${key}`,
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * What a job would do and cost, before it does it: lists what it would list, looks at a sample of the metadata, and
+ * extrapolates, saying so.
+ */
+
+import type { FormatName } from "../formats.ts";
+import { formats } from "../formats.ts";
+import { inLanes } from "../lanes.ts";
+import { hasProblem, type Metadata } from "../metadata.ts";
+import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
+import { keyOf, variantsOf } from "../plan.ts";
+import type { Preset } from "../preset.ts";
+import {
+  type Candidate,
+  checkPreset,
+  inTime,
+  isMeant,
+  isRetry,
+  listCandidates,
+  readDocument,
+  type Select,
+  type SelectDeps,
+} from "./selection.ts";
+
+export interface EstimateDeps extends SelectDeps {
+  readonly now: () => Date;
+  readonly random: (bytes: number) => Uint8Array;
+  /** Milliseconds that listing may take. */
+  readonly budgetMs?: number;
+  readonly pageSize?: number;
+  readonly sampleSize?: number;
+}
+
+export interface Estimate {
+  readonly dryRun: true;
+  /** Every image was looked at. Otherwise the figures are those of `sample`, extrapolated. */
+  readonly exact: boolean;
+  /** Images whose metadata was read. */
+  readonly sample: number;
+  /** Images that would be queued, and those among them of which something would be made or tried again. */
+  readonly images: number;
+  readonly changed: number;
+  /** That would be made. */
+  readonly variants: number;
+  readonly lambdaSeconds: number;
+  readonly gbSeconds: number;
+  readonly requests: { readonly lambda: number; readonly s3: number; readonly sqs: number };
+  /** By the price list of eu-central-1. */
+  readonly dollars: number;
+}
+
+const BUDGET_MS = 8_000;
+const SAMPLE = 300;
+const LANES = 30;
+/** Where no duration is recorded: a 12-megapixel photo by the preset that ships takes about so long. */
+const DEFAULT_MS = 3_000;
+/** Decoding alone, as a share of all the work on an image. */
+const DECODING = 0.1;
+/** For a message that finds nothing to do. */
+const SKIP_MS = 60;
+
+/** @throws DarkroomError `bad-request` for a preset there is not */
+export async function estimateJob(deps: EstimateDeps, select: Select, force: boolean): Promise<Estimate> {
+  checkPreset(select, deps.config);
+  const { sample, count, listed, ended, pages } = await drawSample(deps, select);
+  const looks = await inLanes(sample, LANES, (candidate) => look(deps, select, force, candidate));
+  const queued = looks.filter((one) => one !== undefined);
+  const changing = queued.filter(({ changes }) => changes);
+  const average = (values: readonly (number | undefined)[], fallback: number) => {
+    const known = values.filter((value) => value !== undefined);
+    return known.length === 0 ? fallback : known.reduce((sum, value) => sum + value, 0) / known.length;
+  };
+  const scale = sample.length === 0 ? 0 : count / sample.length;
+  const [images, changed] = [queued.length * scale, changing.length * scale];
+  const variants =
+    changed *
+    average(
+      changing.map(({ make }) => make),
+      usualVariants(deps),
+    );
+  const seconds =
+    (changed *
+      average(
+        changing.map(({ ms }) => ms),
+        DEFAULT_MS,
+      ) +
+      (images - changed) * SKIP_MS) /
+    1000;
+  const usage = {
+    lambdaGbSecond: seconds * WORKER_GB,
+    lambdaRequest: images / WORKER_BATCH + pages,
+    // cancelled?, metadata, original; and twice whether it is still there. To choose, at most one document each.
+    s3Read: 3 * images + 2 * changed + listed,
+    // The result; owner's entry and metadata. A list and a record for each page.
+    s3Write: images + 2 * changed + variants + 2 * pages,
+    // Sent by tens, received and deleted by batches.
+    sqsRequest: images / 10 + (2 * images) / WORKER_BATCH + 3 * pages,
+  } satisfies Usage;
+  const round = Math.round;
+  return {
+    dryRun: true,
+    exact: ended && sample.length === listed,
+    sample: sample.length,
+    images: round(images),
+    changed: round(changed),
+    variants: round(variants),
+    lambdaSeconds: round(seconds * 10) / 10,
+    gbSeconds: round(usage.lambdaGbSecond * 10) / 10,
+    requests: {
+      lambda: Math.ceil(usage.lambdaRequest),
+      s3: Math.ceil(usage.s3Read + usage.s3Write),
+      sqs: Math.ceil(usage.sqsRequest),
+    },
+    dollars: round(costOf(usage) * 10_000) / 10_000,
+  };
+}
+
+/** Reservoir sampling: every candidate has the same chance, however many there are and in whatever order they come. */
+async function drawSample(deps: EstimateDeps, select: Select) {
+  const { now, random, uploads, budgetMs = BUDGET_MS, pageSize = 1000, sampleSize = SAMPLE } = deps;
+  const deadline = now().getTime() + budgetMs;
+  const sample: Candidate[] = [];
+  let [listed, pages, share] = [0, 0, 0 as number | undefined];
+  let after: string | undefined;
+  do {
+    const page = await listCandidates(uploads, select, after, pageSize);
+    for (const candidate of page.candidates) {
+      if (candidate.uploadedAt !== undefined && !inTime(select, candidate.uploadedAt)) continue;
+      listed++;
+      const place = listed <= sampleSize ? listed - 1 : below(listed, random);
+      if (place < sampleSize) sample[place] = candidate;
+    }
+    pages++;
+    ({ next: after, share } = page);
+  } while (after !== undefined && now().getTime() < deadline);
+  const ended = after === undefined;
+  const whole = ended || !share ? 1 : share;
+  return { sample, listed, ended, count: listed / whole, pages: Math.ceil(pages / whole) };
+}
+
+/** A whole number from 0 to `limit` - 1. 48 bits leave no bias that would matter here. */
+function below(limit: number, random: EstimateDeps["random"]): number {
+  return Buffer.from(random(6)).readUIntBE(0, 6) % limit;
+}
+
+interface Look {
+  /** Whether anything would be made, or tried again. */
+  readonly changes: boolean;
+  /** Variants to make, and how long that takes; absent where nothing tells. */
+  readonly make?: number;
+  readonly ms?: number;
+}
+
+/** What a job would do with one image; undefined where it is not meant. */
+async function look(
+  deps: EstimateDeps,
+  select: Select,
+  force: boolean,
+  candidate: Candidate,
+): Promise<Look | undefined> {
+  if (!(await isMeant(deps, select, candidate))) return undefined;
+  const document = await readDocument(deps.media, candidate.id);
+  if (document === undefined) return { changes: select.ids === undefined };
+  if (document === "unreadable" || document.status === "deleted") return { changes: false };
+  const preset = deps.config.presets.get(document.preset ?? deps.config.defaultPreset);
+  const tried = document.status === "failed" || (isRetry(select) && hasProblem(document));
+  if (!force && !tried && document.recipe === preset?.recipe) return { changes: false };
+  const make = preset && variantsToMake(document, preset, force);
+  const { durationMs, variants } = document;
+  // What one variant took, for as many as are missing.
+  const share = make === undefined ? 1 : Math.max(DECODING, make / Math.max(1, variants.length));
+  return {
+    changes: true,
+    ...(make === undefined ? {} : { make }),
+    ...(durationMs === undefined ? {} : { ms: durationMs * share }),
+  };
+}
+
+/** Undefined where the document does not say enough of the source, as when it could not be read. */
+function variantsToMake(document: Metadata, preset: Preset, force: boolean): number | undefined {
+  const { source, variants, superseded, id } = document;
+  const { format, width, height, sha256, frames = 1, alpha = false } = source ?? {};
+  if (!format || !Object.hasOwn(formats, format) || !width || !height || !sha256) return undefined;
+  const header = { format: format as FormatName, width, height, frames, alpha };
+  const there = new Set([...variants, ...superseded].map(({ key }) => key));
+  const wanted = variantsOf(header, preset);
+  return force ? wanted.length : wanted.filter((variant) => !there.has(keyOf(id, sha256, variant))).length;
+}
+
+/** Of a large picture by the default preset. */
+function usualVariants({ config }: SelectDeps): number {
+  const preset = config.presets.get(config.defaultPreset);
+  if (!preset) return 0;
+  return variantsOf({ format: "jpeg", width: 4032, height: 3024, frames: 1, alpha: false }, preset).length;
+}

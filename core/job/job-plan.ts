@@ -1,0 +1,94 @@
+/**
+ * What is written of a job. Every key has one writer, or is written once (`If-None-Match`), so that workers never
+ * fight over one object: the plan, what was chosen of each page, what became of each message.
+ */
+import * as v from "valibot";
+import { readText } from "../commit.ts";
+import { hasOutcome } from "../errors.ts";
+import { cancelledKey, pageKey, pagesPrefix, planKey, resultKey } from "../job-keys.ts";
+import type { ObjectStore } from "../ports.ts";
+import { Select } from "./selection.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const Plan = v.object({
+  schema: v.literal(1),
+  job: v.string(),
+  select: Select,
+  /** Makes everything anew that is there already. */
+  force: v.boolean(),
+  startedAt: v.string(),
+  /** Of every preset, as they were at the start. */
+  recipes: v.record(v.string(), v.string()),
+});
+export type Plan = v.InferOutput<typeof Plan>;
+
+const PageRecord = v.object({
+  page: count,
+  /** Chosen, and to be sent: by whoever works on this page, also after a crash. */
+  ids: v.array(v.string()),
+  /** Sums over this page and those before it. */
+  scanned: count,
+  queued: count,
+  /** Where the next page begins; absent on the last one. */
+  next: v.optional(v.string()),
+  /** How much of all there is has been looked at, 0 to 1; absent where nobody knows. */
+  share: v.optional(v.number()),
+});
+export type PageRecord = v.InferOutput<typeof PageRecord>;
+
+/** Undefined when there is no such job. */
+export const readPlan = (uploads: ObjectStore, job: string): Promise<Plan | undefined> =>
+  readJson(uploads, planKey(job), Plan);
+
+export const readPage = (uploads: ObjectStore, job: string, page: number): Promise<PageRecord | undefined> =>
+  readJson(uploads, pageKey(job, page), PageRecord);
+
+export async function readLastPage(uploads: ObjectStore, job: string): Promise<PageRecord | undefined> {
+  const { objects } = await uploads.list(pagesPrefix(job), { limit: 1 });
+  const [last] = objects;
+  return last && readJson(uploads, last.key, PageRecord);
+}
+
+export const isCancelled = async (uploads: ObjectStore, job: string): Promise<boolean> =>
+  (await uploads.head(cancelledKey(job))) !== undefined;
+
+export async function readJson<T>(
+  store: ObjectStore,
+  key: string,
+  schema: v.GenericSchema<unknown, T>,
+): Promise<T | undefined> {
+  const stored = await store.get(key);
+  return stored && v.parse(schema, JSON.parse(await readText(stored.body)));
+}
+
+/** False when something was there already, which is left as it is. */
+export async function writeOnce(store: ObjectStore, key: string, value: unknown): Promise<boolean> {
+  const body = typeof value === "string" ? value : JSON.stringify(value);
+  try {
+    await store.put(key, body, { type: "application/json", ifNoneMatch: "*" });
+    return true;
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+    return false;
+  }
+}
+
+/** What became of one message. The words differ in length: a list shows sizes, so that counting reads nothing. */
+export const RESULTS = ["done", "skipped", "rejected", "failed"] as const;
+export type JobResult = (typeof RESULTS)[number];
+
+/** The first result of a message is the one that counts, however often it is delivered. */
+export async function writeResult(
+  uploads: ObjectStore,
+  { job, label }: { job: string; label: string },
+  id: string,
+  result: JobResult,
+): Promise<void> {
+  const key = resultKey(job, label, id);
+  try {
+    await uploads.put(key, result, { ifNoneMatch: "*" });
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+  }
+}

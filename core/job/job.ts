@@ -1,0 +1,218 @@
+/** Re-process jobs: starting, listing, cancelling and resuming them. The work itself is the worker's. */
+import * as v from "valibot";
+import { readText } from "../commit.ts";
+import { DarkroomError, hasOutcome } from "../errors.ts";
+import {
+  behindJob,
+  cancelledKey,
+  isJobId,
+  JOBS,
+  jobOf,
+  newJobId,
+  planKey,
+  selectionKey,
+  stoppedKey,
+  stoppedPrefix,
+} from "../job-keys.ts";
+import { digest } from "../keys.ts";
+import { type ScanTask, scanBody } from "../message.ts";
+import type { ObjectStore, Queue } from "../ports.ts";
+import type { Config } from "../preset.ts";
+import { type Estimate, type EstimateDeps, estimateJob } from "./job-estimate.ts";
+import { type PageRecord, type Plan, readJson, readLastPage, readPage, writeOnce } from "./job-plan.ts";
+import { jobProgress, openPages, type Progress, type ProgressDeps, Stopped } from "./job-progress.ts";
+import { checkPreset, Select } from "./selection.ts";
+
+export const ReprocessRequest = v.pipe(
+  v.strictObject({
+    select: v.optional(Select),
+    /** Make everything anew that is there already. */
+    force: v.optional(v.boolean(), false),
+    /** Only say what it would do. */
+    dryRun: v.optional(v.boolean(), false),
+    /** A job that failed, or got stuck, instead of a new one. */
+    resume: v.optional(
+      v.pipe(
+        v.string(),
+        v.check((id) => isJobId(id), "not the id of a job"),
+      ),
+    ),
+  }),
+  v.check(
+    ({ select, resume }) => (select === undefined) !== (resume === undefined),
+    "either select or resume",
+  ),
+);
+export type ReprocessRequest = v.InferOutput<typeof ReprocessRequest>;
+
+export interface JobDeps extends ProgressDeps {
+  readonly backfill: Queue;
+  readonly config: Config;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** What `POST /admin/reprocess` asks for. */
+export async function reprocess(
+  deps: JobDeps & EstimateDeps,
+  { select, force, dryRun, resume }: ReprocessRequest,
+): Promise<Progress | Estimate> {
+  if (resume !== undefined) return resumeJob(deps, resume);
+  if (!select) throw new DarkroomError("bad-request");
+  return dryRun ? estimateJob(deps, select, force) : startJob(deps, select, force);
+}
+
+/**
+ * Starts a job: the plan, the first message, and last the note that says which job has this selection. So a crash in
+ * between leaves nothing that would stand in the way of another try.
+ * @throws DarkroomError `job-running` while another job with the same selection is, `bad-request`
+ */
+async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<Progress> {
+  const { uploads, backfill, config } = deps;
+  checkPreset(select, config);
+  const same = sameSelectionKey(config, select, force);
+  const before = await readNote(uploads, same);
+  if (before && (await isRunning(deps, before.job))) throw running(before.job);
+
+  const now = deps.now();
+  const job = newJobId(now, deps.random);
+  const plan: Plan = {
+    schema: 1,
+    job,
+    select,
+    force,
+    startedAt: now.toISOString(),
+    recipes: recipesOf(config),
+  };
+  await writeOnce(uploads, planKey(job), plan);
+  await backfill.send(scanBody(firstPage(job)));
+  try {
+    const condition = before ? { ifMatch: before.etag } : { ifNoneMatch: "*" as const };
+    await uploads.put(same, job, condition);
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+    const winner = await readNote(uploads, same);
+    // The client repeats a write whose answer was lost, and meets itself.
+    if (winner?.job !== job) {
+      await writeOnce(uploads, cancelledKey(job), "");
+      throw running(winner?.job ?? job);
+    }
+  }
+  return jobProgress(deps, job);
+}
+
+const recipesOf = ({ presets }: Config) =>
+  Object.fromEntries([...presets].map(([name, { recipe }]) => [name, recipe]));
+
+/** Where the job stands that was last started with this selection. By another recipe it is another job. */
+export function sameSelectionKey(config: Config, select: Select, force: boolean): string {
+  // In the order of the schema, whatever order it was asked for in.
+  return selectionKey(digest(JSON.stringify([select, force, recipesOf(config)])));
+}
+
+const firstPage = (job: string): ScanTask => ({ kind: "scan", job, page: 0, scanned: 0, queued: 0 });
+
+const running = (job: string) =>
+  new DarkroomError("job-running", `Job ${job} is at the same selection. Wait for it, or cancel it.`);
+
+async function isRunning(deps: ProgressDeps, job: string): Promise<boolean> {
+  try {
+    return (await jobProgress(deps, job)).state === "running";
+  } catch (error) {
+    // Its plan has expired.
+    if (error instanceof DarkroomError && error.code === "not-found") return false;
+    throw error;
+  }
+}
+
+async function readNote(
+  uploads: ObjectStore,
+  key: string,
+): Promise<{ job: string; etag: string } | undefined> {
+  const stored = await uploads.get(key);
+  return stored && { job: await readText(stored.body), etag: stored.etag };
+}
+
+/**
+ * Sends the message again that a job waits for: of the page where it stopped, or of the last one that is known; where
+ * all are chosen, of every page that lacks results.
+ * @throws DarkroomError `not-found`, `job-over`
+ */
+async function resumeJob(deps: JobDeps, job: string): Promise<Progress> {
+  const { uploads, backfill } = deps;
+  const { state } = await jobProgress(deps, job);
+  if (state === "done" || state === "cancelled")
+    throw new DarkroomError("job-over", `Job ${job} is ${state}; start another.`);
+  const { objects } = await uploads.list(stoppedPrefix(job), { limit: 1 });
+  const last = await readLastPage(uploads, job);
+  if (state === "running" && last && last.next === undefined) {
+    const open = await openPages(uploads, job, last.page);
+    await backfill.sendMany(
+      open.map((page) => scanBody({ kind: "scan", job, page, scanned: 0, queued: 0, lost: true })),
+    );
+    return jobProgress(deps, job);
+  }
+  const stopped = state === "failed" && objects[0] && (await readJson(uploads, objects[0].key, Stopped));
+  const task = stopped ? { kind: "scan" as const, job, ...stopped } : await lastPage(uploads, job, last);
+  await backfill.send(scanBody(task));
+  await uploads.delete(stoppedKey(job, task.page));
+  return jobProgress(deps, job);
+}
+
+async function lastPage(uploads: ObjectStore, job: string, last: PageRecord | undefined): Promise<ScanTask> {
+  if (!last) return firstPage(job);
+  const before = last.page > 0 ? await readPage(uploads, job, last.page - 1) : undefined;
+  const { scanned = 0, queued = 0, next } = before ?? {};
+  return { kind: "scan", job, page: last.page, scanned, queued, ...(next ? { after: next } : {}) };
+}
+
+/** Asks a job to stop: it does within a page, and its messages that are queued do nothing. Repeated, the same. */
+export async function cancelJob(deps: ProgressDeps, job: string): Promise<Progress> {
+  const progress = await jobProgress(deps, job);
+  if (progress.state === "done" || progress.state === "cancelled") return progress;
+  await writeOnce(deps.uploads, cancelledKey(job), "");
+  return jobProgress(deps, job);
+}
+
+/** Newest first. `cursor` is the one an earlier page gave. One list and a few reads a job. */
+export async function listJobs(
+  deps: ProgressDeps,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+): Promise<{ jobs: Progress[]; cursor?: string }> {
+  if (cursor !== undefined && !isJobId(cursor))
+    throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
+  const ids: string[] = [];
+  let after = cursor === undefined ? undefined : behindJob(cursor);
+  // One more than asked for tells whether there are more.
+  while (ids.length <= limit) {
+    const { objects } = await deps.uploads.list(JOBS, { after, limit: 1 });
+    const id = objects[0] && jobOf(objects[0].key);
+    if (!id) break;
+    ids.push(id);
+    after = behindJob(id);
+  }
+  const shown = ids.slice(0, limit);
+  const jobs = await Promise.all(
+    shown.map((id) =>
+      jobProgress(deps, id).catch((error: unknown) => {
+        if (error instanceof DarkroomError && error.code === "not-found") return undefined;
+        throw error;
+      }),
+    ),
+  );
+  const last = shown.at(-1);
+  return {
+    jobs: jobs.filter((job) => job !== undefined),
+    ...(ids.length > limit && last ? { cursor: last } : {}),
+  };
+}
+
+/** A dead-lettered step leaves its job failed, and where it can be resumed. */
+export async function stopJob(uploads: ObjectStore, { kind: _, job, ...task }: ScanTask): Promise<void> {
+  await writeOnce(uploads, stoppedKey(job, task.page), task);
+}
+
+/** For a request's id in a path. @throws DarkroomError `not-found` */
+export function jobId(text: string | undefined): string {
+  if (!isJobId(text)) throw new DarkroomError("not-found", "There is no job with this id.");
+  return text;
+}

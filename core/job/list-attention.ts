@@ -1,0 +1,56 @@
+/** What needs attention, for an operator: from the index, with what the metadata says now. */
+import * as v from "valibot";
+import { type AttentionEntry, attentionOf } from "../attention.ts";
+import { DarkroomError } from "../errors.ts";
+import { ATTENTION, type Attention, failureKey, failurePrefix, isId, parseFailureKey } from "../keys.ts";
+import { inLanes } from "../lanes.ts";
+import type { Metadata } from "../metadata.ts";
+import type { ObjectStore } from "../ports.ts";
+import { readDocument } from "./selection.ts";
+
+/** As it stands in a query. */
+export const AttentionStatus = v.picklist(ATTENTION, "status: failed or rejected");
+
+export interface ImageInTrouble extends AttentionEntry {
+  readonly uploadedAt?: string | undefined;
+  /** Still shown as it was: only its last re-process went wrong. */
+  readonly ready: boolean;
+  /** URL of its smallest variant, where there are any. */
+  readonly thumbnail?: string | undefined;
+}
+
+/** Metadata documents read at once. */
+const LANES = 20;
+
+/**
+ * Images that failed or were rejected, by id. `cursor` is the one an earlier page gave. A page may be short: what was
+ * made good a moment ago is left out.
+ * @throws DarkroomError `bad-request` for a cursor that is none of ours
+ */
+export async function listAttention(
+  { uploads, media }: { readonly uploads: ObjectStore; readonly media: ObjectStore },
+  status: Attention,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+): Promise<{ images: ImageInTrouble[]; cursor?: string }> {
+  if (cursor !== undefined && !isId(cursor))
+    throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
+  const after = cursor === undefined ? undefined : failureKey(status, cursor);
+  const { objects, next } = await uploads.list(failurePrefix(status), { after, limit });
+  const ids = objects.flatMap(({ key }) => parseFailureKey(key) ?? []);
+  const images = await inLanes(ids, LANES, async (id): Promise<ImageInTrouble | undefined> => {
+    const document = await readDocument(media, id);
+    if (document === "unreadable") return undefined;
+    const entry = attentionOf(document);
+    if (!document || entry?.status !== status) return undefined;
+    const ready = document.status === "ready";
+    return { ...entry, uploadedAt: document.uploadedAt, ready, thumbnail: smallest(document) };
+  });
+  const last = next === undefined ? undefined : parseFailureKey(next);
+  return { images: images.filter((image) => image !== undefined), ...(last ? { cursor: last } : {}) };
+}
+
+/** The least to load; AVIF is left to those who ask for it by name, as old browsers do not show it. */
+function smallest({ variants }: Metadata): string | undefined {
+  const shown = variants.filter(({ format }) => format !== "avif");
+  return shown.sort((a, b) => a.bytes - b.bytes)[0]?.url;
+}

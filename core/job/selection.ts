@@ -1,0 +1,228 @@
+/** Which images a job is for: how they are asked for, where they are listed, and which of those listed are meant. */
+import * as v from "valibot";
+import { attentionOf } from "../attention.ts";
+import { readText } from "../commit.ts";
+import { DarkroomError } from "../errors.ts";
+import {
+  failurePrefix,
+  isId,
+  metaKey,
+  ORIGINALS,
+  originalKey,
+  ownerOf,
+  ownerPrefix,
+  parseFailureKey,
+  parseOriginalKey,
+  parseOwnerKey,
+} from "../keys.ts";
+import { type Metadata, parseMetadata } from "../metadata.ts";
+import type { ObjectStore } from "../ports.ts";
+import type { Config } from "../preset.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+
+/** As many as a request body of 64 KB holds. */
+const MAX_IDS = 2000;
+
+const time = v.pipe(
+  v.union(
+    [v.pipe(v.string(), v.isoTimestamp()), v.pipe(v.string(), v.isoDate())],
+    "a date or a time, ISO 8601",
+  ),
+  v.check((text) => !Number.isNaN(Date.parse(text)), "a date or a time, ISO 8601"),
+  v.transform((text) => new Date(text).toISOString()),
+);
+
+export const Select = v.pipe(
+  v.strictObject({
+    ids: v.optional(
+      v.pipe(
+        v.array(
+          v.pipe(
+            v.string(),
+            v.check((id) => isId(id), "not an image id"),
+          ),
+        ),
+        v.minLength(1, "at least one id"),
+        v.maxLength(MAX_IDS, `at most ${MAX_IDS} ids; take several jobs, or select by owner, time or status`),
+        v.transform((ids) => [...new Set(ids)]),
+      ),
+    ),
+    /** `sub` of the owner's tokens. */
+    owner: v.optional(
+      v.pipe(
+        v.string(),
+        v.minLength(1, "not empty"),
+        v.maxLength(1024),
+        v.check((owner) => owner.isWellFormed(), "not Unicode"),
+      ),
+    ),
+    /** `stale`: made by another recipe than today's. `failed` and `rejected` are tried again. */
+    status: v.optional(v.picklist(["failed", "rejected", "stale", "all"])),
+    preset: v.optional(v.pipe(v.string(), v.maxLength(64))),
+    /** This moment included. */
+    uploadedAfter: v.optional(time),
+    /** This moment not included. */
+    uploadedBefore: v.optional(time),
+  }),
+  v.check(
+    (select) => Object.values(select).some((value) => value !== undefined),
+    "say which images: ids, owner, status, preset or time; status: all for every one",
+  ),
+  v.check(
+    ({ uploadedAfter, uploadedBefore }) =>
+      !uploadedAfter || !uploadedBefore || uploadedAfter < uploadedBefore,
+    "uploadedAfter has to be before uploadedBefore",
+  ),
+);
+export type Select = v.InferOutput<typeof Select>;
+
+/** Whether those selected are tried again where that was no fault of their recipe: named, or named by what became of them. */
+export const isRetry = ({ ids, status }: Select) =>
+  ids !== undefined || status === "failed" || status === "rejected";
+
+/** An image that a list shows. */
+export interface Candidate {
+  readonly id: string;
+  /** Milliseconds; absent where its list does not say. */
+  readonly uploadedAt?: number;
+}
+
+export interface CandidatePage {
+  readonly candidates: Candidate[];
+  /** Where the next page begins; absent at the end. */
+  readonly next?: string;
+  /** How much of the source lies before `next`, 0 to 1; absent where nobody knows. */
+  readonly share?: number;
+}
+
+/** The shortest list with all images that may be meant. */
+function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "failures" | "originals" {
+  if (ids) return "ids";
+  if (owner !== undefined) return "owner";
+  return status === "failed" || status === "rejected" ? "failures" : "originals";
+}
+
+/** Ids are random: how far a list that is sorted by them has come. 30 bits are plenty. */
+function shareBefore(id: string): number {
+  const digits = [...id.slice(0, 6)].map((digit) => "0123456789abcdefghjkmnpqrstvwxyz".indexOf(digit));
+  return digits.reduce((sum, digit, index) => sum + digit / 32 ** (index + 1), 0);
+}
+
+/** One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`. */
+export async function listCandidates(
+  uploads: ObjectStore,
+  select: Select,
+  after: string | undefined,
+  limit: number,
+): Promise<CandidatePage> {
+  const source = sourceOf(select);
+  if (source === "ids") {
+    const ids = select.ids ?? [];
+    const from = Number(after ?? 0);
+    const to = Math.min(from + limit, ids.length);
+    const candidates = ids.slice(from, to).map((id) => ({ id }));
+    return { candidates, share: to / ids.length, ...(to < ids.length ? { next: String(to) } : {}) };
+  }
+  if (source === "owner") {
+    const { objects, next } = await uploads.list(ownerPrefix(ownerOf(select.owner ?? "")), { after, limit });
+    const candidates = objects.flatMap(({ key }) => parseOwnerKey(key) ?? []);
+    // Newest first: behind the first that is too old there are only older ones.
+    const last = candidates.at(-1)?.uploadedAt ?? Number.POSITIVE_INFINITY;
+    const over = select.uploadedAfter !== undefined && last < Date.parse(select.uploadedAfter);
+    return { candidates, ...(next === undefined || over ? { share: 1 } : { next }) };
+  }
+  const [prefix, parse] =
+    source === "failures"
+      ? [failurePrefix(select.status === "failed" ? "failed" : "rejected"), parseFailureKey]
+      : [ORIGINALS, parseOriginalKey];
+  const { objects, next } = await uploads.list(prefix, { after, limit });
+  const candidates = objects.flatMap(({ key, lastModified }): Candidate[] => {
+    const id = parse(key);
+    if (id === undefined) return [];
+    return [source === "originals" ? { id, uploadedAt: lastModified.getTime() } : { id }];
+  });
+  const lastId = next === undefined ? undefined : parse(next);
+  return {
+    candidates,
+    ...(next === undefined ? { share: 1 } : { next, ...(lastId ? { share: shareBefore(lastId) } : {}) }),
+  };
+}
+
+export interface SelectDeps {
+  readonly uploads: ObjectStore;
+  readonly media: ObjectStore;
+  readonly config: Config;
+}
+
+/** Whether a candidate is meant; asks no more of S3 than the selection needs. */
+export async function isMeant(deps: SelectDeps, select: Select, candidate: Candidate): Promise<boolean> {
+  const source = sourceOf(select);
+  const { status, preset, uploadedAfter, uploadedBefore } = select;
+  const isTimed = uploadedAfter !== undefined || uploadedBefore !== undefined;
+  if (candidate.uploadedAt !== undefined && !inTime(select, candidate.uploadedAt)) return false;
+  const byDocument =
+    source === "owner" ||
+    preset !== undefined ||
+    status === "stale" ||
+    (source !== "failures" && (status === "failed" || status === "rejected")) ||
+    (isTimed && candidate.uploadedAt === undefined);
+  const document = byDocument ? await readDocument(deps.media, candidate.id) : undefined;
+  // Let its own message end it, or an operator look: it must not stop the page.
+  if (document === "unreadable") return true;
+  if (document?.status === "deleted") return false;
+  const uploadedAt = document?.uploadedAt === undefined ? undefined : Date.parse(document.uploadedAt);
+  // An original written twice has two entries; only one is the document's.
+  if (source === "owner" && uploadedAt !== undefined && uploadedAt !== candidate.uploadedAt) return false;
+  if (isTimed && candidate.uploadedAt === undefined) {
+    if (uploadedAt === undefined || !inTime(select, uploadedAt)) return false;
+  }
+  if (status === "stale" && !isStale(document, deps.config)) return false;
+  if ((status === "failed" || status === "rejected") && byDocument) {
+    if (attentionOf(document)?.status !== status) return false;
+  }
+  const byOriginal =
+    (preset !== undefined && !document?.preset) || (select.owner !== undefined && source !== "owner");
+  if (byOriginal) {
+    const original = await deps.uploads.head(originalKey(candidate.id));
+    if (!original) return false;
+    const upload = readUploadMetadata(original.metadata);
+    if (select.owner !== undefined && upload.owner !== ownerOf(select.owner)) return false;
+    if (preset !== undefined && !document?.preset && (upload.preset ?? deps.config.defaultPreset) !== preset)
+      return false;
+  }
+  return preset === undefined || !document?.preset || document.preset === preset;
+}
+
+export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): boolean {
+  return (
+    (uploadedAfter === undefined || at >= Date.parse(uploadedAfter)) &&
+    (uploadedBefore === undefined || at < Date.parse(uploadedBefore))
+  );
+}
+
+/** A document that another recipe made than the one its preset has today. Without a preset today nothing can be done. */
+function isStale(document: Metadata | undefined, config: Config): boolean {
+  const today = config.presets.get(document?.preset ?? "")?.recipe;
+  return document !== undefined && today !== undefined && document.recipe !== today;
+}
+
+/** The metadata document of an image, where there is one and it is one of ours. */
+export async function readDocument(
+  media: ObjectStore,
+  id: string,
+): Promise<Metadata | "unreadable" | undefined> {
+  const stored = await media.get(metaKey(id));
+  if (!stored) return undefined;
+  const text = await readText(stored.body);
+  try {
+    return parseMetadata(text);
+  } catch {
+    return "unreadable";
+  }
+}
+
+/** @throws DarkroomError `bad-request` */
+export function checkPreset({ preset }: Select, config: Config): void {
+  if (preset === undefined || config.presets.has(preset)) return;
+  throw new DarkroomError("bad-request", "select.preset: there is no preset of this name.");
+}

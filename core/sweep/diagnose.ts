@@ -1,0 +1,125 @@
+/** What an image needs from the sweep, by the traces it left and its document. Pure: no store, no clock. */
+import { attentionOf } from "../attention.ts";
+import { metaKey } from "../keys.ts";
+import type { Metadata } from "../metadata.ts";
+import type { Traces } from "./walk.ts";
+
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
+
+/** How long the sweep leaves things to whoever else may be at work on them, in milliseconds. */
+export interface Patience {
+  /** Of an original without a result. Notifications come within seconds; a queue may be long. */
+  readonly upload: number;
+  /** Of variants that no document names: tries that died before their commit, or are about to make it. */
+  readonly orphan: number;
+  /** Of superseded variants, which pages of yesterday still show. */
+  readonly superseded: number;
+}
+export const PATIENCE: Patience = { upload: HOUR, orphan: DAY, superseded: 30 * DAY };
+
+/**
+ * Of tombstones. A message lives for 14 days at most, dead letters included: whatever comes later finds neither
+ * original nor metadata, and makes none.
+ */
+export const TOMBSTONE_MS = 15 * DAY;
+/**
+ * Of deletions that another sweep announced under `deleting`: no invocation lives longer than 15 minutes, so that one
+ * is over. Before that its requests could still be on their way to what has been made anew.
+ */
+const TAKE_OVER_MS = 20 * MINUTE;
+
+export type Remedy =
+  /** Queue it for a worker. */
+  | { readonly do: "develop" }
+  /** Its original is gone, as it seems: delete the rest. */
+  | { readonly do: "delete" }
+  /** Deleted, and something is left. */
+  | { readonly do: "purge" }
+  /** Nothing is left of it but the tombstone, for long enough: that can go. */
+  | { readonly do: "ripe" }
+  /** Delete these variants. */
+  | { readonly do: "retire"; readonly keys: readonly string[] }
+  /** `failures/` says something else than the document. */
+  | { readonly do: "index" };
+
+/**
+ * Whether the document has to be read, which costs a request. Not where an earlier round has settled everything, and
+ * nothing has been written since.
+ * @param settledBefore see `Cursor`
+ */
+export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
+  const { original, document, variants, attention, openUploads } = traces;
+  if (!document) return false;
+  if (!original || !settledBefore || attention.length > 0 || openUploads.length > 0) return true;
+  return [original, document, ...variants].some(({ lastModified }) => lastModified >= settledBefore);
+}
+
+/** @param document undefined where there is none */
+export function diagnose(
+  traces: Traces,
+  document: Metadata | undefined,
+  now: Date,
+  patience: Patience,
+): Remedy[] {
+  const { original, variants, openUploads, attention } = traces;
+  const since = (time: Date | string) => now.getTime() - new Date(time).getTime();
+
+  if (!document) {
+    if (original) return since(original.lastModified) > patience.upload ? [{ do: "develop" }] : [];
+    // A document that was in the listing and is gone has just been buried.
+    if (variants.length > 0 && !traces.document) return [{ do: "delete" }];
+    return attention.length > 0 ? [{ do: "index" }] : [];
+  }
+  if (document.status === "deleted") {
+    if (original || variants.length > 0 || openUploads.length > 0 || attention.length > 0)
+      return [{ do: "purge" }];
+    return traces.document && isRipe(document, traces.document, now) ? [{ do: "ripe" }] : [];
+  }
+  if (!original) return [{ do: "delete" }];
+
+  const remedies: Remedy[] = [];
+  const tried = (time: Date | string) =>
+    document.lastError !== undefined && Date.parse(document.lastError.at) > new Date(time).getTime();
+  // What a worker has tried and failed at needs a person, not another try with every round.
+  const overwritten = document.source?.etag !== original.etag && !tried(original.lastModified);
+  const unfinished = document.pending.length > 0 && !tried(document.processedAt);
+  if (
+    (overwritten && since(original.lastModified) > patience.upload) ||
+    (unfinished && since(document.processedAt) > patience.upload)
+  )
+    remedies.push({ do: "develop" });
+  const keys = keysToRetire(traces, document, since, patience);
+  if (keys.length > 0) remedies.push({ do: "retire", keys });
+  const status = attentionOf(document)?.status;
+  if (attention.some((one) => one !== status) || (status && !attention.includes(status)))
+    remedies.push({ do: "index" });
+  return remedies;
+}
+
+/** Whether it is a tombstone, and has stood for long enough by the clocks of both its writer and S3. */
+export function isRipe(
+  { status, processedAt }: Metadata,
+  { lastModified }: { lastModified: Date },
+  now: Date,
+): boolean {
+  const since = Math.max(Date.parse(processedAt), lastModified.getTime());
+  return status === "deleted" && now.getTime() - since > TOMBSTONE_MS;
+}
+
+function keysToRetire(
+  traces: Traces,
+  document: Metadata,
+  since: (time: Date | string) => number,
+  patience: Patience,
+): string[] {
+  const named = new Set([
+    metaKey(traces.id),
+    ...[...document.variants, ...document.superseded, ...document.deleting].map(({ key }) => key),
+  ]);
+  const orphans = traces.variants.filter(
+    ({ key, lastModified }) => !named.has(key) && since(lastModified) > patience.orphan,
+  );
+  const superseded = document.superseded.filter(({ at }) => since(at) > patience.superseded);
+  const interrupted = document.deleting.filter(({ at }) => since(at) > TAKE_OVER_MS);
+  return [...superseded, ...interrupted, ...orphans].map(({ key }) => key);
+}

@@ -1,0 +1,37 @@
+/**
+ * Deletes variants from beside a document, which is rule 8: no worker can come to name what is on its way out.
+ *
+ * First a revision says so under `deleting`. A worker that wants one of these keys waits for it to go, and one that
+ * had counted on it finds that its own commit no longer fits the document it began with, and looks again
+ * (`develop-image.ts`). Then the objects go, and last a revision without them.
+ */
+import { commit, type Revision } from "../commit.ts";
+import type { Metadata } from "../metadata.ts";
+import type { ObjectStore } from "../ports.ts";
+
+/** @returns false where the document has changed since: then nothing is deleted, and the next round decides anew */
+export async function retire(
+  deps: { media: ObjectStore; now: () => Date; random: (bytes: number) => Uint8Array },
+  found: Revision & { readonly document: Metadata },
+  keys: readonly string[],
+): Promise<boolean> {
+  const { id, writeId } = found.document;
+  const gone = new Set(keys);
+  const others = ({ key }: { key: string }) => !gone.has(key);
+  const at = deps.now().toISOString();
+  const announced = await commit(deps, id, found, (current) => {
+    if (current?.writeId !== writeId) return undefined;
+    const deleting = [...current.deleting.filter(others), ...keys.map((key) => ({ key, at }))];
+    return { ...current, superseded: current.superseded.filter(others), deleting };
+  });
+  if (!announced.written || !announced.document) return false;
+
+  for (const key of keys) await deps.media.delete(key);
+
+  await commit(deps, id, announced, (current) => {
+    const mine = (entry: { key: string; at: string }) => gone.has(entry.key) && entry.at === at;
+    if (!current?.deleting.some(mine)) return undefined;
+    return { ...current, deleting: current.deleting.filter((entry) => !mine(entry)) };
+  });
+  return true;
+}

@@ -1,0 +1,70 @@
+/** How far the sweep has come: one object, so that a round outlives any invocation. */
+import * as v from "valibot";
+import { readText } from "../commit.ts";
+import { hasOutcome } from "../errors.ts";
+import { newId, SWEEP_KEY } from "../keys.ts";
+import type { ObjectStore } from "../ports.ts";
+
+const time = v.pipe(v.string(), v.isoTimestamp());
+
+const Cursor = v.object({
+  /** Another one means other rules: what was settled by the old ones is looked at again. */
+  schema: v.literal(1),
+  writeId: v.string(),
+  /** Of this round, or of the last one. */
+  startedAt: time,
+  finishedAt: v.optional(time),
+  /** First the images, then the owners' entries. */
+  stage: v.picklist(["images", "owners"]),
+  /** The last id, or key, that is done. */
+  after: v.optional(v.string()),
+  /** Images seen in this round. */
+  images: v.pipe(v.number(), v.integer()),
+  /** Tombstones found ripe in this round: they go when their owners' entries are gone. */
+  ripe: v.array(v.string()),
+  /** Nothing went wrong in this round, and nothing was left to a worker. */
+  settled: v.boolean(),
+  /** The longest patience of any run of this round, in milliseconds. */
+  longest: v.number(),
+  /** What nobody has touched since needs no look: a whole settled round came after every patience had ended. */
+  settledBefore: v.optional(time),
+});
+export type Cursor = v.InferOutput<typeof Cursor>;
+
+export interface StoredCursor {
+  readonly cursor: Cursor | undefined;
+  /** Undefined where there is none. */
+  readonly etag: string | undefined;
+}
+
+/** A cursor that cannot be read counts as none: the round begins anew. */
+export async function readCursor(uploads: ObjectStore): Promise<StoredCursor> {
+  const stored = await uploads.get(SWEEP_KEY);
+  if (!stored) return { cursor: undefined, etag: undefined };
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Cursor), await readText(stored.body));
+  return { cursor: parsed.success ? parsed.output : undefined, etag: stored.etag };
+}
+
+/**
+ * Writes the cursor over the one read or written before. Of two sweeps at once the one that began last goes on:
+ * undefined tells the other that it has been overtaken.
+ */
+export async function writeCursor(
+  { uploads, random }: { uploads: ObjectStore; random: (bytes: number) => Uint8Array },
+  next: Omit<Cursor, "writeId">,
+  etag: string | undefined,
+): Promise<string | undefined> {
+  const cursor: Cursor = { ...next, writeId: newId(random) };
+  try {
+    const written = await uploads.put(SWEEP_KEY, JSON.stringify(cursor), {
+      type: "application/json",
+      ...(etag === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: etag }),
+    });
+    return written.etag;
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+    // A write repeated after a lost answer meets itself.
+    const found = await readCursor(uploads);
+    return found.cursor?.writeId === cursor.writeId ? found.etag : undefined;
+  }
+}

@@ -1,0 +1,42 @@
+/** What a sweep may be asked for, by a person or by the schedule, whose events say none of it. */
+import * as v from "valibot";
+import { DarkroomError } from "../errors.ts";
+import { PATIENCE, type Patience } from "./diagnose.ts";
+
+const span = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(36_500)));
+
+const SweepRequest = v.object({
+  /** A round from the beginning, now, whatever is under way or not due yet. */
+  begin: v.optional(v.boolean(), false),
+  /** How long things are left alone, where it should be other than usual; see `Patience`. */
+  uploadMinutes: span,
+  orphanHours: span,
+  supersededDays: span,
+});
+
+/**
+ * @param supersededDays the deployment's own
+ * @throws DarkroomError `bad-request`
+ */
+export function readSweepRequest(
+  event: unknown,
+  supersededDays: number | undefined,
+): { begin: boolean; patience: Patience } {
+  const parsed = v.safeParse(SweepRequest, event ?? {});
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new DarkroomError("bad-request", `${v.getDotPath(issue) ?? "the event"}: ${issue.message}`);
+  }
+  const { begin, uploadMinutes, orphanHours, supersededDays: asked } = parsed.output;
+  const spanOf = (count: number | undefined, unit: number, usual: number) =>
+    count === undefined ? usual : count * unit;
+  const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+  return {
+    begin,
+    patience: {
+      upload: spanOf(uploadMinutes, minute, PATIENCE.upload),
+      orphan: spanOf(orphanHours, hour, PATIENCE.orphan),
+      superseded: spanOf(asked ?? supersededDays, day, PATIENCE.superseded),
+    },
+  };
+}

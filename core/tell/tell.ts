@@ -1,0 +1,61 @@
+/** What the world is told of an image: an event for every end it comes to, made of its document alone. */
+import * as v from "valibot";
+import { indexAttention } from "../attention.ts";
+import { type Metadata, MetadataSchema } from "../metadata.ts";
+import type { ObjectStore, Queue } from "../ports.ts";
+
+export const EVENT_TYPES = [
+  "image.ready",
+  "image.updated",
+  "image.rejected",
+  "image.failed",
+  "image.deleted",
+] as const;
+
+/** In the form of Standard Webhooks: what a receiver is sent. `data` is the public metadata document. */
+export const EventSchema = v.object({
+  type: v.picklist(EVENT_TYPES),
+  /** When it came to this, not when it is told. */
+  timestamp: v.pipe(v.string(), v.isoTimestamp()),
+  data: MetadataSchema,
+});
+export type ImageEvent = v.InferOutput<typeof EventSchema>;
+
+/**
+ * The event of a document: the same document gives the same event, however often and by whomever it is told, so
+ * that receivers can tell a repetition by its id.
+ */
+export function eventOf(document: Metadata): ImageEvent {
+  const { lastError, processedAt } = document;
+  return { type: typeOf(document), timestamp: lastError?.at ?? processedAt, data: document };
+}
+
+/** Names an event: no dot, which separates it from what else is signed. */
+export const eventId = ({ data }: ImageEvent) => `${data.id}-${data.rev}`;
+
+function typeOf({ status, readyAt, processedAt, lastError }: Metadata): ImageEvent["type"] {
+  if (status !== "ready") return `image.${status}`;
+  return lastError || (readyAt ?? processedAt) !== processedAt ? "image.updated" : "image.ready";
+}
+
+/** Puts the event of a committed document on the events queue. */
+export async function tell(events: Pick<Queue, "send">, document: Metadata): Promise<void> {
+  await events.send(JSON.stringify({ darkroom: "event", event: eventOf(document) }));
+}
+
+/**
+ * What follows a commit: the index of what needs attention, and the telling. Done again after a redelivery, when an
+ * earlier try may have died between its commit and this. `before` as in `indexAttention`.
+ */
+export async function followUp(
+  deps: {
+    readonly uploads: ObjectStore;
+    readonly media: ObjectStore;
+    readonly events: Pick<Queue, "send">;
+  },
+  document: Metadata,
+  before: Metadata | undefined | "unknown",
+): Promise<void> {
+  await indexAttention(deps, document, before);
+  await tell(deps.events, document);
+}

@@ -1,0 +1,175 @@
+/** One queue message, from the live queue (`developMessage`) or from the dead letters (`failMessage`). */
+import { commit, readRevision } from "../commit.ts";
+import { errors } from "../errors.ts";
+import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
+import { type DevelopDeps, developImage, type Outcome } from "../image/develop-image.ts";
+import { stopJob } from "../job/job.ts";
+import { isCancelled, type JobResult, writeResult } from "../job/job-plan.ts";
+import { type ScanDeps, scanPage } from "../job/scan-page.ts";
+import { resultKey } from "../job-keys.ts";
+import { originalKey, ownerKey } from "../keys.ts";
+import { type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
+import { isSettled, transition } from "../metadata.ts";
+import type { Config } from "../preset.ts";
+import { followUp } from "../tell/tell.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+
+export interface Delivery {
+  readonly body: string;
+  /** How often the queue has delivered this message, this time included. */
+  readonly receives: number;
+  /** The bucket that events must speak of. */
+  readonly bucket: string;
+}
+
+/** Does what the message asks. Throws when a try later may succeed; the message is then to come back whole. */
+export async function developMessage(
+  deps: DevelopDeps & ScanDeps,
+  { body, receives, bucket }: Delivery,
+): Promise<Outcome[]> {
+  return perform(body, bucket, (task) => {
+    if (task.kind === "scan") return scanPage(deps, task);
+    if (task.kind === "removed") return removeImage(deps, task);
+    if (task.kind === "job" && task.counted) return developForJob(deps, task, task.counted, receives);
+    return developImage(deps, task, receives);
+  });
+}
+
+/**
+ * A redelivery after the commit and before the result finds nothing to do: the image then counts as skipped. Work
+ * that is forced would be done once more instead, for which its result is asked for first.
+ */
+async function developForJob(
+  deps: DevelopDeps,
+  task: DevelopTask,
+  counted: NonNullable<DevelopTask["counted"]>,
+  receives: number,
+): Promise<Outcome> {
+  const { id } = task;
+  const { job, label } = counted;
+  const isDone = task.force && (await deps.uploads.head(resultKey(job, label, id)));
+  if (isDone || (await isCancelled(deps.uploads, job))) {
+    if (receives > 1) await followUpAgain(deps, id);
+    return { id, status: "skipped", reason: isDone ? "duplicate" : "cancelled", job };
+  }
+  const outcome = await developImage(deps, task, receives);
+  await writeResult(deps.uploads, counted, id, resultOf(outcome));
+  return { ...outcome, job };
+}
+
+/** What a try has committed that died after it must still be told. */
+async function followUpAgain(deps: DeleteDeps, id: string): Promise<void> {
+  const { document } = await readRevision(deps.media, id);
+  if (document) await followUp(deps, document, "unknown");
+}
+
+/** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */
+function resultOf({ status }: Outcome): JobResult {
+  if (status === "ready") return "done";
+  return status === "rejected" || status === "failed" ? status : "skipped";
+}
+
+/** Ends what every retry was used up for: no client waits for ever. */
+export async function failMessage(
+  deps: DeleteDeps & { readonly config: Config },
+  { body, bucket }: Omit<Delivery, "receives">,
+): Promise<Outcome[]> {
+  return perform(body, bucket, async (task) => {
+    if (task.kind === "scan") {
+      await stopJob(deps.uploads, task);
+      return { status: "failed", reason: "retries-exhausted", job: task.job, page: task.page };
+    }
+    if (task.kind === "removed") return removeImage(deps, task);
+    if (task.kind === "job" && task.counted) return failForJob(deps, task, task.counted);
+    return failImage(deps, task);
+  });
+}
+
+/** The letter may stay dead, when its image cannot even be marked: its job is not to wait for that. */
+async function failForJob(
+  deps: DeleteDeps & { readonly config: Config },
+  task: DevelopTask,
+  counted: NonNullable<DevelopTask["counted"]>,
+): Promise<Outcome> {
+  const { id } = task;
+  const { job, label } = counted;
+  // Another delivery has done the work.
+  if (await deps.uploads.head(resultKey(job, label, id))) {
+    await followUpAgain(deps, id);
+    return { id, status: "skipped", reason: "duplicate", job };
+  }
+  let outcome: Outcome | undefined;
+  try {
+    outcome = await failImage(deps, task);
+    return { ...outcome, job };
+  } finally {
+    // Also where the document says nothing of it, as of an image that stays rejected.
+    const isGone = outcome?.status === "deleted" || outcome?.reason === "unknown";
+    await writeResult(deps.uploads, counted, id, isGone ? "skipped" : "failed");
+  }
+}
+
+type KnownTask = Exclude<Task, { kind: "ignored" }>;
+type ImageTask = Exclude<KnownTask, ScanTask>;
+
+async function perform(
+  body: string,
+  bucket: string,
+  act: (task: KnownTask) => Promise<Outcome>,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const task of parseMessage(body, bucket)) {
+    outcomes.push(task.kind === "ignored" ? { status: "ignored", reason: task.reason } : await act(task));
+  }
+  return outcomes;
+}
+
+/** An original was deleted by other means than ours: console, lifecycle, a script. */
+async function removeImage(deps: DeleteDeps, { id }: ImageTask): Promise<Outcome> {
+  if (await deps.uploads.head(originalKey(id))) return { id, status: "skipped", reason: "written again" };
+  await deleteImage(deps, id, { originalGone: true });
+  return { id, status: "deleted" };
+}
+
+async function failImage(
+  deps: DeleteDeps & { readonly config: Config },
+  task: Exclude<ImageTask, { kind: "removed" }>,
+): Promise<Outcome> {
+  const { id } = task;
+  const found = await readRevision(deps.media, id);
+  const original = await deps.uploads.head(originalKey(id));
+  if (task.kind === "job" && !original && !found.document)
+    return { id, status: "skipped", reason: "unknown" };
+  // Where there is a tombstone already, this is the last that will be heard of an original written after it.
+  if (!original || found.document?.status === "deleted") {
+    await deleteImage(deps, id);
+    return { id, status: "deleted" };
+  }
+  const upload = readUploadMetadata(original.metadata);
+  const preset = upload.preset ?? deps.config.defaultPreset;
+  const recipe = deps.config.presets.get(preset)?.recipe;
+  // Another delivery of the same event has done the work. The tries that died may have left undone what follows.
+  const force = task.kind === "job" && task.force;
+  if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
+    await followUp(deps, found.document, "unknown");
+    return { id, status: "skipped", reason: "settled" };
+  }
+  const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();
+  if (upload.owner) await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
+  const code = "retries-exhausted";
+  const verdict = {
+    status: "failed" as const,
+    sequencer: task.kind === "created" ? task.sequencer : found.document?.sequencer,
+    source: { bytes: original.size, etag: original.etag },
+    preset,
+    recipe,
+    uploadedAt,
+    error: { code, message: errors[code].sentence } as const,
+  };
+  const { document, before, written } = await commit(deps, id, found, (current) => {
+    const next = transition(current, id, verdict, deps.now());
+    return "write" in next ? next.write : undefined;
+  });
+  if (document) await followUp(deps, document, written ? before : "unknown");
+  return written ? { id, status: "failed", reason: code } : { id, status: "skipped", reason: "settled" };
+}

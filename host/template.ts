@@ -1,0 +1,209 @@
+/**
+ * Reads `serverless.yml` as the local stage sees it: the functions, routes, queues and CORS rules that deploy are
+ * the ones that run here. Understands what that file uses: `${param:…}`, `${env:…}`, `${file(…)}`.
+ */
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+
+export interface QueueTemplate {
+  /** As the resource is called, `ImagesQueue`. */
+  readonly logicalId: string;
+  readonly visibilitySeconds: number;
+  readonly deadLetters?: { readonly logicalId: string; readonly maxReceives: number };
+}
+
+export interface FunctionTemplate {
+  readonly name: string;
+  /** Relative to the root, `functions/worker.ts`. */
+  readonly file: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  /** Route keys, `GET /images/{id}`. */
+  readonly routes: readonly string[];
+  readonly sources: readonly {
+    readonly queue: string;
+    readonly batchSize: number;
+    readonly concurrency: number;
+  }[];
+  /** Milliseconds between two turns of each of its schedules. */
+  readonly schedules: readonly number[];
+  /** Names of the variables it gets. */
+  readonly environment: readonly string[];
+}
+
+export interface Template {
+  readonly functions: readonly FunctionTemplate[];
+  readonly queues: readonly QueueTemplate[];
+  readonly buckets: Readonly<Record<"uploads" | "media", string>>;
+  /** API Gateway's `cors` block. */
+  readonly apiCors: ApiCors;
+  /** `CorsRules` and event names of the uploads bucket. */
+  readonly uploadsCors: readonly BucketCorsRule[];
+  readonly uploadsEvents: readonly string[];
+  readonly uploadsPrefix: string;
+  /** What expires in a bucket, or is tidied up. */
+  readonly lifecycles: Readonly<Record<"uploads" | "media", readonly BucketLifecycleRule[]>>;
+}
+
+export interface ApiCors {
+  readonly allowedOrigins: string[];
+  readonly allowedMethods: string[];
+  readonly allowedHeaders: string[];
+  readonly exposedResponseHeaders: string[];
+  readonly maxAge: number;
+}
+
+export interface BucketCorsRule {
+  readonly AllowedOrigins: string[];
+  readonly AllowedMethods: string[];
+  readonly AllowedHeaders: string[];
+  readonly ExposedHeaders?: string[];
+  readonly MaxAge?: number;
+}
+
+export interface BucketLifecycleRule {
+  readonly Id: string;
+  readonly Status: "Enabled" | "Disabled";
+  readonly Prefix?: string;
+  readonly ExpirationInDays?: number;
+  readonly AbortIncompleteMultipartUpload?: { readonly DaysAfterInitiation: number };
+}
+
+/** The parts of `serverless.yml` that are read here. */
+interface Service {
+  readonly params: Record<"default" | "local", Record<string, unknown>>;
+  readonly provider: { readonly environment?: object; readonly httpApi: { readonly cors: unknown } };
+  readonly functions: Record<string, ServiceFunction>;
+  /** `${file(deploy/infra/queues.yml)}` */
+  readonly resources: readonly string[];
+}
+interface ServiceFunction {
+  readonly handler: string;
+  readonly timeout?: number;
+  readonly memorySize?: number;
+  readonly environment?: object;
+  readonly events?: readonly {
+    readonly httpApi?: string;
+    readonly sqs?: SqsEvent;
+    readonly schedule?: string;
+  }[];
+}
+interface SqsEvent {
+  readonly arn: GetAtt;
+  readonly batchSize?: number;
+  readonly maximumConcurrency?: number | string;
+}
+type GetAtt = { readonly "Fn::GetAtt": readonly [string, string] };
+interface Resource {
+  readonly Type: string;
+  readonly Properties?: Record<string, unknown>;
+}
+interface QueueProperties {
+  readonly VisibilityTimeout?: number;
+  readonly RedrivePolicy?: { readonly deadLetterTargetArn: GetAtt; readonly maxReceiveCount: number };
+}
+interface BucketProperties {
+  readonly CorsConfiguration?: { readonly CorsRules: BucketCorsRule[] };
+  readonly NotificationConfiguration?: { readonly QueueConfigurations: readonly QueueConfiguration[] };
+  readonly LifecycleConfiguration?: { readonly Rules: readonly BucketLifecycleRule[] };
+}
+interface QueueConfiguration {
+  readonly Event: string;
+  readonly Filter: {
+    readonly S3Key: { readonly Rules: readonly { readonly Name: string; readonly Value: string }[] };
+  };
+}
+
+export function readTemplate(root: URL): Template {
+  const load = (path: string): unknown => parse(readFileSync(new URL(path, root), "utf8"), { merge: true });
+  const service = load("serverless.yml") as Service;
+  const params = { ...service.params.default, ...service.params.local };
+  const resources: Record<string, Resource> = {};
+  for (const reference of service.resources) {
+    const path = /^\$\{file\((.+)\)\}$/.exec(reference)?.[1];
+    if (path) Object.assign(resources, (load(path) as { Resources?: Record<string, Resource> }).Resources);
+  }
+  const bucket = (name: string) => resolve(resources[name]?.Properties ?? {}, params) as BucketProperties;
+  const uploads = bucket("UploadsBucket");
+  const notifications = uploads.NotificationConfiguration?.QueueConfigurations ?? [];
+  const prefix = notifications[0]?.Filter.S3Key.Rules.find(({ Name }) => Name === "prefix")?.Value;
+  return {
+    functions: Object.entries(service.functions).map(([name, fn]) =>
+      functionOf(name, resolve(fn, params) as ServiceFunction, service.provider.environment),
+    ),
+    queues: Object.entries(resources)
+      .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
+      .map(([logicalId, { Properties = {} }]) => queueOf(logicalId, Properties)),
+    buckets: { uploads: String(params["uploadsBucket"]), media: String(params["mediaBucket"]) },
+    apiCors: resolve(service.provider.httpApi.cors, params) as ApiCors,
+    uploadsCors: uploads.CorsConfiguration?.CorsRules ?? [],
+    uploadsEvents: notifications.map(({ Event }) => Event),
+    uploadsPrefix: prefix ?? "",
+    lifecycles: {
+      uploads: uploads.LifecycleConfiguration?.Rules ?? [],
+      media: bucket("MediaBucket").LifecycleConfiguration?.Rules ?? [],
+    },
+  };
+}
+
+/** `${param:NAME}` and `${list:NAME}` replaced by what the local stage says. */
+function resolve(value: unknown, params: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(value)) return value.map((entry) => resolve(entry, params));
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, resolve(entry, params)]));
+  }
+  const name = typeof value === "string" ? /^\$\{(?:param|list):([A-Za-z]+)\}$/.exec(value)?.[1] : undefined;
+  return name === undefined ? value : resolve(params[name], params);
+}
+
+function functionOf(name: string, fn: ServiceFunction, shared: object | undefined): FunctionTemplate {
+  const events = fn.events ?? [];
+  return {
+    name,
+    file: fn.handler.replace(/\.handler$/, ".ts"),
+    timeoutSeconds: fn.timeout ?? 6,
+    memoryMb: fn.memorySize ?? 1024,
+    routes: events.flatMap(({ httpApi }) => httpApi ?? []),
+    sources: events.flatMap(({ sqs }) =>
+      sqs
+        ? {
+            queue: sqs.arn["Fn::GetAtt"][0],
+            batchSize: sqs.batchSize ?? 10,
+            concurrency: Number(sqs.maximumConcurrency ?? 2),
+          }
+        : [],
+    ),
+    schedules: events.flatMap(({ schedule }) => (schedule === undefined ? [] : everyMs(schedule))),
+    environment: Object.keys({ ...shared, ...fn.environment }),
+  };
+}
+
+const UNIT_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+/** `rate(15 minutes)`, in the form of EventBridge. */
+function everyMs(schedule: string): number {
+  const [, count, unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(schedule) ?? [];
+  if (!count || !unit) throw new Error(`serverless.yml: the local stack knows no schedule ${schedule}.`);
+  return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
+}
+
+function queueOf(logicalId: string, { VisibilityTimeout, RedrivePolicy }: QueueProperties): QueueTemplate {
+  return {
+    logicalId,
+    visibilitySeconds: VisibilityTimeout ?? 30,
+    ...(RedrivePolicy
+      ? {
+          deadLetters: {
+            logicalId: RedrivePolicy.deadLetterTargetArn["Fn::GetAtt"][0],
+            maxReceives: RedrivePolicy.maxReceiveCount,
+          },
+        }
+      : {}),
+  };
+}
+
+/** A queue's name on the local stack: `ImagesQueue` is `darkroom-images`. */
+export function queueName(logicalId: string): string {
+  const words = logicalId.replace(/Queue$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-");
+  return `darkroom-${words.toLowerCase()}`;
+}

@@ -1,0 +1,115 @@
+/** What `serverless invoke local -s local` needs to run a handler against the running local stack. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GetQueueUrlCommand } from "@aws-sdk/client-sqs";
+import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { sqsClient } from "../adapters/aws/sqs-queue.ts";
+import { queueName, readTemplate } from "../host/template.ts";
+import { fillPlaceholders } from "./placeholders.ts";
+import { seedSamples } from "./samples.ts";
+
+export interface Invocation {
+  /** Of the stack: what the CLI and the SDK are to find instead of the user's own. */
+  readonly connection: Readonly<Record<string, string>>;
+  /**
+   * Makes the originals that a sample event speaks of, and fills in its tokens.
+   * @param settings the function's environment, as `serverless.yml` has it for the local stage
+   * @returns what differs in it for this stack, and the event
+   */
+  ready(
+    settings: Readonly<Record<string, unknown>>,
+    event: unknown,
+    notice: (text: string) => void,
+  ): Promise<{ environment: Record<string, string>; event: unknown }>;
+}
+
+/** `local.json`, which the stack writes into its data folder at its start and removes at its end. */
+interface RunningStack {
+  readonly media: string;
+  readonly region: string;
+  readonly s3: string;
+  readonly sqs: string;
+  readonly page: string;
+  readonly webhookSecret: string;
+}
+
+/** @throws Error with a sentence for the user when no stack runs */
+export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Promise<Invocation> {
+  const data = env["DARKROOM_DATA"] ?? ".darkroom";
+  const stack = await runningStack(data);
+  // Servers of the user's own come with the user's credentials, as for `npm start`.
+  const own = env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL_SQS"] ? env : {};
+  const connection = {
+    AWS_REGION: stack.region,
+    AWS_ACCESS_KEY_ID: own["AWS_ACCESS_KEY_ID"] ?? "darkroom",
+    AWS_SECRET_ACCESS_KEY: own["AWS_SECRET_ACCESS_KEY"] ?? "darkroom-local-secret",
+    AWS_ENDPOINT_URL_S3: own["AWS_ENDPOINT_URL_S3"] ?? stack.s3,
+    AWS_ENDPOINT_URL_SQS: own["AWS_ENDPOINT_URL_SQS"] ?? stack.sqs,
+  };
+  return {
+    connection,
+    async ready(settings, event, notice) {
+      const uploadIds = await seed(event, readTemplate(root).buckets, notice);
+      const secret = await readFile(join(data, "secret"), "utf8");
+      const known: Record<string, string> = {
+        MEDIA_URL: stack.media,
+        AUTH_SECRET: secret,
+        IMAGES_QUEUE_URL: await queueUrl("ImagesQueue"),
+        EVENTS_QUEUE_URL: await queueUrl("EventsQueue"),
+        EVENTS_DEAD_LETTERS_URL: await queueUrl("EventsDeadLetters"),
+        WEBHOOK_URLS: `${stack.page}/webhooks`,
+        WEBHOOK_SECRET: stack.webhookSecret,
+        BACKFILL_QUEUE_URL: await queueUrl("BackfillQueue"),
+      };
+      // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
+      const set = Object.entries(known).filter(([name]) => Object.hasOwn(settings, name));
+      return {
+        environment: Object.fromEntries(set),
+        event: await fillPlaceholders(event, secret, new Date(), uploadIds, known["WEBHOOK_URLS"] ?? ""),
+      };
+    },
+  };
+}
+
+async function runningStack(data: string): Promise<RunningStack> {
+  const note = join(data, "local.json");
+  const start = "Start it with `npm start` in another terminal; DARKROOM_DATA says where its data is.";
+  let stack: RunningStack;
+  try {
+    stack = JSON.parse(await readFile(note, "utf8"));
+  } catch (cause) {
+    throw new Error(`The local stack is not running: there is no ${note}. ${start}`, { cause });
+  }
+  await fetch(stack.media).catch((cause: unknown) => {
+    throw new Error(
+      `The local stack is not running: ${note} names ${stack.media}, where nothing answers. ${start}`,
+      { cause },
+    );
+  });
+  return stack;
+}
+
+async function seed(
+  event: unknown,
+  buckets: Record<"uploads" | "media", string>,
+  notice: (text: string) => void,
+): Promise<ReadonlyMap<string, string>> {
+  const s3 = s3Client({ forcePathStyle: true });
+  try {
+    const stores = { uploads: s3Store(s3, buckets.uploads), media: s3Store(s3, buckets.media) };
+    return await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, consumed: true, notice });
+  } finally {
+    s3.destroy();
+  }
+}
+
+/** As the server says, whose form of it differs from server to server. */
+async function queueUrl(logicalId: string): Promise<string> {
+  const sqs = sqsClient();
+  try {
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName(logicalId) }));
+    return QueueUrl ?? "";
+  } finally {
+    sqs.destroy();
+  }
+}

@@ -1,0 +1,356 @@
+/**
+ * A standard SQS queue in memory: for simulations, tests and programs that embed Darkroom, and, with a journal and
+ * HTTP in front, the queue of the local SQS server.
+ */
+import { randomUUID } from "node:crypto";
+import type { Queue, QueueMessage } from "../../../core/ports.ts";
+import { checkBody, checkRange, formatReceipt, parseReceipt, QueueError } from "./queue-rules.ts";
+
+/** Time as a queue needs it; a simulation brings its own. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Runs `then` once, `ms` milliseconds from now; not at all when the function it gives is called before that. */
+  after(ms: number, then: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: Date.now,
+  after(ms, then) {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A message at rest. Times in milliseconds since 1970. */
+export interface StoredMessage {
+  readonly id: string;
+  readonly body: string;
+  readonly sentAt: number;
+  readonly visibleAt: number;
+  /** By this queue: a dead-letter queue counts anew. */
+  readonly receives: number;
+  readonly firstReceivedAt?: number;
+  /** The `name` of the queue that gave it up. */
+  readonly deadLetteredFrom?: string;
+  /** Travels with the message, unread. */
+  readonly extra?: string;
+}
+
+/** Keeps messages across restarts. A change that it throws on does not happen. */
+export interface Journal {
+  /** Called with each new message and again whenever its state changes. */
+  save(message: StoredMessage): void;
+  remove(id: string): void;
+}
+
+/** SQS's queue attributes, with SQS's defaults. */
+export interface QueueSettings {
+  readonly visibilitySeconds: number;
+  readonly delaySeconds: number;
+  /** Long poll of a receive that does not say. */
+  readonly waitSeconds: number;
+  readonly retentionSeconds: number;
+  readonly maxBytes: number;
+  /** Where a message goes instead of being received once more. */
+  readonly redrive: { readonly to: MemoryQueue; readonly maxReceives: number } | undefined;
+}
+
+const DEFAULTS: QueueSettings = {
+  visibilitySeconds: 30,
+  delaySeconds: 0,
+  waitSeconds: 0,
+  retentionSeconds: 345_600,
+  maxBytes: 1_048_576,
+  redrive: undefined,
+};
+
+/** What `receive` gives: the port's message, and what only SQS's own interface shows of it. */
+export interface ReceivedMessage extends QueueMessage, Omit<StoredMessage, "sentAt"> {
+  readonly firstReceivedAt: number;
+}
+
+interface Waiter {
+  readonly max: number;
+  readonly visibilitySeconds: number | undefined;
+  answer(messages: ReceivedMessage[]): void;
+  fail(error: unknown): void;
+}
+
+export class MemoryQueue implements Queue {
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #newId: () => string;
+  readonly #pick: ((count: number) => number) | undefined;
+  readonly #journal: Journal | undefined;
+  readonly #messages = new Map<string, StoredMessage>();
+  /** Ids of those that can be received now. */
+  readonly #visible = new Set<string>();
+  readonly #waiters = new Set<Waiter>();
+  #settings: QueueSettings;
+  /** No message becomes visible or expires before this time. */
+  #nextChange = Number.NEGATIVE_INFINITY;
+  #cancelAlarm = () => {};
+
+  constructor({
+    name = "queue",
+    clock = systemClock,
+    newId = randomUUID,
+    pick,
+    settings = {},
+    journal,
+    messages = [],
+  }: {
+    name?: string;
+    clock?: Clock;
+    newId?: () => string;
+    /** Which of `count` visible messages comes next, from 0; the longest visible one where absent. */
+    pick?: (count: number) => number;
+    settings?: Partial<QueueSettings>;
+    journal?: Journal;
+    /** What the journal held at the end. */
+    messages?: Iterable<StoredMessage>;
+  } = {}) {
+    this.#name = name;
+    this.#clock = clock;
+    this.#newId = newId;
+    this.#pick = pick;
+    this.#journal = journal;
+    this.#settings = { ...DEFAULTS, ...settings };
+    for (const message of messages) this.#messages.set(message.id, message);
+  }
+
+  /** New settings hold at once, also for messages that are there; `delaySeconds` for new ones only. */
+  configure(settings: Partial<QueueSettings>): void {
+    if (settings.redrive?.to === this) {
+      throw new QueueError("InvalidParameterValue", "A queue cannot be its own dead-letter queue.");
+    }
+    this.#settings = { ...this.#settings, ...settings };
+    this.#nextChange = Number.NEGATIVE_INFINITY;
+    this.#wake();
+  }
+
+  async send(body: string, options: { delaySeconds?: number } = {}): Promise<void> {
+    this.add(body, options);
+  }
+
+  async sendMany(bodies: readonly string[]): Promise<void> {
+    for (const body of bodies) this.add(body);
+  }
+
+  async backlog(): Promise<number> {
+    this.#settle();
+    return this.#visible.size;
+  }
+
+  /** `send`, which tells what was stored. */
+  add(
+    body: string,
+    options: { delaySeconds?: number | undefined; extra?: string | undefined } = {},
+  ): StoredMessage {
+    const { maxBytes, delaySeconds: byDefault } = this.#settings;
+    const { delaySeconds = byDefault } = options;
+    checkRange("DelaySeconds", delaySeconds, 0, 900);
+    checkBody(body, maxBytes);
+    const now = this.#clock.now();
+    const extra = options.extra === undefined ? {} : { extra: options.extra };
+    const message = {
+      id: this.#newId(),
+      body,
+      sentAt: now,
+      visibleAt: now + delaySeconds * 1000,
+      receives: 0,
+      ...extra,
+    };
+    this.#store(message);
+    this.#wake();
+    return message;
+  }
+
+  async receive({
+    max,
+    waitSeconds = this.#settings.waitSeconds,
+    visibilitySeconds,
+    signal,
+  }: Parameters<Queue["receive"]>[0]): Promise<ReceivedMessage[]> {
+    checkRange("MaxNumberOfMessages", max, 1, 10);
+    checkRange("WaitTimeSeconds", waitSeconds, 0, 20);
+    if (visibilitySeconds !== undefined) checkRange("VisibilityTimeout", visibilitySeconds, 0, 43_200);
+    if (signal?.aborted) return [];
+    const taken = this.#take(max, visibilitySeconds);
+    if (taken.length > 0 || waitSeconds === 0) return taken;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiters.delete(waiter);
+        if (this.#waiters.size === 0) this.#cancelAlarm();
+        cancelDeadline();
+        signal?.removeEventListener("abort", giveUp);
+      };
+      const waiter: Waiter = {
+        max,
+        visibilitySeconds,
+        answer(messages) {
+          leave();
+          resolve(messages);
+        },
+        fail(error) {
+          leave();
+          reject(error);
+        },
+      };
+      const giveUp = () => waiter.answer([]);
+      const cancelDeadline = this.#clock.after(waitSeconds * 1000, giveUp);
+      signal?.addEventListener("abort", giveUp);
+      this.#waiters.add(waiter);
+      this.#wake();
+    });
+  }
+
+  /** Without effect when the message has been received again since ("may not be deleted", says SQS). */
+  async delete(receipt: string): Promise<void> {
+    const message = this.#find(receipt);
+    if (message) this.#remove(message.id);
+  }
+
+  async retryIn(receipt: string, seconds: number): Promise<void> {
+    this.changeVisibility(receipt, seconds);
+  }
+
+  /** `retryIn`, which tells whether the receipt was still good: the message there and not received again since. */
+  changeVisibility(receipt: string, seconds: number): boolean {
+    checkRange("VisibilityTimeout", seconds, 0, 43_200);
+    const message = this.#find(receipt);
+    if (!message) return false;
+    this.#store({ ...message, visibleAt: this.#clock.now() + seconds * 1000 });
+    this.#wake();
+    return true;
+  }
+
+  /** `delayed` ones have never been received. */
+  count(): { visible: number; inFlight: number; delayed: number } {
+    this.#settle();
+    const hidden = [...this.#messages.values()].filter(({ id }) => !this.#visible.has(id));
+    const delayed = hidden.filter(({ receives }) => receives === 0).length;
+    return { visible: this.#visible.size, inFlight: hidden.length - delayed, delayed };
+  }
+
+  purge(): void {
+    for (const id of this.#messages.keys()) this.#remove(id);
+  }
+
+  /** Sends every visible message anew to the queue that `target` names, if any; tells how many went. */
+  moveTo(target: (message: StoredMessage) => MemoryQueue | undefined): number {
+    this.#settle();
+    let moved = 0;
+    for (const id of [...this.#visible]) {
+      const message = this.#messages.get(id);
+      const to = message && target(message);
+      if (!to) continue;
+      to.add(message.body, { extra: message.extra });
+      this.#remove(id);
+      moved++;
+    }
+    return moved;
+  }
+
+  /** Only the receipt of the latest receive is good. */
+  #find(receipt: string): StoredMessage | undefined {
+    this.#settle();
+    const parsed = parseReceipt(receipt);
+    const message = parsed && this.#messages.get(parsed.id);
+    return message && message.receives === parsed.receives ? message : undefined;
+  }
+
+  #store(message: StoredMessage): void {
+    this.#journal?.save(message);
+    this.#messages.set(message.id, message);
+    this.#visible.delete(message.id);
+    this.#note(message);
+  }
+
+  #remove(id: string): void {
+    this.#journal?.remove(id);
+    this.#messages.delete(id);
+    this.#visible.delete(id);
+  }
+
+  /** Makes it visible or remembers when it will be, or expires. */
+  #note({ id, visibleAt, sentAt }: StoredMessage): void {
+    const visible = visibleAt <= this.#clock.now();
+    if (visible) this.#visible.add(id);
+    const expiresAt = sentAt + this.#settings.retentionSeconds * 1000;
+    this.#nextChange = Math.min(this.#nextChange, visible ? expiresAt : Math.min(visibleAt, expiresAt));
+  }
+
+  /** Lets time do what it has done since the last call. */
+  #settle(): void {
+    const now = this.#clock.now();
+    if (now < this.#nextChange) return;
+    this.#nextChange = Number.POSITIVE_INFINITY;
+    for (const message of this.#messages.values()) {
+      if (message.sentAt + this.#settings.retentionSeconds * 1000 <= now) this.#remove(message.id);
+      else this.#note(message);
+    }
+  }
+
+  #take(max: number, visibilitySeconds = this.#settings.visibilitySeconds): ReceivedMessage[] {
+    this.#settle();
+    const { redrive } = this.#settings;
+    const now = this.#clock.now();
+    const taken = new Map<string, ReceivedMessage>();
+    while (taken.size < max) {
+      const message = this.#choose();
+      // With a visibility of 0 a message is visible again as soon as it is taken.
+      if (!message || taken.has(message.id)) break;
+      if (redrive && message.receives >= redrive.maxReceives) {
+        this.#bury(message, redrive.to);
+        continue;
+      }
+      const received = {
+        ...message,
+        receives: message.receives + 1,
+        firstReceivedAt: message.firstReceivedAt ?? now,
+        visibleAt: now + visibilitySeconds * 1000,
+      };
+      this.#store(received);
+      taken.set(message.id, {
+        ...received,
+        sentAt: new Date(message.sentAt),
+        receipt: formatReceipt(received),
+      });
+    }
+    return [...taken.values()];
+  }
+
+  #choose(): StoredMessage | undefined {
+    const [first] = this.#visible;
+    const id = this.#pick ? [...this.#visible][this.#pick(this.#visible.size)] : first;
+    return id === undefined ? undefined : this.#messages.get(id);
+  }
+
+  /** Into the dead-letter queue before out of this one: a crash in between leaves two, never none. */
+  #bury({ id, body, sentAt, extra }: StoredMessage, to: MemoryQueue): void {
+    const kept = { id, body, sentAt, ...(extra === undefined ? {} : { extra }) };
+    to.#store({ ...kept, visibleAt: to.#clock.now(), receives: 0, deadLetteredFrom: this.#name });
+    this.#remove(id);
+    to.#wake();
+  }
+
+  /** Serves those who wait, the longest waiting first, and sets the alarm for the rest. */
+  #wake(): void {
+    for (const waiter of this.#waiters) {
+      try {
+        const taken = this.#take(waiter.max, waiter.visibilitySeconds);
+        if (taken.length === 0) break;
+        waiter.answer(taken);
+      } catch (error) {
+        waiter.fail(error);
+      }
+    }
+    this.#cancelAlarm();
+    if (this.#waiters.size === 0 || this.#nextChange === Number.POSITIVE_INFINITY) return;
+    this.#cancelAlarm = this.#clock.after(Math.max(0, this.#nextChange - this.#clock.now()), () =>
+      this.#wake(),
+    );
+  }
+}

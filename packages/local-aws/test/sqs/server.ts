@@ -1,0 +1,44 @@
+/** A local SQS on a clock that stands still, in a folder of its own, and a client that may use it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sqsClient } from "../../../../adapters/aws/sqs-queue.ts";
+import { ManualClock } from "../../../../test/contracts/manual-clock.ts";
+import { type LocalSqsOptions, startSqs } from "../../sqs/server.ts";
+
+export const REGION = "eu-central-1";
+export const CREDENTIALS = { accessKeyId: "local", secretAccessKey: "local-secret" };
+
+export async function testSqs(options: Partial<LocalSqsOptions> = {}) {
+  const clock = new ManualClock(Math.floor(Date.now() / 1_000) * 1_000);
+  const data = await mkdtemp(join(tmpdir(), "darkroom-sqs-"));
+  const all = { data, port: 0, region: REGION, credentials: CREDENTIALS, clock, ...options };
+  let server = await startSqs(all);
+  // One attempt: a test wants to see the error, not the retry.
+  const connect = () =>
+    sqsClient({ endpoint: server.url, region: REGION, credentials: CREDENTIALS, maxAttempts: 1 });
+  let client = connect();
+  return {
+    clock,
+    data,
+    get url() {
+      return server.url;
+    },
+    get client() {
+      return client;
+    },
+    deliver: (arn: string, body: string) => server.send(arn, body),
+    /** Stops and starts again on the same folder. */
+    async restart(changed: Partial<LocalSqsOptions> = {}) {
+      client.destroy();
+      await server.close();
+      server = await startSqs({ ...all, ...changed });
+      client = connect();
+    },
+    async close() {
+      client.destroy();
+      await server.close();
+      await rm(data, { recursive: true });
+    },
+  };
+}

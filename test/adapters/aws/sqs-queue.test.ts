@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import test, { after, before } from "node:test";
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { sqsClient, sqsQueue } from "../../../adapters/aws/sqs-queue.ts";
+import { CREDENTIALS, REGION, testSqs } from "../../../packages/local-aws/test/sqs/server.ts";
+import { describeQueue, MAX_RECEIVES, VISIBILITY_SECONDS } from "../../contracts/queue.ts";
+
+/** A queue and its dead-letter queue, by any SQS server. */
+async function makeQueues(client: SQSClient) {
+  const name = `test-${randomUUID()}`;
+  const dead = await client.send(new CreateQueueCommand({ QueueName: `${name}-dead` }));
+  const { Attributes } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: dead.QueueUrl, AttributeNames: ["QueueArn"] }),
+  );
+  const RedrivePolicy = JSON.stringify({
+    deadLetterTargetArn: Attributes?.["QueueArn"],
+    maxReceiveCount: MAX_RECEIVES,
+  });
+  const { QueueUrl } = await client.send(
+    new CreateQueueCommand({
+      QueueName: name,
+      Attributes: { RedrivePolicy, VisibilityTimeout: String(VISIBILITY_SECONDS) },
+    }),
+  );
+  assert.ok(QueueUrl && dead.QueueUrl);
+  return { url: QueueUrl, deadUrl: dead.QueueUrl };
+}
+
+let local: Awaited<ReturnType<typeof testSqs>>;
+before(async () => {
+  local = await testSqs();
+});
+after(() => local.close());
+
+describeQueue("AWS's SDK and the local SQS", async () => {
+  const { url, deadUrl } = await makeQueues(local.client);
+  return {
+    queue: sqsQueue(local.client, url),
+    deadLetters: sqsQueue(local.client, deadUrl),
+    now: local.clock.now,
+    advance: async (seconds) => local.clock.advance(seconds * 1_000),
+    polling: (waitSeconds) => local.clock.timerIn(waitSeconds * 1_000),
+    hungUp: (waitSeconds) => local.clock.timerIn(waitSeconds * 1_000, false),
+    close: async () => {},
+  };
+});
+
+// A server that we do not know: its clock is the real one, and all that can be done is wait.
+const foreign = process.env["DARKROOM_TEST_SQS"];
+if (foreign) {
+  const client = sqsClient({ endpoint: foreign });
+  after(() => client.destroy());
+  const sleep = (seconds: number) => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1_000));
+  describeQueue(foreign, async () => {
+    const { url, deadUrl } = await makeQueues(client);
+    return {
+      queue: sqsQueue(client, url),
+      deadLetters: sqsQueue(client, deadUrl),
+      now: Date.now,
+      // Servers round to whole seconds, and some a little up.
+      advance: (seconds) => sleep(seconds > 1 ? seconds + 0.2 : seconds + 0.5),
+      polling: () => sleep(0.5),
+      hungUp: () => sleep(0.5),
+      async close() {
+        await client.send(new DeleteQueueCommand({ QueueUrl: url }));
+        await client.send(new DeleteQueueCommand({ QueueUrl: deadUrl }));
+      },
+    };
+  });
+}
+
+test("the client talks to the endpoint in the environment, whatever host the queue's URL names", async (t) => {
+  const { url } = await makeQueues(local.client);
+  process.env["AWS_ENDPOINT_URL_SQS"] = local.url;
+  const client = sqsClient({ region: REGION, credentials: CREDENTIALS, maxAttempts: 1 });
+  t.after(() => {
+    delete process.env["AWS_ENDPOINT_URL_SQS"];
+    client.destroy();
+  });
+  const elsewhere = url.replace(local.url, "http://sqs.eu-central-1.amazonaws.com.invalid");
+  await sqsQueue(client, elsewhere).send("stays here");
+  assert.equal((await sqsQueue(local.client, url).receive({ max: 1 })).length, 1);
+});
+
+test("errors that are not about a stale receipt are the client's own", async () => {
+  const queue = sqsQueue(local.client, `${local.url}/000000000000/missing`);
+  const missing = { name: "QueueDoesNotExist" };
+  await assert.rejects(queue.send("x"), missing);
+  await assert.rejects(queue.receive({ max: 1 }), missing);
+  await assert.rejects(queue.delete("x"), missing);
+  await assert.rejects(queue.retryIn("x", 1), missing);
+  const { url } = await makeQueues(local.client);
+  await sqsQueue(local.client, url).send("x");
+  const [message] = await sqsQueue(local.client, url).receive({ max: 1 });
+  assert.ok(message);
+  await assert.rejects(sqsQueue(local.client, url).retryIn(message.receipt, 43_201), {
+    name: /InvalidParameterValue/,
+  });
+});
+
+test("a receipt that the server does not know is as good as a message that is gone", async () => {
+  const { url } = await makeQueues(local.client);
+  await sqsQueue(local.client, url).delete("never a receipt");
+  await sqsQueue(local.client, url).retryIn("never a receipt", 5);
+});
+
+test("what fails for a moment is tried again, five times in all", async (t) => {
+  let requests = 0;
+  const flaky = createServer((request, response) => {
+    request.resume();
+    request.on("end", () => (++requests < 3 ? response.writeHead(500).end() : response.end("{}")));
+  });
+  await new Promise<void>((resolve) => flaky.listen(0, "127.0.0.1", resolve));
+  const endpoint = `http://127.0.0.1:${(flaky.address() as AddressInfo).port}`;
+  const client = sqsClient({ endpoint, region: REGION, credentials: CREDENTIALS });
+  t.after(() => {
+    client.destroy();
+    flaky.close();
+  });
+  await sqsQueue(client, `${endpoint}/000000000000/q`).delete("receipt");
+  assert.equal(requests, 3);
+  assert.equal(await client.config.maxAttempts(), 5);
+});

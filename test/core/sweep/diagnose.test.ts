@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
+import type { Metadata } from "../../../core/metadata.ts";
+import { diagnose, needsDocument, PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
+import type { Traces } from "../../../core/sweep/walk.ts";
+
+const ID = "qbbfm3f3cr98440ngmn6a6rh3w";
+const NOW = new Date("2026-11-20T12:00:00Z");
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
+const ago = (ms: number) => new Date(NOW.getTime() - ms);
+const keyOf = (name: string) => variantKey(ID, name, "0123456789abcdef", "webp");
+const object = (key: string, age: number, etag = "e") => ({ key, etag, size: 1, lastModified: ago(age) });
+const original = (age: number, etag = "e") => object(originalKey(ID), age, etag);
+const traces = (over: Partial<Traces>): Traces => ({
+  id: ID,
+  original: undefined,
+  document: undefined,
+  variants: [],
+  openUploads: [],
+  attention: [],
+  ...over,
+});
+const document = (over: Partial<Metadata>, age = HOUR): Metadata => ({
+  schema: 1,
+  id: ID,
+  status: "ready",
+  rev: 1,
+  writeId: "w",
+  source: { bytes: 1, etag: "e" },
+  variants: [],
+  pending: [],
+  uploadedAt: ago(age).toISOString(),
+  processedAt: ago(age).toISOString(),
+  superseded: [],
+  deleting: [],
+  ...over,
+});
+const at = (name: string, age: number) => ({ key: keyOf(name), at: ago(age).toISOString() });
+const meta = object(metaKey(ID), HOUR);
+const open = { key: originalKey(ID), uploadId: "u", startedAt: ago(HOUR) };
+const failed = { code: "corrupt", message: "…" };
+
+const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
+  ["just uploaded", { original: original(MINUTE) }, undefined, []],
+  ["its notification was lost", { original: original(2 * HOUR) }, undefined, ["develop"]],
+  ["an upload in parts goes on", { openUploads: [open] }, undefined, []],
+  ["variants and nothing else", { variants: [object(keyOf("a"), MINUTE)] }, undefined, ["delete"]],
+  ["a first try goes on", { original: original(MINUTE), variants: [object(keyOf("a"), 0)] }, undefined, []],
+  ["buried while it was listed", { document: meta, variants: [object(keyOf("a"), DAY)] }, undefined, []],
+  ["listed as failed, and gone", { attention: ["failed"] }, undefined, ["index"]],
+  ["in order", { original: original(DAY), document: meta }, document({}), []],
+  ["its original is gone", { document: meta }, document({}), ["delete"]],
+  ["overwritten", { original: original(2 * HOUR, "f"), document: meta }, document({}), ["develop"]],
+  ["overwritten just now", { original: original(MINUTE, "f"), document: meta }, document({}), []],
+  [
+    "overwritten, and tried in vain",
+    { original: original(2 * HOUR, "f"), document: meta, attention: ["rejected"] },
+    document({ lastError: { ...failed, at: ago(MINUTE).toISOString() } }),
+    [],
+  ],
+  [
+    "formats still to come",
+    { original: original(DAY), document: meta },
+    document({ pending: ["avif"] }, 2 * HOUR),
+    ["develop"],
+  ],
+  [
+    "superseded long ago, and lately",
+    { original: original(DAY), document: meta },
+    document({ superseded: [at("a", 31 * DAY), at("b", 29 * DAY)] }),
+    [`retire ${keyOf("a")}`],
+  ],
+  [
+    "a deletion broken off, and one that goes on",
+    { original: original(DAY), document: meta },
+    document({ deleting: [at("a", 21 * MINUTE), at("b", 19 * MINUTE)] }),
+    [`retire ${keyOf("a")}`],
+  ],
+  [
+    "forgotten variants, and fresh ones",
+    {
+      original: original(DAY),
+      document: meta,
+      variants: [object(keyOf("a"), 2 * DAY), object(keyOf("b"), HOUR)],
+    },
+    document({}),
+    [`retire ${keyOf("a")}`],
+  ],
+  [
+    "rejected, in no index",
+    { original: original(DAY), document: meta },
+    document({ status: "rejected", error: failed }),
+    ["index"],
+  ],
+  [
+    "ready, and listed as failed",
+    { original: original(DAY), document: meta, attention: ["failed"] },
+    document({}),
+    ["index"],
+  ],
+  ["deleted", { document: meta }, document({ status: "deleted" }), []],
+  [
+    "written after its delete",
+    { document: meta, original: original(0) },
+    document({ status: "deleted" }),
+    ["purge"],
+  ],
+  [
+    "being uploaded after its delete",
+    { document: meta, openUploads: [open] },
+    document({ status: "deleted" }),
+    ["purge"],
+  ],
+  [
+    "deleted long ago",
+    { document: object(metaKey(ID), TOMBSTONE_MS + MINUTE) },
+    document({ status: "deleted" }, TOMBSTONE_MS + MINUTE),
+    ["ripe"],
+  ],
+  [
+    "deleted long ago, and something is left",
+    { document: object(metaKey(ID), TOMBSTONE_MS + MINUTE), variants: [object(keyOf("a"), 0)] },
+    document({ status: "deleted" }, TOMBSTONE_MS + MINUTE),
+    ["purge"],
+  ],
+];
+
+for (const [name, over, found, expected] of cases) {
+  test(name, () => {
+    const remedies = diagnose(traces(over), found, NOW, PATIENCE);
+    const told = remedies.map((one) => (one.do === "retire" ? `retire ${one.keys}` : one.do));
+    assert.deepEqual(told, expected);
+  });
+}
+
+const anyName = fc.constantFrom("a", "b", "c", "d");
+const anyAge = fc.integer({ min: 0, max: 40 * DAY });
+const anyEntry = fc.tuple(anyName, anyAge).map(([name, age]) => at(name, age));
+
+test("whatever there is: no variant that is shown is retired, and no tombstone goes before its time", () => {
+  const world = fc.record({
+    shown: fc.uniqueArray(anyName),
+    superseded: fc.array(anyEntry),
+    deleting: fc.array(anyEntry),
+    variants: fc.uniqueArray(fc.tuple(anyName, anyAge), { selector: ([name]) => name }),
+    status: fc.constantFrom("ready" as const, "deleted" as const),
+    age: anyAge,
+    uploaded: fc.option(anyAge),
+  });
+  fc.assert(
+    fc.property(world, ({ shown, superseded, deleting, variants, status, age, uploaded }) => {
+      const others = ({ key }: { key: string }) => !shown.some((name) => keyOf(name) === key);
+      const variant = (name: string) => ({
+        name,
+        format: "webp",
+        type: "image/webp",
+        width: 1,
+        height: 1,
+        bytes: 1,
+        key: keyOf(name),
+        url: `https://cdn.example/${imagePrefix(ID)}`,
+      });
+      const found = document(
+        {
+          status,
+          variants: shown.map(variant),
+          superseded: superseded.filter(others),
+          deleting: deleting.filter(others),
+        },
+        age,
+      );
+      const there = traces({
+        document: object(metaKey(ID), age),
+        original: uploaded === null ? undefined : original(uploaded),
+        variants: variants.map(([name, old]) => object(keyOf(name), old)),
+      });
+      for (const remedy of diagnose(there, found, NOW, { upload: 0, orphan: 0, superseded: 0 })) {
+        if (remedy.do === "retire")
+          for (const name of shown) assert.ok(!remedy.keys.includes(keyOf(name)), name);
+        if (remedy.do === "ripe") assert.ok(status === "deleted" && age > TOMBSTONE_MS && uploaded === null);
+        if (remedy.do === "delete") assert.equal(uploaded, null);
+      }
+    }),
+  );
+});
+
+test("a document is read where there may be something to do, and only there", () => {
+  const old = { original: original(60 * DAY), document: object(metaKey(ID), 60 * DAY) };
+  const horizon = ago(40 * DAY);
+  assert.equal(needsDocument(traces(old), horizon), false);
+  assert.equal(needsDocument(traces({ original: original(60 * DAY) }), horizon), false);
+  const reasons: [string, Partial<Traces>][] = [
+    ["committed since", { ...old, document: object(metaKey(ID), DAY) }],
+    ["overwritten since", { ...old, original: original(DAY) }],
+    ["a variant since", { ...old, variants: [object(keyOf("a"), DAY)] }],
+    ["no original", { ...old, original: undefined }],
+    ["listed as failed", { ...old, attention: ["failed"] }],
+    ["being uploaded", { ...old, openUploads: [open] }],
+  ];
+  for (const [name, over] of reasons) assert.ok(needsDocument(traces(over), horizon), name);
+  assert.ok(needsDocument(traces(old), undefined), "never settled");
+});
