@@ -1,9 +1,9 @@
 /** A job as the commands show it: a bar while it runs, a line when it is over. */
 import { setTimeout } from "node:timers/promises";
+import { onInterrupt } from "../adapters/interrupt.ts";
 import type { Progress as Job } from "../core/job/job-progress.ts";
 import type { Api } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
-import { onInterrupt } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
 import { duration, note, paint } from "./terminal.ts";
 

@@ -1,10 +1,10 @@
 /** `darkroom sync`: publishes a site's static files beside its images, every deploy under URLs of its own. */
 import { Command, InvalidArgumentError } from "commander";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { onInterrupt } from "../adapters/interrupt.ts";
 import { isStaticVersion, STATIC_LATEST } from "../core/keys.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
-import { onInterrupt } from "./interrupt.ts";
 import { wholeNumber, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { Overtaken, type Revision, readLatest } from "./static/documents.ts";

@@ -2,9 +2,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Command } from "commander";
+import { onInterrupt } from "../adapters/interrupt.ts";
 import { jsonLog } from "../adapters/log.ts";
 import { startWorkerProcess, type WorkerProcess } from "../host/worker-process.ts";
-import { onInterrupt } from "./interrupt.ts";
 import { portNumber, wholeNumber, withExamples } from "./options.ts";
 
 interface WorkerOptions {

@@ -7,10 +7,9 @@ import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { environment, type SettingName } from "../adapters/environment.ts";
 import type { Log } from "../core/ports.ts";
+import { startEventSources } from "./event-sources.ts";
 import { lambda } from "./lambda.ts";
 import { type Provisioned, type ProvisionedQueue, provision } from "./provision.ts";
-import { type QueueTrigger, queueTrigger } from "./queue-trigger.ts";
-import { scheduledEvent, startSchedule } from "./schedule.ts";
 import { type FunctionTemplate, queueName, readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
 
@@ -27,8 +26,6 @@ interface QueueHealth {
   readonly inFlight: number;
 }
 
-/** Of a queue at once: images wait for each other in the one pixel process, and while one is developed another is read. */
-const CONCURRENCY = 2;
 /** Of an empty queue: a request each, and no longer than a container is given to stop. */
 const WAIT_SECONDS = 5;
 /** Several polls that did not come back. */
@@ -59,33 +56,12 @@ export async function startWorkerProcess({
   // All that is missing at once, and before the first message is taken.
   environment(...(readers.flatMap((fn) => fn.environment) as SettingName[]));
 
-  const triggers = new Map<string, QueueTrigger>();
-  const schedules: { stop(): void }[] = [];
-  for (const fn of readers) {
-    const invoke = lambda(fn, ROOT);
-    // In every process: a sweep notices when another is at it.
-    for (const everyMs of fn.schedules)
-      schedules.push(startSchedule(async () => void (await invoke(scheduledEvent())), everyMs, log));
-    for (const source of fn.sources) {
-      const queue = queues.get(source.queue);
-      if (!queue) throw new Error(`There is no queue ${queueName(source.queue)}; --set-up makes it.`);
-      triggers.set(
-        source.queue,
-        queueTrigger(invoke, {
-          queue: sqsQueue(sqs, queue.url),
-          arn: queue.arn,
-          batchSize: source.batchSize,
-          concurrency: Math.min(source.concurrency, CONCURRENCY),
-          waitSeconds: WAIT_SECONDS,
-          log,
-        }),
-      );
-    }
-  }
+  const functions = readers.map((fn) => ({ template: fn, invoke: lambda(fn, ROOT) }));
+  const sources = startEventSources(functions, { sqs, queues, waitSeconds: WAIT_SECONDS, log });
   const watch = notifies ? undefined : watchFrom(sqs, queues.get("ImagesQueue")?.url ?? "", log);
   return {
     health() {
-      const states = [...triggers].map(([id, trigger]) => {
+      const states = [...sources.triggers].map(([id, trigger]) => {
         const { answeredAt, inFlight } = trigger.state();
         return [queueName(id), { answeredSecondsAgo: (Date.now() - answeredAt) / 1000, inFlight }] as const;
       });
@@ -95,8 +71,7 @@ export async function startWorkerProcess({
       return { ok, queues: Object.fromEntries(states) };
     },
     async close(graceMs) {
-      for (const schedule of schedules) schedule.stop();
-      await Promise.all([watch?.close(), ...[...triggers.values()].map((trigger) => trigger.close(graceMs))]);
+      await Promise.all([watch?.close(), sources.close(graceMs)]);
       sqs.destroy();
     },
   };

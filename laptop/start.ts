@@ -1,5 +1,5 @@
 /** `npm start`: runs the stack until Ctrl-C and says what runs where. */
-import { onInterrupt } from "../cli/interrupt.ts";
+import { onInterrupt } from "../adapters/interrupt.ts";
 import { startStack } from "./stack.ts";
 
 const started = performance.now();

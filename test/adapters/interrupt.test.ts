@@ -5,7 +5,7 @@ import { once } from "node:events";
 import test from "node:test";
 
 const program = `
-import { onInterrupt } from "./cli/interrupt.ts";
+import { onInterrupt } from "./adapters/interrupt.ts";
 const stay = setInterval(() => {}, 1000);
 let now = 0;
 performance.now = () => now;

@@ -1,0 +1,40 @@
+/** Keys of the local stack, and the tokens signed with them. */
+import { createHmac, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SignJWT } from "jose";
+import type { Scope } from "../core/caller.ts";
+
+/** The user's own, so that a back end can mint tokens with it; else one made at the first start. */
+export function keptSecret(data: string, own: string | undefined): string {
+  const file = join(data, "secret");
+  if (own) writePrivate(file, own);
+  if (!existsSync(file)) writePrivate(file, randomBytes(48).toString("base64url"));
+  return readFileSync(file, "utf8");
+}
+
+export function derivedWebhookSecret(secret: string): string {
+  return `whsec_${createHmac("sha256", secret).update("webhooks").digest("base64")}`;
+}
+
+async function mintToken(secret: string, scopes: readonly Scope[], hours: number): Promise<string> {
+  return new SignJWT({ scope: scopes.join(" ") })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject("local")
+    .setIssuedAt()
+    .setExpirationTime(`${hours}h`)
+    .sign(new TextEncoder().encode(secret));
+}
+
+/** Both tokens that the page and the command line work with. */
+export async function mintTokens(secret: string, hours: number) {
+  return {
+    uploadToken: await mintToken(secret, ["upload"], hours),
+    adminToken: await mintToken(secret, ["upload", "admin"], hours),
+  };
+}
+
+export function writePrivate(file: string, text: string): void {
+  writeFileSync(file, text, { mode: 0o600 });
+  chmodSync(file, 0o600);
+}
