@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp, { type Sharp } from "sharp";
-import { openHeic } from "../pixels/decoders/heic.ts";
+import { readHeic } from "../pixels/decoders/heic.ts";
 import type { Picture } from "./ssimulacra2.ts";
 
 const corpus = fileURLToPath(new URL("../../shared/corpus/valid/heic/", import.meta.url));
@@ -24,7 +24,7 @@ export const photoSource = existsSync(corpus)
 export async function photo(name: PhotoName): Promise<Picture> {
   const file = `${corpus}${inCorpus[name]}.heic`;
   if (!existsSync(file)) return enlargedSample();
-  const heic = openHeic(readFileSync(file));
+  const heic = readHeic(readFileSync(file));
   const { width, height } = heic;
   return rgb(sharp(heic.decode().data, { raw: { width, height, channels: heic.alpha ? 4 : 3 } }));
 }

@@ -11,6 +11,8 @@ export interface Format {
   readonly extensions: readonly [string, ...string[]];
   /** Whether the first bytes (32 are enough but for long `ftyp` boxes) are this format's magic number. */
   readonly detect?: (head: Uint8Array) => boolean;
+  /** What reads it: a file of `pixels/decoders/`. */
+  readonly decoder: "libvips" | "heic";
   /** The one libvips loader that may open it; everything not named here stays blocked. */
   readonly loader?: string;
   /** Per pixel of the source, at worst (progressive, interlaced, 16 bits): CPU in nanoseconds, memory in bytes. */
@@ -81,6 +83,7 @@ const table = {
     type: "image/avif",
     extensions: ["avif"],
     detect: isAvif,
+    decoder: "libvips",
     loader: "VipsForeignLoadHeifBuffer",
     decode: { ns: 36, bytes: 19 },
     // 19 bytes per pixel at decode: 25 MP peak at 517 MB (measured, sharp 0.35.5).
@@ -100,6 +103,7 @@ const table = {
     type: "image/webp",
     extensions: ["webp"],
     detect: (head) => ascii(head, 0, 4) === "RIFF" && ascii(head, 8, 4) === "WEBP",
+    decoder: "libvips",
     loader: "VipsForeignLoadWebpBuffer",
     decode: { ns: 24, bytes: 6 },
     alpha: true,
@@ -116,6 +120,7 @@ const table = {
     type: "image/jpeg",
     extensions: ["jpg", "jpeg", "jpe", "jfif"],
     detect: (head) => startsWith(head, 0xff, 0xd8, 0xff),
+    decoder: "libvips",
     loader: "VipsForeignLoadJpegBuffer",
     decode: { ns: 8, bytes: 4 },
     alpha: false,
@@ -132,6 +137,7 @@ const table = {
     type: "image/png",
     extensions: ["png"],
     detect: (head) => startsWith(head, 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    decoder: "libvips",
     loader: "VipsForeignLoadPngBuffer",
     decode: { ns: 40, bytes: 8 },
     alpha: true,
@@ -148,6 +154,7 @@ const table = {
     type: "image/gif",
     extensions: ["gif"],
     detect: (head) => ["GIF87a", "GIF89a"].includes(ascii(head, 0, 6)),
+    decoder: "libvips",
     loader: "VipsForeignLoadNsgifBuffer",
     decode: { ns: 10, bytes: 6 },
     alpha: true,
@@ -159,6 +166,7 @@ const table = {
     extensions: ["heic", "heif"],
     // libheif reads it, in WebAssembly; libvips gets the pixels with their ICC profile as a PNG.
     detect: (head) => !isAvif(head) && brands(head).some((brand) => HEVC_BRANDS.includes(brand)),
+    decoder: "heic",
     loader: "VipsForeignLoadPngBuffer",
     decode: { ns: 40, bytes: 9 },
     // `bench/heic-memory.ts`: 48 MP peak at 450 MB as cameras write them (4:2:0, 8 bits), at 590 with 10 bits, at 870
@@ -171,6 +179,7 @@ const table = {
     type: "image/tiff",
     extensions: ["tif", "tiff"],
     detect: (head) => startsWith(head, 0x49, 0x49, 0x2a, 0) || startsWith(head, 0x4d, 0x4d, 0, 0x2a),
+    decoder: "libvips",
     loader: "VipsForeignLoadTiffBuffer",
     decode: { ns: 11, bytes: 2 },
     alpha: true,

@@ -1,16 +1,13 @@
 /**
- * Everything that can be done to pixels: header, decode, resize, encode. The only file that imports sharp; runs in
- * the child process only.
+ * Everything that can be done to pixels: resize, turn, crop, encode. With `decoders/libvips.ts` the only file that
+ * imports sharp; runs in the child process only.
  */
 import sharp, { type Sharp } from "sharp";
-import { type EncodeSettings, type FormatName, formats } from "../core/formats.ts";
-import type { Focus, Header, Plan, PlannedVariant, Shape } from "../core/plan.ts";
-import type { Heic } from "./decoders/heic.ts";
-import { takenAtOf } from "./exif.ts";
+import { type EncodeSettings, formats } from "../core/formats.ts";
+import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
-import { pngOf } from "./png.ts";
 
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
 export interface Raster {
@@ -24,79 +21,6 @@ export interface Raster {
   readonly delay?: number[];
   /** How often it plays; 0 for ever. */
   readonly loop?: number;
-}
-
-/** A source whose header has been read. */
-interface Source {
-  readonly header: Header;
-  /** The pixels at the plan's base size. */
-  decode(plan: Plan): Promise<Raster>;
-}
-
-/** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
-const OLDEST_SHARP = "0.35.5";
-
-/** Closes every loader of libvips but those of these formats. @throws Error when this sharp is too old */
-export function openLoaders(names: readonly FormatName[]): void {
-  if (sharp.versions.sharp.localeCompare(OLDEST_SHARP, "en", { numeric: true }) < 0) {
-    throw new Error(`sharp ${sharp.versions.sharp} has known holes; at least ${OLDEST_SHARP} is needed`);
-  }
-  // Several encodes run at a time instead of several threads in one: no CPU lost, less memory (measured).
-  sharp.cache(false);
-  sharp.concurrency(1);
-  sharp.block({ operation: ["VipsForeignLoad"] });
-  sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
-}
-
-/** Reads the header. @throws Error when it cannot be read */
-export async function openSource(bytes: Uint8Array, format: FormatName): Promise<Source> {
-  // Not before it is asked for: its WebAssembly is 16 MB of memory, and a tenth of a second, of every process's start.
-  if (format === "heic") return heicSource((await import("./decoders/heic.ts")).openHeic(bytes));
-  const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
-  const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop } = metadata;
-  // The pages of an AVIF are no frames.
-  const frames = formats[format].animates ? pages : 1;
-  return {
-    header: headerOf(format, autoOrient, frames, hasAlpha, metadata.exif),
-    async decode({ frames, source, base: size }) {
-      const image = sharp(bytes, {
-        failOn: "warning",
-        limitInputPixels: source.width * source.height * frames,
-        animated: frames > 1,
-      });
-      const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
-      const small =
-        frames > 1
-          ? await replaced(await rasterOf(image), (all) => shaped(all, lying))
-          : await rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
-      const turned = await replaced(small, (lies) => upright(lies, orientation));
-      const base = await replaced(turned, withoutIdleAlpha);
-      return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
-    },
-  };
-}
-
-function heicSource(heic: Heic): Source {
-  return {
-    header: headerOf("heic", heic, 1, heic.alpha, heic.exif),
-    async decode({ base: size }) {
-      const { width, height } = heic;
-      const small = await shaped({ ...heic.decode(), width, height, frames: 1 }, size);
-      // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
-      return heic.icc ? rasterOf(sharp(pngOf(small, heic.icc), { failOn: "none" })) : small;
-    },
-  };
-}
-
-function headerOf(
-  format: FormatName,
-  { width, height }: { width: number; height: number },
-  frames: number,
-  alpha: boolean,
-  exif: Uint8Array | undefined,
-): Header {
-  const takenAt = takenAtOf(exif);
-  return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
 }
 
 /** What a page shows until the image is there. @param small as the plan's `placeholder` has it */
@@ -133,7 +57,7 @@ const open = ({ data, width, height, channels, frames }: Raster) =>
   });
 
 /** Runs a pipeline to pixels in sRGB. */
-async function rasterOf(image: Sharp): Promise<Raster> {
+export async function rasterOf(image: Sharp): Promise<Raster> {
   const { data, info } = await image
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
@@ -143,8 +67,11 @@ async function rasterOf(image: Sharp): Promise<Raster> {
   return { data, width, height: pageHeight, channels, frames: height / pageHeight };
 }
 
+/** Pixels of a PNG that we wrote ourselves, by its ICC profile; one that is broken is not used. */
+export const rasterOfPng = (png: Uint8Array) => rasterOf(sharp(png, { failOn: "none" }));
+
 /** What becomes of pixels that nothing else needs. */
-async function replaced(from: Raster, by: (from: Raster) => Promise<Raster>): Promise<Raster> {
+export async function replaced(from: Raster, by: (from: Raster) => Promise<Raster>): Promise<Raster> {
   const made = await by(from);
   if (made.data !== from.data) letGo(from.data);
   return made;
@@ -184,7 +111,7 @@ async function eachFrame(from: Raster, pipeline: (frame: Sharp) => Sharp): Promi
 }
 
 /** Alpha that hides nothing, as in every screenshot of a Mac, would be encoded all the same: in AVIF as a second picture. */
-async function withoutIdleAlpha(raster: Raster): Promise<Raster> {
+export async function withoutIdleAlpha(raster: Raster): Promise<Raster> {
   const { data, channels } = raster;
   if (channels === 3) return raster;
   for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return raster;
@@ -218,7 +145,7 @@ const turns: Readonly<Record<number, { readonly mirror?: "flip" | "flop"; readon
  * Turned after the picture has become small: sharp's `autoOrient` comes before shrinking, decodes all of it and holds
  * it (48 MP JPEG: 548 MB instead of 374, measured).
  */
-async function upright(raster: Raster, orientation: number): Promise<Raster> {
+export async function upright(raster: Raster, orientation: number): Promise<Raster> {
   const turn = turns[orientation];
   if (!turn) return raster;
   return eachFrame(raster, (image) => {

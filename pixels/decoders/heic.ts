@@ -5,6 +5,10 @@
  * before it left in memory; it dies with the reference to it, as WebAssembly memory never shrinks.
  */
 import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
+import type { FormatName } from "../../core/formats.ts";
+import { rasterOfPng, shaped } from "../develop.ts";
+import { pngOf } from "../png.ts";
+import { headerOf, type Source } from "./source.ts";
 
 /** Values of libheif's enums. */
 const COLORSPACE_RGB = 1;
@@ -12,8 +16,21 @@ const CHROMA_RGB = 10;
 const CHROMA_RGBA = 11;
 const CHANNEL_INTERLEAVED = 10;
 
+export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<Source> {
+  const heic = readHeic(bytes);
+  const { width, height, icc } = heic;
+  return {
+    header: headerOf(format, heic, heic),
+    async decode({ base: size }) {
+      const small = await shaped({ ...heic.decode(), width, height, frames: 1 }, size);
+      // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
+      return icc ? rasterOfPng(pngOf(small, icc)) : small;
+    },
+  };
+}
+
 /** Of the primary image, after its rotation, mirroring and crop. */
-export interface Heic {
+interface Heic {
   readonly width: number;
   readonly height: number;
   readonly alpha: boolean;
@@ -29,7 +46,7 @@ export interface Heic {
 }
 
 /** @throws Error when the structure of the file cannot be read */
-export function openHeic(bytes: Uint8Array): Heic {
+export function readHeic(bytes: Uint8Array): Heic {
   const lib = libheif();
   const allocate = (size: number): number => {
     const pointer = lib._malloc(size);

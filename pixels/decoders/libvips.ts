@@ -1,0 +1,45 @@
+/** What libvips decodes, through sharp. */
+import sharp from "sharp";
+import { type FormatName, formats } from "../../core/formats.ts";
+import { rasterOf, replaced, shaped, upright, withoutIdleAlpha } from "../develop.ts";
+import { headerOf, type Source } from "./source.ts";
+
+/** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
+const OLDEST_SHARP = "0.35.5";
+
+/** Closes every loader of libvips but those of these formats. @throws Error when this sharp is too old */
+export function openLoaders(names: readonly FormatName[]): void {
+  if (sharp.versions.sharp.localeCompare(OLDEST_SHARP, "en", { numeric: true }) < 0) {
+    throw new Error(`sharp ${sharp.versions.sharp} has known holes; at least ${OLDEST_SHARP} is needed`);
+  }
+  // Several encodes run at a time instead of several threads in one: no CPU lost, less memory (measured).
+  sharp.cache(false);
+  sharp.concurrency(1);
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
+}
+
+export async function openWithLibvips(bytes: Uint8Array, format: FormatName): Promise<Source> {
+  const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
+  const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop, exif } = metadata;
+  // The pages of an AVIF are no frames.
+  const frames = formats[format].animates ? pages : 1;
+  return {
+    header: headerOf(format, autoOrient, { frames, alpha: hasAlpha, exif }),
+    async decode({ frames, source, base: size }) {
+      const image = sharp(bytes, {
+        failOn: "warning",
+        limitInputPixels: source.width * source.height * frames,
+        animated: frames > 1,
+      });
+      const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
+      const small =
+        frames > 1
+          ? await replaced(await rasterOf(image), (all) => shaped(all, lying))
+          : await rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
+      const turned = await replaced(small, (lies) => upright(lies, orientation));
+      const base = await replaced(turned, withoutIdleAlpha);
+      return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
+    },
+  };
+}

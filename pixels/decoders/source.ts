@@ -1,0 +1,22 @@
+/** A file as the rest of the pixel process sees it, whichever decoder reads it. */
+import type { FormatName } from "../../core/formats.ts";
+import type { Header, Plan } from "../../core/plan.ts";
+import type { Raster } from "../develop.ts";
+import { takenAtOf } from "../exif.ts";
+
+/** A source whose header has been read. */
+export interface Source {
+  readonly header: Header;
+  /** The pixels at the plan's base size. @throws Error when they cannot be decoded */
+  decode(plan: Plan): Promise<Raster>;
+}
+
+/** @param exif TIFF structure, with or without `Exif\0\0` before it */
+export function headerOf(
+  format: FormatName,
+  { width, height }: { width: number; height: number },
+  { frames = 1, alpha, exif }: { frames?: number; alpha: boolean; exif: Uint8Array | undefined },
+): Header {
+  const takenAt = takenAtOf(exif);
+  return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
+}
