@@ -7,16 +7,24 @@ import { isId, parseOriginalKey } from "./keys.ts";
 
 /** One thing to do. */
 export type Task =
-  | { readonly kind: "created"; readonly id: string; readonly etag?: string; readonly sequencer?: string }
+  | CreatedTask
   | { readonly kind: "removed"; readonly id: string; readonly sequencer?: string }
   | DevelopTask
   | ScanTask
   /** Acknowledged, counted, never retried. `reason` holds no user text. */
   | { readonly kind: "ignored"; readonly reason: string };
 
+/** An original that was written. */
+export interface CreatedTask {
+  readonly kind: "created";
+  readonly id: string;
+  readonly etag?: string;
+  readonly sequencer?: string;
+}
+
 /** One image to develop again. */
 export interface DevelopTask {
-  readonly kind: "job";
+  readonly kind: "develop";
   readonly id: string;
   /** Makes everything anew that is there already. */
   readonly force: boolean;
@@ -72,7 +80,7 @@ export function parseMessage(body: string, bucket: string): Task[] {
     const [job, label] = [child(json, "job"), text(child(json, "page"))];
     const counted = isJobId(job) && label && parsePageLabel(label) ? { counted: { job, label } } : {};
     const [force, retry] = [child(json, "force") === true, child(json, "retry") === true];
-    return [{ kind: "job", id, force, retry, ...counted }];
+    return [{ kind: "develop", id, force, retry, ...counted }];
   }
   if (child(json, "darkroom") === "scan") return [parseScan(json)];
   // Sent when notifications are configured; understood, and nothing to do.

@@ -1,5 +1,5 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
-import { commit, readRevision } from "../commit.ts";
+import { commit, type Revision } from "../commit.ts";
 import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
@@ -18,12 +18,13 @@ export interface DeleteDeps {
 }
 
 /**
- * Deletes an image for good. `upload` is what is known of its original: with it the owner is told "deleted" (410)
+ * Deletes an image for good, whose document was last seen as `found`. `upload` is what is known of its original: with it the owner is told "deleted" (410)
  * for as long as the tombstone stays.
  */
 export async function deleteImage(
   deps: DeleteDeps,
   id: string,
+  found: Revision,
   upload: {
     owner?: string | undefined;
     uploadedAt?: string | undefined;
@@ -31,7 +32,6 @@ export async function deleteImage(
     originalGone?: boolean;
   } = {},
 ): Promise<Metadata | undefined> {
-  const found = await readRevision(deps.media, id);
   const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
   if (upload.owner && uploadedAt)
     await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");

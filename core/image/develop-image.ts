@@ -1,9 +1,9 @@
 /** From an original to its variants and metadata: the worker's rules 2 to 7, in their order. */
-import { commit, readRevision } from "../commit.ts";
+import { commit, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { imagePrefix, originalKey, ownerKey } from "../keys.ts";
 import { listed } from "../listing.ts";
-import { compareSequencers, developBody, type Task } from "../message.ts";
+import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
 import { followUp } from "../tell/tell.ts";
@@ -36,111 +36,173 @@ export interface DevelopDeps extends JudgeDeps {
   readonly backfill: Pick<Queue, "send">;
 }
 
-type DevelopTask = Extract<Task, { kind: "created" | "job" }>;
+type DatedVerdict = Verdict & { readonly uploadedAt: string };
+
+/** One try at one image: what was asked, and what it began with. */
+interface Attempt {
+  readonly task: CreatedTask | DevelopTask;
+  readonly receives: number;
+  readonly found: Revision;
+  /** Of a job the one that was found: it acts on that, and stops when something newer overtakes it. */
+  readonly sequencer: string | undefined;
+  /** Though it is settled: nothing but a try tells whether the cause is gone. */
+  readonly again: boolean;
+}
 
 /** @param receives how often the queue has delivered this message, this time included */
-export async function developImage(deps: DevelopDeps, task: DevelopTask, receives: number): Promise<Outcome> {
-  const { uploads, config } = deps;
+export async function developImage(
+  deps: DevelopDeps,
+  task: CreatedTask | DevelopTask,
+  receives: number,
+): Promise<Outcome> {
   const { id } = task;
-  const skipped = (reason: string): Outcome => ({ id, status: "skipped", reason });
   const found = await readRevision(deps.media, id);
   const current = found.document;
-
   // An earlier try may have died right after its commit: what follows a commit is repeated first.
   if (receives > 1 && current) await followUp(deps, current, "unknown");
   if (current?.status === "deleted") {
     await purge(deps, id);
-    return skipped("deleted");
+    return skipped(id, "deleted");
   }
-  // A job has no sequencer of its own: it acts on what it finds, and stops when something newer overtakes it.
-  const sequencer = task.kind === "job" ? current?.sequencer : task.sequencer;
-  if (compareSequencers(current?.sequencer, sequencer) > 0) return skipped("superseded");
-  const force = task.kind === "job" && task.force;
-  // Nothing but a try tells whether the cause is gone.
-  const again = force || (task.kind === "job" && task.retry && hasProblem(current));
-  const settled = (etag: string | undefined, preset: string | undefined) =>
-    !again && isSettled(current, { etag, recipe: config.presets.get(preset ?? "")?.recipe });
-  if (task.kind === "created" && settled(task.etag, current?.preset)) return skipped("duplicate");
+  const attempt = begin(task, found, receives);
+  if (compareSequencers(current?.sequencer, attempt.sequencer) > 0) return skipped(id, "superseded");
+  if (task.kind === "created" && isDone(deps, attempt, task.etag, current?.preset))
+    return skipped(id, "duplicate");
 
-  let original: StoredObject | undefined;
-  try {
-    original = await uploads.get(originalKey(id), {
-      ifMatch: task.kind === "created" ? task.etag : undefined,
-    });
-  } catch (error) {
-    // Overwritten since: the event of that write is on its way.
-    if (hasOutcome(error, "conflict")) return skipped("overwritten");
-    throw error;
-  }
-  if (!original) {
-    // A job may name an image that is signed for and not uploaded yet: nothing to delete, or it never could be.
-    if (task.kind === "job" && !current) return skipped("unknown");
-    await deleteImage(deps, id, { originalGone: true });
-    return { id, status: "deleted" };
-  }
+  const original = await openOriginal(deps.uploads, task);
+  if (original === "overwritten") return skipped(id, original);
+  // A job may name an image that is signed for and not uploaded yet: nothing to delete, or it never could be.
+  if (!original && task.kind === "develop" && !current) return skipped(id, "unknown");
+  if (!original) return remove(deps, id, found, { originalGone: true });
+  const verdict = await reachVerdict(deps, attempt, original);
+  return verdict ? commitVerdict(deps, attempt, original, verdict) : skipped(id, "unchanged");
+}
 
+const skipped = (id: string, reason: string): Outcome => ({ id, status: "skipped", reason });
+
+async function remove(
+  deps: DevelopDeps,
+  id: string,
+  found: Revision,
+  upload: Parameters<typeof deleteImage>[3],
+): Promise<Outcome> {
+  await deleteImage(deps, id, found, upload);
+  return { id, status: "deleted" };
+}
+
+function begin(task: Attempt["task"], found: Revision, receives: number): Attempt {
+  const current = found.document;
+  const isJob = task.kind === "develop";
+  return {
+    task,
+    receives,
+    found,
+    sequencer: isJob ? current?.sequencer : task.sequencer,
+    again: isJob && (task.force || (task.retry && hasProblem(current))),
+  };
+}
+
+/** Rule 2: whether nothing is to be done about this source. */
+function isDone({ config }: DevelopDeps, attempt: Attempt, etag: string | undefined, preset = ""): boolean {
+  const recipe = config.presets.get(preset)?.recipe;
+  return !attempt.again && isSettled(attempt.found.document, { etag, recipe });
+}
+
+/** Rule 3. Overwritten since: the event of that write is on its way. */
+async function openOriginal(
+  uploads: ObjectStore,
+  task: Attempt["task"],
+): Promise<StoredObject | undefined | "overwritten"> {
+  const ifMatch = task.kind === "created" ? task.etag : undefined;
+  return uploads.get(originalKey(task.id), { ifMatch }).catch(orOverwritten);
+}
+
+function orOverwritten(error: unknown): "overwritten" {
+  if (hasOutcome(error, "conflict")) return "overwritten";
+  throw error;
+}
+
+/** Rules 4 and 5, and the owner's entry. Undefined where the original shows that nothing is to be done. */
+async function reachVerdict(
+  deps: DevelopDeps,
+  attempt: Attempt,
+  original: StoredObject,
+): Promise<DatedVerdict | undefined> {
+  const { task, receives, found, sequencer, again } = attempt;
+  const { id } = task;
+  const current = found.document;
   const upload = readUploadMetadata(original.metadata);
-  const presetName = upload.preset ?? config.defaultPreset;
-  if (settled(original.etag, presetName)) {
+  const presetName = upload.preset ?? deps.config.defaultPreset;
+  if (isDone(deps, attempt, original.etag, presetName)) {
     await original.body[Symbol.asyncIterator]().return?.();
-    return skipped("unchanged");
+    return undefined;
   }
-
   const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
   // Who comes upon formats still to come, by a second delivery or for their sake, makes them.
   const isFirst = current?.status !== "ready" || current.source?.etag !== original.etag;
   const mayDefer = task.kind === "created" && isFirst;
+  const force = task.kind === "develop" && task.force;
   const [judged, listed] = await Promise.allSettled([
     judge(deps, id, { original, upload, presetName, current, force, mayDefer, receives }),
     // Before the commit, so that no image is ever visible and unlisted.
-    upload.owner ? uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
+    upload.owner ? deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
   ]);
   if (judged.status === "rejected") throw judged.reason;
   if (listed.status === "rejected") throw listed.reason;
-  const verdict: Verdict = {
-    ...judged.value,
-    sequencer,
-    force: again,
-    preset: presetName,
-    recipe: config.presets.get(presetName)?.recipe,
-    uploadedAt,
-  };
+  const recipe = deps.config.presets.get(presetName)?.recipe;
+  return { ...judged.value, sequencer, force: again, preset: presetName, recipe, uploadedAt };
+}
 
-  const remove = async (): Promise<Outcome> => {
-    await deleteImage(deps, id, { owner: upload.owner, uploadedAt });
-    return { id, status: "deleted" };
-  };
-  const now = await originalState(uploads, id, original.etag);
-  if (now === "gone") return remove();
-  if (now === "overwritten") return skipped("overwritten");
+/** Rules 6 and 7. */
+async function commitVerdict(
+  deps: DevelopDeps,
+  { task, found }: Attempt,
+  original: StoredObject,
+  verdict: DatedVerdict,
+): Promise<Outcome> {
+  const { id } = task;
+  const { owner } = readUploadMetadata(original.metadata);
+  const { uploadedAt } = verdict;
+  const stateOf = () => deps.uploads.head(originalKey(id), { ifMatch: original.etag }).catch(orOverwritten);
+  const now = await stateOf();
+  if (now === "overwritten") return skipped(id, now);
+  if (!now) return remove(deps, id, found, { owner, uploadedAt });
 
   let stop: string | undefined;
   const committed = await commit(deps, id, found, async (latest) => {
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;
-    if (latest && latest.writeId !== current?.writeId) await assertThere(deps.media, next.write);
+    if (latest && latest.writeId !== found.document?.writeId) await assertThere(deps.media, next.write);
     return next.write;
   });
   if (stop === "deleted") await purge(deps, id);
-  if (!committed.written || !committed.document) return skipped(stop ?? "done");
+  const { document, before, written } = committed;
+  if (!written || !document) return skipped(id, stop ?? "done");
 
   // A delete that came between the check and the commit removes the original before it reads the metadata again.
-  if ((await originalState(uploads, id, original.etag)) === "gone") return remove();
-  await followUp(deps, committed.document, committed.before);
-  if (committed.document.pending.length > 0)
-    await deps.backfill.send(developBody({ id, force: false, retry: false }));
+  if ((await stateOf()) === undefined) return remove(deps, id, committed, { owner, uploadedAt });
+  await followUp(deps, document, before);
+  if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
+  return outcomeOf(deps, task, original, verdict);
+}
+
+function outcomeOf(
+  { now }: DevelopDeps,
+  { id, kind }: Attempt["task"],
+  { size }: StoredObject,
+  { status, error, variants, durationMs, uploadedAt }: DatedVerdict,
+): Outcome {
+  const isAwaited = kind === "created" && status === "ready";
   return {
     id,
-    status: verdict.status,
-    reason: verdict.error?.code,
-    sourceBytes: original.size,
-    variants: verdict.variants?.length,
-    variantBytes: verdict.variants?.reduce((sum, { bytes }) => sum + bytes, 0),
-    ...(task.kind === "created" && verdict.status === "ready"
-      ? { readyMs: deps.now().getTime() - Date.parse(uploadedAt) }
-      : {}),
-    durationMs: verdict.durationMs,
+    status,
+    reason: error?.code,
+    sourceBytes: size,
+    variants: variants?.length,
+    variantBytes: variants?.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(isAwaited ? { readyMs: now().getTime() - Date.parse(uploadedAt) } : {}),
+    durationMs,
   };
 }
 
@@ -155,17 +217,4 @@ async function assertThere(media: ObjectStore, { id, variants, deleting }: Draft
   for (const { key } of deleting) there.delete(key);
   const lost = variants.find(({ key }) => !there.has(key));
   if (lost) throw new DarkroomError("unavailable", `${lost.key} was swept away while it was wanted again.`);
-}
-
-async function originalState(
-  uploads: ObjectStore,
-  id: string,
-  etag: string,
-): Promise<"there" | "gone" | "overwritten"> {
-  try {
-    return (await uploads.head(originalKey(id), { ifMatch: etag })) ? "there" : "gone";
-  } catch (error) {
-    if (hasOutcome(error, "conflict")) return "overwritten";
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 /** Reading, listing and deleting images, for those who may. What is not the caller's does not exist for them. */
 import type { Caller } from "../caller.ts";
-import { readRevision } from "../commit.ts";
+import { type Revision, readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
@@ -8,10 +8,7 @@ import type { ObjectStore, StoredHead } from "../ports.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 
-interface Found {
-  readonly metadata: Metadata | undefined;
-  /** Of the metadata document. */
-  readonly etag: string | undefined;
+interface Found extends Revision {
   readonly original: StoredHead | undefined;
   readonly owner: string | undefined;
 }
@@ -26,7 +23,7 @@ async function find(
   id: string,
 ): Promise<Found> {
   if (!isId(id)) throw new DarkroomError("not-found");
-  const [original, { document: metadata, etag }] = await Promise.all([
+  const [original, { document, etag }] = await Promise.all([
     uploads.head(originalKey(id)),
     readRevision(media, id),
   ]);
@@ -34,14 +31,14 @@ async function find(
   // After a delete the original is gone, and the owner's entry speaks for it.
   if (
     !original &&
-    metadata?.uploadedAt &&
-    (await uploads.head(ownerKey(caller.owner, Date.parse(metadata.uploadedAt), id)))
+    document?.uploadedAt &&
+    (await uploads.head(ownerKey(caller.owner, Date.parse(document.uploadedAt), id)))
   ) {
     owner = caller.owner;
   }
-  if (!original && !metadata) throw new DarkroomError("not-found");
+  if (!original && !document) throw new DarkroomError("not-found");
   if (!caller.scopes.has("admin") && owner !== caller.owner) throw new DarkroomError("not-found");
-  return { metadata, etag, original, owner };
+  return { document, etag, original, owner };
 }
 
 /**
@@ -53,7 +50,7 @@ export async function getImage(
   caller: Caller,
   id: string,
 ): Promise<{ metadata: Metadata; etag: string } | undefined> {
-  const { metadata, etag } = await find(deps, caller, id);
+  const { document: metadata, etag } = await find(deps, caller, id);
   if (metadata?.status === "deleted") throw new DarkroomError("gone");
   return metadata && etag !== undefined ? { metadata, etag } : undefined;
 }
@@ -91,8 +88,8 @@ export async function awaitImage(
 
 /** Deletes an image; repeated, it does so again. */
 export async function removeImage(deps: DeleteDeps, caller: Caller, id: string): Promise<void> {
-  const { original, owner } = await find(deps, caller, id);
-  await deleteImage(deps, id, { owner, uploadedAt: original?.lastModified.toISOString() });
+  const { original, owner, ...found } = await find(deps, caller, id);
+  await deleteImage(deps, id, found, { owner, uploadedAt: original?.lastModified.toISOString() });
 }
 
 /** An image in a list: its metadata once there is some. */

@@ -48,10 +48,10 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
     case "delete":
       // The listings are of different moments.
       if (await deps.uploads.head(originalKey(id))) return false;
-      await deleteImage(deps, id, { originalGone: true });
+      await deleteImage(deps, id, found, { originalGone: true });
       return true;
     case "purge":
-      await deleteImage(deps, id);
+      await deleteImage(deps, id, found);
       return true;
     case "retire":
       return document !== undefined && (await retire(deps, { ...found, document }, remedy.keys));

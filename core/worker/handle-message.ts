@@ -29,8 +29,8 @@ export async function developMessage(
 ): Promise<Outcome[]> {
   return perform(body, bucket, (task) => {
     if (task.kind === "scan") return scanPage(deps, task);
-    if (task.kind === "removed") return removeImage(deps, task);
-    if (task.kind === "job" && task.counted) return developForJob(deps, task, task.counted, receives);
+    if (task.kind === "removed") return afterRemoval(deps, task);
+    if (task.kind === "develop" && task.counted) return developForJob(deps, task, task.counted, receives);
     return developImage(deps, task, receives);
   });
 }
@@ -79,8 +79,8 @@ export async function failMessage(
       await stopJob(deps.uploads, task);
       return { status: "failed", reason: "retries-exhausted", job: task.job, page: task.page };
     }
-    if (task.kind === "removed") return removeImage(deps, task);
-    if (task.kind === "job" && task.counted) return failForJob(deps, task, task.counted);
+    if (task.kind === "removed") return afterRemoval(deps, task);
+    if (task.kind === "develop" && task.counted) return failForJob(deps, task, task.counted);
     return failImage(deps, task);
   });
 }
@@ -125,9 +125,9 @@ async function perform(
 }
 
 /** An original was deleted by other means than ours: console, lifecycle, a script. */
-async function removeImage(deps: DeleteDeps, { id }: ImageTask): Promise<Outcome> {
+async function afterRemoval(deps: DeleteDeps, { id }: ImageTask): Promise<Outcome> {
   if (await deps.uploads.head(originalKey(id))) return { id, status: "skipped", reason: "written again" };
-  await deleteImage(deps, id, { originalGone: true });
+  await deleteImage(deps, id, await readRevision(deps.media, id), { originalGone: true });
   return { id, status: "deleted" };
 }
 
@@ -138,18 +138,18 @@ async function failImage(
   const { id } = task;
   const found = await readRevision(deps.media, id);
   const original = await deps.uploads.head(originalKey(id));
-  if (task.kind === "job" && !original && !found.document)
+  if (task.kind === "develop" && !original && !found.document)
     return { id, status: "skipped", reason: "unknown" };
   // Where there is a tombstone already, this is the last that will be heard of an original written after it.
   if (!original || found.document?.status === "deleted") {
-    await deleteImage(deps, id);
+    await deleteImage(deps, id, found);
     return { id, status: "deleted" };
   }
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
   const recipe = deps.config.presets.get(preset)?.recipe;
   // Another delivery of the same event has done the work. The tries that died may have left undone what follows.
-  const force = task.kind === "job" && task.force;
+  const force = task.kind === "develop" && task.force;
   if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
     await followUp(deps, found.document, "unknown");
     return { id, status: "skipped", reason: "settled" };

@@ -76,7 +76,7 @@ test("our own messages come back as they were sent, and say whether to make ever
     for (const retry of [true, false]) {
       for (const rest of [{}, { counted }]) {
         const task = { id: ID, force, retry, ...rest };
-        assert.deepEqual(parseMessage(developBody(task), "uploads"), [{ kind: "job", ...task }]);
+        assert.deepEqual(parseMessage(developBody(task), "uploads"), [{ kind: "develop", ...task }]);
       }
     }
   }
@@ -85,10 +85,10 @@ test("our own messages come back as they were sent, and say whether to make ever
   assert.deepEqual(parseMessage(scanBody({ ...scan, lost: true }), "uploads"), [{ ...scan, lost: true }]);
   const parse = (body: object) =>
     parseMessage(JSON.stringify({ darkroom: "develop", id: ID, ...body }), "uploads");
-  assert.deepEqual(parse({ force: "yes" }), [{ kind: "job", id: ID, force: false, retry: false }]);
+  assert.deepEqual(parse({ force: "yes" }), [{ kind: "develop", id: ID, force: false, retry: false }]);
   // What would end up in a key has to be one of ours.
   for (const page of ["../x", "0000012-0", "12-1000", "0000012-1000/", 12]) {
-    assert.deepEqual(parse({ job, page }), [{ kind: "job", id: ID, force: false, retry: false }]);
+    assert.deepEqual(parse({ job, page }), [{ kind: "develop", id: ID, force: false, retry: false }]);
   }
   for (const broken of [{ job: "x" }, { page: -1 }, { page: 0.5 }, { queued: "1" }, { scanned: null }]) {
     const body = JSON.stringify({ darkroom: "scan", job, page: 0, scanned: 0, queued: 0, ...broken });

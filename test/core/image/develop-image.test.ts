@@ -254,7 +254,12 @@ test("a delete in the middle of the work undoes it", async () => {
         const commits = key.endsWith("meta.json");
         if (once && commits === (moment === "after it")) {
           once = false;
-          await deleteImage({ ...deps, media: { ...deps.media, put } }, id, { owner: "me" });
+          await deleteImage(
+            { ...deps, media: { ...deps.media, put } },
+            id,
+            await readRevision(deps.media, id),
+            { owner: "me" },
+          );
         }
         return put(key, ...rest);
       },
