@@ -30,6 +30,8 @@ const Cursor = v.object({
   settledBefore: v.optional(time),
 });
 export type Cursor = v.InferOutput<typeof Cursor>;
+/** A cursor that is still to be written. */
+export type Round = Omit<Cursor, "writeId">;
 
 export interface StoredCursor {
   readonly cursor: Cursor | undefined;
@@ -51,7 +53,7 @@ export async function readCursor(uploads: ObjectStore): Promise<StoredCursor> {
  */
 export async function writeCursor(
   { uploads, random }: { uploads: ObjectStore; random: (bytes: number) => Uint8Array },
-  next: Omit<Cursor, "writeId">,
+  next: Round,
   etag: string | undefined,
 ): Promise<string | undefined> {
   const cursor: Cursor = { ...next, writeId: newId(random) };

@@ -6,13 +6,13 @@
  */
 
 import { DarkroomError } from "../errors.ts";
-import { OWNERS } from "../keys.ts";
+import { OWNERS, parseOwnerKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { Log } from "../ports.ts";
 import type { Patience, Remedy } from "./diagnose.ts";
 import { bury, type MendDeps, mend, mendEntry, type Terms } from "./mend.ts";
-import { type Cursor, readCursor, writeCursor } from "./sweep-cursor.ts";
+import { type Cursor, type Round, readCursor, writeCursor } from "./sweep-cursor.ts";
 import { walk } from "./walk.ts";
 
 export interface SweepDeps extends MendDeps {
@@ -60,97 +60,138 @@ const [REST_PER_IMAGE, MIN_REST, MAX_REST] = [500, HOUR, 24 * HOUR];
 /** For seconds cut off, clocks that differ, and deletions of another sweep that were waited for. */
 const MARGIN = HOUR;
 
-export async function sweep(
-  deps: SweepDeps,
-  { begin, patience, timeLeft, batch: size = BATCH }: SweepOptions,
-): Promise<SweepReport> {
-  const done: Partial<Record<Deed, number>> = {};
-  const found = await readCursor(deps.uploads);
-  const last = found.cursor;
-  const report = (state: SweepReport["state"]): SweepReport => ({ state, images: cursor.images, done });
-
-  let cursor: Omit<Cursor, "writeId"> =
-    last && (last.finishedAt === undefined ? !begin : isResting(last, deps.now()) && !begin)
-      ? last
-      : newRound(deps.now(), last);
-  if (cursor.finishedAt !== undefined) return report("resting");
-  let { etag } = found;
-  /** False where another sweep has written it in the meantime. */
-  const save = async (changes: Partial<Cursor>): Promise<boolean> => {
-    cursor = { ...cursor, ...changes };
-    etag = await writeCursor(deps, cursor, etag);
-    return etag !== undefined;
-  };
-  if (!(await save({ longest: Math.max(cursor.longest, ...Object.values(patience)) })))
-    return report("overtaken");
-
-  const terms: Terms = {
-    patience,
-    settledBefore: cursor.settledBefore === undefined ? undefined : new Date(cursor.settledBefore),
-  };
-  let { settled } = cursor;
-  /** One that cannot be mended keeps nobody else waiting; it is tried again in the next round. */
-  const attempt = async (id: string, act: () => Promise<Deed[]>): Promise<Deed[]> => {
-    const names = await act().catch((error: unknown): Deed[] => {
-      const code = error instanceof DarkroomError ? error.code : "internal";
-      deps.log("error", "not swept", { id, code, error: error instanceof Error ? error.name : "unknown" });
-      return ["error"];
-    });
-    for (const name of names) done[name] = (done[name] ?? 0) + 1;
-    if (names.length > 0 && !names.includes("error")) deps.log("info", "swept", { id, done: names });
-    // What is left to a worker may be lost again.
-    if (names.includes("error") || names.includes("develop")) settled = false;
-    return names;
-  };
-
-  if (cursor.stage === "images") {
-    for await (const batch of batches(walk(deps, cursor.after), size)) {
-      if (!timeLeft()) return report("paused");
-      const ripe: string[] = [];
-      await inLanes(batch, LANES, async (traces) => {
-        const names = await attempt(traces.id, () => mend(deps, traces, terms));
-        if (names.includes("ripe")) ripe.push(traces.id);
-      });
-      const progress = {
-        after: batch.at(-1)?.id,
-        images: cursor.images + batch.length,
-        ripe: [...cursor.ripe, ...ripe].slice(0, MAX_RIPE),
-        settled,
-      };
-      if (!(await save(progress))) return report("overtaken");
-    }
-    if (!(await save({ stage: "owners", after: undefined }))) return report("overtaken");
-  }
-
-  const ripe = new Set(cursor.ripe);
-  for await (const batch of batches(listed(deps.uploads, OWNERS, cursor.after), size)) {
-    if (!timeLeft()) return report("paused");
-    await inLanes(batch, LANES, (entry) =>
-      // No key in the log: the owner is in it.
-      attempt(entry.key.slice(-26), async () =>
-        (await mendEntry(deps, entry, ripe, terms)) ? ["unlist"] : [],
-      ),
-    );
-    if (!(await save({ after: batch.at(-1)?.key, settled }))) return report("overtaken");
-  }
-  await inLanes(cursor.ripe, LANES, (id) =>
-    attempt(id, async () => ((await bury(deps, id)) ? ["bury"] : [])),
-  );
-
-  const settledBefore = settled
-    ? new Date(Date.parse(cursor.startedAt) - cursor.longest - MARGIN).toISOString()
-    : cursor.settledBefore;
-  const finished = {
-    finishedAt: deps.now().toISOString(),
-    settled,
-    settledBefore,
-    ripe: [],
-    after: undefined,
-  };
-  return report((await save(finished)) ? "finished" : "overtaken");
+export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<SweepReport> {
+  const { cursor, etag } = await readCursor(deps.uploads);
+  const run = new Run(deps, roundAfter(cursor, options.begin, deps.now()), etag, options);
+  const state = await run.go();
+  return { state, images: run.cursor.images, done: run.done };
 }
 
-function newRound(now: Date, last: Cursor | undefined): Omit<Cursor, "writeId"> {
+/** What ended a run before its round was; undefined where the round goes on. */
+type Break = "paused" | "overtaken" | undefined;
+
+/** One invocation's part of a round. */
+class Run {
+  readonly done: Partial<Record<Deed, number>> = {};
+  cursor: Round;
+  #etag: string | undefined;
+  /** As in the cursor, which is written after every batch. */
+  #settled: boolean;
+  readonly #deps: SweepDeps;
+  readonly #options: SweepOptions;
+  readonly #terms: Terms;
+
+  constructor(deps: SweepDeps, cursor: Round, etag: string | undefined, options: SweepOptions) {
+    this.cursor = cursor;
+    this.#etag = etag;
+    this.#settled = cursor.settled;
+    this.#deps = deps;
+    this.#options = options;
+    const { settledBefore } = cursor;
+    this.#terms = {
+      patience: options.patience,
+      settledBefore: settledBefore === undefined ? undefined : new Date(settledBefore),
+    };
+  }
+
+  async go(): Promise<SweepReport["state"]> {
+    if (this.cursor.finishedAt !== undefined) return "resting";
+    const longest = Math.max(this.cursor.longest, ...Object.values(this.#options.patience));
+    const isOurs = await this.#save({ longest });
+    return (
+      (isOurs ? undefined : "overtaken") ?? (await this.#images()) ?? (await this.#owners()) ?? this.#finish()
+    );
+  }
+
+  async #images(): Promise<Break> {
+    if (this.cursor.stage !== "images") return undefined;
+    const end = await this.#batches(walk(this.#deps, this.cursor.after), async (batch) => {
+      const ripe: string[] = [];
+      await inLanes(batch, LANES, async (traces) => {
+        const deeds = await this.#attempt(traces.id, () => mend(this.#deps, traces, this.#terms));
+        if (deeds.includes("ripe")) ripe.push(traces.id);
+      });
+      return {
+        after: batch.at(-1)?.id,
+        images: this.cursor.images + batch.length,
+        ripe: [...this.cursor.ripe, ...ripe].slice(0, MAX_RIPE),
+      };
+    });
+    if (end) return end;
+    return (await this.#save({ stage: "owners", after: undefined })) ? undefined : "overtaken";
+  }
+
+  async #owners(): Promise<Break> {
+    const ripe = new Set(this.cursor.ripe);
+    return this.#batches(listed(this.#deps.uploads, OWNERS, this.cursor.after), async (batch) => {
+      await inLanes(batch, LANES, (entry) =>
+        // No key in the log: the owner is in it.
+        this.#attempt(parseOwnerKey(entry.key)?.id ?? "", async () =>
+          (await mendEntry(this.#deps, entry, ripe, this.#terms)) ? ["unlist"] : [],
+        ),
+      );
+      return { after: batch.at(-1)?.key };
+    });
+  }
+
+  async #finish(): Promise<"finished" | "overtaken"> {
+    await inLanes(this.cursor.ripe, LANES, (id) =>
+      this.#attempt(id, async () => ((await bury(this.#deps, id)) ? ["bury"] : [])),
+    );
+    const { startedAt, longest, settledBefore } = this.cursor;
+    const finished = await this.#save({
+      finishedAt: this.#deps.now().toISOString(),
+      settledBefore: this.#settled
+        ? new Date(Date.parse(startedAt) - longest - MARGIN).toISOString()
+        : settledBefore,
+      ripe: [],
+      after: undefined,
+    });
+    return finished ? "finished" : "overtaken";
+  }
+
+  /** Works through `all`, and notes after every batch what `work` has come to. */
+  async #batches<T>(
+    all: AsyncIterable<T>,
+    work: (batch: readonly T[]) => Promise<Partial<Round>>,
+  ): Promise<Break> {
+    for await (const batch of batches(all, this.#options.batch ?? BATCH)) {
+      if (!this.#options.timeLeft()) return "paused";
+      if (!(await this.#save(await work(batch)))) return "overtaken";
+    }
+    return undefined;
+  }
+
+  /** False where another sweep has written the cursor in the meantime. */
+  async #save(changes: Partial<Round>): Promise<boolean> {
+    this.cursor = { ...this.cursor, ...changes, settled: this.#settled };
+    this.#etag = await writeCursor(this.#deps, this.cursor, this.#etag);
+    return this.#etag !== undefined;
+  }
+
+  /** One that cannot be mended keeps nobody else waiting; it is tried again in the next round. */
+  async #attempt(id: string, act: () => Promise<Deed[]>): Promise<Deed[]> {
+    const { log } = this.#deps;
+    const deeds = await act().catch((error: unknown): Deed[] => {
+      const code = error instanceof DarkroomError ? error.code : "internal";
+      log("error", "not swept", { id, code, error: error instanceof Error ? error.name : "unknown" });
+      return ["error"];
+    });
+    for (const deed of deeds) this.done[deed] = (this.done[deed] ?? 0) + 1;
+    if (deeds.length > 0 && !deeds.includes("error")) log("info", "swept", { id, done: deeds });
+    // What is left to a worker may be lost again.
+    if (deeds.includes("error") || deeds.includes("develop")) this.#settled = false;
+    return deeds;
+  }
+}
+
+/** The round that is under way or, where that is over or `begin` asks for it, the next one. */
+function roundAfter(last: Cursor | undefined, begin: boolean, now: Date): Round {
+  const goesOn = last && !begin && (last.finishedAt === undefined || isResting(last, now));
+  return goesOn ? last : newRound(now, last);
+}
+
+function newRound(now: Date, last: Cursor | undefined): Round {
   return {
     schema: 1,
     startedAt: now.toISOString(),
