@@ -19,6 +19,7 @@ import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { parameters } from "../deploy/parameters.ts";
+import { reasons } from "./differences.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
 const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
@@ -73,6 +74,11 @@ const blocks: Record<string, () => string> = {
           `${limit} MP`,
         ];
       }),
+    ),
+  differences: () =>
+    table(
+      ["what", "why"],
+      Object.values(reasons).map(({ what, why }) => [what, why]),
     ),
   largest: () => {
     const largest = [...config.presets.values()].flatMap((preset) =>
@@ -220,6 +226,7 @@ const schema = () => {
 
 const FILES = [
   "README.md",
+  "docs/formats.md",
   "docs/presets.md",
   "docs/api.md",
   "docs/deploy.md",

@@ -25,8 +25,8 @@ export interface Chromium {
   close(): Promise<void>;
 }
 
-/** @throws Error where there is no Chromium */
-export async function launchChromium(): Promise<Browser> {
+/** @param flags besides those it needs here. @throws Error where there is no Chromium */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath || !existsSync(executablePath)) {
     throw new Error(
@@ -34,7 +34,7 @@ export async function launchChromium(): Promise<Browser> {
     );
   }
   // Chromium's own sandbox needs a user namespace, which containers and root do not have.
-  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", ...flags] });
 }
 
 /** Collects what the page's console complains of. */
