@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
-import type { Estimate } from "../core/job/job-estimate.ts";
+import type { DryRun } from "../core/job/dry-run.ts";
 import type { Progress as Job } from "../core/job/job-progress.ts";
 import { type Api, connect } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
@@ -74,7 +74,7 @@ async function reprocess(api: Api, ids: readonly string[], options: ReprocessOpt
   if (dryRun) {
     for (const batch of batches(ids)) {
       const body = { select: { ...batch, ...select }, force, dryRun: true };
-      const estimate = await api.call<Estimate>("POST", "/admin/reprocess", body);
+      const estimate = await api.call<DryRun>("POST", "/admin/reprocess", body);
       console.log(json ? JSON.stringify(estimate) : told(estimate));
     }
     return exitCodes.done.status;
@@ -104,13 +104,13 @@ function batches(ids: readonly string[]): { ids?: string[] }[] {
 async function confirmed(api: Api, force: boolean): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   const body = { select: { status: "all" }, force, dryRun: true };
-  note(told(await api.call<Estimate>("POST", "/admin/reprocess", body)));
+  note(told(await api.call<DryRun>("POST", "/admin/reprocess", body)));
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await lines.question("Go on? [y/N] ").finally(() => lines.close());
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function told(estimate: Estimate): string {
+function told(estimate: DryRun): string {
   const { images, changed, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } = estimate;
   const about = exact ? "" : "about ";
   return [

@@ -1,7 +1,7 @@
 /** The index of images that need attention: `failures/{failed|rejected}/{id}.json`. */
 import { readRevision } from "./commit.ts";
 import { type ErrorCode, errors } from "./errors.ts";
-import { ATTENTION, type Attention, failureKey } from "./keys.ts";
+import { ATTENTION, type Attention, attentionKey } from "./keys.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ObjectStore } from "./ports.ts";
 
@@ -46,10 +46,10 @@ export async function indexAttention(
   );
   if (!entry && stale.length === 0) return;
   if (entry)
-    await uploads.put(failureKey(entry.status, document.id), JSON.stringify(entry), {
+    await uploads.put(attentionKey(entry.status, document.id), JSON.stringify(entry), {
       type: "application/json",
     });
-  for (const status of stale) await uploads.delete(failureKey(status, document.id));
+  for (const status of stale) await uploads.delete(attentionKey(status, document.id));
   const { document: latest } = await readRevision(media, document.id);
   if (latest && latest.writeId !== document.writeId) await indexAttention(stores, latest, "unknown");
 }

@@ -2,19 +2,17 @@
  * The keys of re-process jobs, `jobs/{jobId}/…`. They are made so that lists alone tell how far a job is: the last
  * page comes first, and a page's folder says how many results there will be in it.
  */
-import { isId, newId } from "./keys.ts";
+import { DIGIT, invertedTime, isId, newId } from "./keys.ts";
 
 export const JOBS = "jobs/";
-const JOB_ID = "[0-9]{13}[0-9a-hjkmnp-tv-z]{7}";
-/** As the owners' entries: the largest time that 13 digits can invert. */
-const MAX_TIME = 9_999_999_999_999;
+const JOB_ID = `[0-9]{13}${DIGIT}{7}`;
 /** 10 billion images, 1,000 a page. */
 const MAX_PAGE = 9_999_999;
 const seven = (n: number) => String(n).padStart(7, "0");
 
 /** Sorts newest first; 35 random bits keep jobs of the same millisecond apart. */
 export function newJobId(now: Date, random: (bytes: number) => Uint8Array): string {
-  return `${String(MAX_TIME - now.getTime()).padStart(13, "0")}${newId(random).slice(0, 7)}`;
+  return `${invertedTime(now.getTime())}${newId(random).slice(0, 7)}`;
 }
 export function isJobId(text: unknown): text is string {
   return typeof text === "string" && new RegExp(`^${JOB_ID}$`).test(text);
@@ -26,8 +24,8 @@ export function jobOf(key: string): string | undefined {
 /** Sorts behind all keys of a job, before those of the next. */
 export const behindJob = (job: string) => `${JOBS}${job}0`;
 
-/** The plan: what was asked for. One writer, written once. */
-export const planKey = (job: string) => `${JOBS}${job}/job.json`;
+/** The order: what was asked for. One writer, written once. */
+export const orderKey = (job: string) => `${JOBS}${job}/job.json`;
 /** The wish to stop. */
 export const cancelledKey = (job: string) => `${JOBS}${job}/cancelled`;
 /** How it ended, once nothing can change any more. */

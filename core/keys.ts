@@ -5,10 +5,14 @@
 import { createHash } from "node:crypto";
 
 const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
-const ID = "[0-9a-hjkmnp-tv-z]{26}";
+/** One of them, in a regular expression. */
+export const DIGIT = "[0-9a-hjkmnp-tv-z]";
+const ID = `${DIGIT}{26}`;
 const OWNER = "[A-Za-z0-9_-]{1,128}";
-/** Largest time that can be inverted into 13 digits: the year 2286. */
+/** The largest that 13 digits hold: the year 2286. */
 const MAX_TIME = 9_999_999_999_999;
+/** Milliseconds in 13 digits that sort newest first. */
+export const invertedTime = (ms: number) => String(MAX_TIME - ms).padStart(13, "0");
 
 /** Crockford's base32, lower case; every 5 bits a character, the last one padded with zero bits. */
 function base32(bytes: Uint8Array): string {
@@ -34,6 +38,12 @@ export function newId(random: (bytes: number) => Uint8Array): string {
 
 export function isId(text: unknown): text is string {
   return typeof text === "string" && new RegExp(`^${ID}$`).test(text);
+}
+
+/** Ids are random: how far a list that is sorted by them has come with this one, 0 to 1. 30 bits are plenty. */
+export function shareBefore(id: string): number {
+  const digits = [...id.slice(0, 6)].map((digit) => CROCKFORD.indexOf(digit));
+  return digits.reduce((sum, digit, index) => sum + digit / 32 ** (index + 1), 0);
 }
 
 /** 80 bits of SHA-256 over the parts, in 16 characters. The separator keeps ["ab","c"] and ["a","bc"] apart. */
@@ -66,6 +76,8 @@ export function parseOriginalKey(key: string): string | undefined {
 
 export const IMAGES = "images/";
 export const imagePrefix = (id: string) => `${IMAGES}${id}/`;
+/** Sorts behind all that lies under the id, before what lies under the next: "0" is the character after "/". */
+export const behindImage = (id: string) => `${IMAGES}${id}0`;
 /** The image that an `images/…` key lies under; undefined for every other key. */
 export function parseImageKey(key: string): string | undefined {
   return new RegExp(`^${IMAGES}(${ID})/`).exec(key)?.[1];
@@ -78,7 +90,7 @@ export const OWNERS = "owners/";
 export const ownerPrefix = (owner: string) => `${OWNERS}${owner}/`;
 /** Sorts newest first. `uploadedAt` in milliseconds. */
 export const ownerKey = (owner: string, uploadedAt: number, id: string) =>
-  `${ownerPrefix(owner)}${String(MAX_TIME - uploadedAt).padStart(13, "0")}-${id}`;
+  `${ownerPrefix(owner)}${invertedTime(uploadedAt)}-${id}`;
 export function parseOwnerKey(key: string): { owner: string; uploadedAt: number; id: string } | undefined {
   const match = new RegExp(`^owners/(${OWNER})/([0-9]{13})-(${ID})$`).exec(key);
   if (!match?.[1] || !match[2] || !match[3]) return undefined;
@@ -105,10 +117,10 @@ export function parseEventKey(key: string): { at: Date; id: string; rev: number;
 
 export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
-export const failurePrefix = (status: Attention) => `failures/${status}/`;
-export const failureKey = (status: Attention, id: string) => `${failurePrefix(status)}${id}.json`;
+export const attentionPrefix = (status: Attention) => `failures/${status}/`;
+export const attentionKey = (status: Attention, id: string) => `${attentionPrefix(status)}${id}.json`;
 /** The image that a `failures/…` key speaks of; undefined for every other key. */
-export function parseFailureKey(key: string): string | undefined {
+export function parseAttentionKey(key: string): string | undefined {
   return new RegExp(`^failures/(?:${ATTENTION.join("|")})/(${ID})\\.json$`).exec(key)?.[1];
 }
 

@@ -12,11 +12,11 @@ import {
 } from "@aws-sdk/client-s3";
 import { attentionOf } from "../core/attention.ts";
 import { sameSelectionKey } from "../core/job/job.ts";
-import type { Plan } from "../core/job/job-plan.ts";
+import type { Order } from "../core/job/job-records.ts";
 import { JOBS } from "../core/job-keys.ts";
 import {
   ATTENTION,
-  failureKey,
+  attentionKey,
   imagePrefix,
   metaKey,
   originalKey,
@@ -96,7 +96,7 @@ export async function seedSamples(event: unknown, world: SampleWorld): Promise<R
 /** A job as an event needs to find it. */
 interface SampleJob {
   /** By what follows `jobs/{jobId}/` in their keys; text as it is, all else as JSON. */
-  readonly objects: Readonly<Record<string, unknown>> & { readonly "job.json": Plan };
+  readonly objects: Readonly<Record<string, unknown>> & { readonly "job.json": Order };
   /** Was the last one started with its selection. */
   readonly latest?: true;
 }
@@ -150,7 +150,7 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
     for (const { key, type, bytes } of written.variants) await media.put(key, Buffer.alloc(bytes), { type });
     for (const { key } of [...written.superseded, ...written.deleting]) await media.put(key, "");
     const entry = indexed === false ? undefined : attentionOf(written);
-    if (entry) await uploads.put(failureKey(entry.status, id), JSON.stringify(entry));
+    if (entry) await uploads.put(attentionKey(entry.status, id), JSON.stringify(entry));
   }
   const text = typeof written === "string" ? written : JSON.stringify(written);
   await media.put(metaKey(id), text, { type: "application/json" });
@@ -168,7 +168,7 @@ function metadataOf({ owner, preset, filename, sha256 }: Sample): Record<string,
 async function clear(id: string, { owner }: Sample, { uploads, media }: SampleWorld): Promise<void> {
   const { objects } = await media.list(imagePrefix(id));
   for (const { key } of objects) await media.delete(key);
-  for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
+  for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
   const owned = await uploads.list(ownerPrefix(owner));
   for (const { key } of owned.objects) if (key.endsWith(id)) await uploads.delete(key);
 }

@@ -1,6 +1,6 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
 import { commit, type Revision } from "../commit.ts";
-import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
+import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
@@ -55,7 +55,7 @@ export async function purge(
   for await (const upload of listedOpen(openUploads, originalKey(id)))
     if (upload.key === originalKey(id)) await openUploads.abort(upload);
   if (!originalGone) await uploads.delete(originalKey(id));
-  for (const status of ATTENTION) await uploads.delete(failureKey(status, id));
+  for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
   for await (const { key } of listed(media, imagePrefix(id)))
     if (key !== metaKey(id)) await media.delete(key);
 }

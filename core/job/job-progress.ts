@@ -18,7 +18,7 @@ import {
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { ObjectStore } from "../ports.ts";
-import { type Plan, RESULTS, readJson, readLastPage, readPlan, writeOnce } from "./job-plan.ts";
+import { type Order, RESULTS, readJson, readLastPage, readOrder, writeOnce } from "./job-records.ts";
 
 const count = v.number();
 export const Progress = v.object({
@@ -65,8 +65,8 @@ export async function jobProgress(deps: ProgressDeps, job: string): Promise<Prog
   const { uploads, now } = deps;
   const over = await readJson(uploads, overKey(job), Progress);
   if (over) return over;
-  const plan = await readPlan(uploads, job);
-  if (!plan) throw new DarkroomError("not-found", "There is no job with this id.");
+  const order = await readOrder(uploads, job);
+  if (!order) throw new DarkroomError("not-found", "There is no job with this id.");
   const [last, cancelled, stopped] = await Promise.all([
     readLastPage(uploads, job),
     uploads.head(cancelledKey(job)),
@@ -83,16 +83,16 @@ export async function jobProgress(deps: ProgressDeps, job: string): Promise<Prog
   const isStopped = stoppedAt !== undefined && stoppedAt >= (last?.page ?? 0);
   const state = isDone ? "done" : cancelled ? "cancelled" : isStopped ? "failed" : "running";
   const finishedAt = isDone
-    ? Math.max(lastAt, Date.parse(plan.startedAt))
+    ? Math.max(lastAt, Date.parse(order.startedAt))
     : state === "cancelled"
       ? cancelled?.lastModified.getTime()
       : undefined;
-  const seconds = Math.max(1, ((finishedAt ?? now().getTime()) - Date.parse(plan.startedAt)) / 1000);
+  const seconds = Math.max(1, ((finishedAt ?? now().getTime()) - Date.parse(order.startedAt)) / 1000);
   const rate = finished / seconds;
   const total = scanEnded ? queued : last?.share ? Math.round(queued / last.share) : undefined;
   const isTimed = state === "running" && rate > 0 && total !== undefined && !counted.counting;
   const progress: Progress = {
-    ...asAsked(plan),
+    ...asAsked(order),
     state,
     ...(finishedAt === undefined ? {} : { finishedAt: new Date(finishedAt).toISOString() }),
     scanned,
@@ -119,7 +119,7 @@ export const Stopped = v.object({
 });
 
 /** What a job is, as others may read it. */
-function asAsked({ job, select, force, startedAt }: Plan) {
+function asAsked({ job, select, force, startedAt }: Order) {
   const { ids, ...rest } = select;
   const given = Object.entries({ ...rest, ids: ids?.length }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,

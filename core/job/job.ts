@@ -9,7 +9,7 @@ import {
   JOBS,
   jobOf,
   newJobId,
-  planKey,
+  orderKey,
   selectionKey,
   stoppedKey,
   stoppedPrefix,
@@ -18,9 +18,9 @@ import { digest } from "../keys.ts";
 import { type ScanTask, scanBody } from "../message.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 import type { Config } from "../preset.ts";
-import { type Estimate, type EstimateDeps, estimateJob } from "./job-estimate.ts";
-import { type PageRecord, type Plan, readJson, readLastPage, readPage, writeOnce } from "./job-plan.ts";
+import { type DryRun, type DryRunDeps, dryRunJob } from "./dry-run.ts";
 import { jobProgress, openPages, type Progress, type ProgressDeps, Stopped } from "./job-progress.ts";
+import { type Order, type PageRecord, readJson, readLastPage, readPage, writeOnce } from "./job-records.ts";
 import { checkPreset, Select } from "./selection.ts";
 
 export const ReprocessRequest = v.pipe(
@@ -53,16 +53,16 @@ export interface JobDeps extends ProgressDeps {
 
 /** What `POST /admin/reprocess` asks for. */
 export async function reprocess(
-  deps: JobDeps & EstimateDeps,
+  deps: JobDeps & DryRunDeps,
   { select, force, dryRun, resume }: ReprocessRequest,
-): Promise<Progress | Estimate> {
+): Promise<Progress | DryRun> {
   if (resume !== undefined) return resumeJob(deps, resume);
   if (!select) throw new DarkroomError("bad-request");
-  return dryRun ? estimateJob(deps, select, force) : startJob(deps, select, force);
+  return dryRun ? dryRunJob(deps, select, force) : startJob(deps, select, force);
 }
 
 /**
- * Starts a job: the plan, the first message, and last the note that says which job has this selection. So a crash in
+ * Starts a job: the order, the first message, and last the note that says which job has this selection. So a crash in
  * between leaves nothing that would stand in the way of another try.
  * @throws DarkroomError `job-running` while another job with the same selection is, `bad-request`
  */
@@ -75,7 +75,7 @@ async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<
 
   const now = deps.now();
   const job = newJobId(now, deps.random);
-  const plan: Plan = {
+  const order: Order = {
     schema: 1,
     job,
     select,
@@ -83,7 +83,7 @@ async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<
     startedAt: now.toISOString(),
     recipes: recipesOf(config),
   };
-  await writeOnce(uploads, planKey(job), plan);
+  await writeOnce(uploads, orderKey(job), order);
   await backfill.send(scanBody(firstPage(job)));
   try {
     const condition = before ? { ifMatch: before.etag } : { ifNoneMatch: "*" as const };
@@ -118,7 +118,7 @@ async function isRunning(deps: ProgressDeps, job: string): Promise<boolean> {
   try {
     return (await jobProgress(deps, job)).state === "running";
   } catch (error) {
-    // Its plan has expired.
+    // Its order has expired.
     if (error instanceof DarkroomError && error.code === "not-found") return false;
     throw error;
   }

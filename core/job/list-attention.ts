@@ -2,7 +2,14 @@
 import * as v from "valibot";
 import { type AttentionEntry, attentionOf } from "../attention.ts";
 import { DarkroomError } from "../errors.ts";
-import { ATTENTION, type Attention, failureKey, failurePrefix, isId, parseFailureKey } from "../keys.ts";
+import {
+  ATTENTION,
+  type Attention,
+  attentionKey,
+  attentionPrefix,
+  isId,
+  parseAttentionKey,
+} from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
@@ -34,9 +41,9 @@ export async function listAttention(
 ): Promise<{ images: ImageInTrouble[]; cursor?: string }> {
   if (cursor !== undefined && !isId(cursor))
     throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
-  const after = cursor === undefined ? undefined : failureKey(status, cursor);
-  const { objects, next } = await uploads.list(failurePrefix(status), { after, limit });
-  const ids = objects.flatMap(({ key }) => parseFailureKey(key) ?? []);
+  const after = cursor === undefined ? undefined : attentionKey(status, cursor);
+  const { objects, next } = await uploads.list(attentionPrefix(status), { after, limit });
+  const ids = objects.flatMap(({ key }) => parseAttentionKey(key) ?? []);
   const images = await inLanes(ids, LANES, async (id): Promise<ImageInTrouble | undefined> => {
     const document = await readDocument(media, id);
     if (document === "unreadable") return undefined;
@@ -45,7 +52,7 @@ export async function listAttention(
     const ready = document.status === "ready";
     return { ...entry, uploadedAt: document.uploadedAt, ready, thumbnail: smallest(document) };
   });
-  const last = next === undefined ? undefined : parseFailureKey(next);
+  const last = next === undefined ? undefined : parseAttentionKey(next);
   return { images: images.filter((image) => image !== undefined), ...(last ? { cursor: last } : {}) };
 }
 

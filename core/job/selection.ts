@@ -4,16 +4,17 @@ import { attentionOf } from "../attention.ts";
 import { readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import {
-  failurePrefix,
+  attentionPrefix,
   isId,
   metaKey,
   ORIGINALS,
   originalKey,
   ownerOf,
   ownerPrefix,
-  parseFailureKey,
+  parseAttentionKey,
   parseOriginalKey,
   parseOwnerKey,
+  shareBefore,
 } from "../keys.ts";
 import { type Metadata, parseMetadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
@@ -102,12 +103,6 @@ function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "failures" 
   return status === "failed" || status === "rejected" ? "failures" : "originals";
 }
 
-/** Ids are random: how far a list that is sorted by them has come. 30 bits are plenty. */
-function shareBefore(id: string): number {
-  const digits = [...id.slice(0, 6)].map((digit) => "0123456789abcdefghjkmnpqrstvwxyz".indexOf(digit));
-  return digits.reduce((sum, digit, index) => sum + digit / 32 ** (index + 1), 0);
-}
-
 /** One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`. */
 export async function listCandidates(
   uploads: ObjectStore,
@@ -133,7 +128,7 @@ export async function listCandidates(
   }
   const [prefix, parse] =
     source === "failures"
-      ? [failurePrefix(select.status === "failed" ? "failed" : "rejected"), parseFailureKey]
+      ? [attentionPrefix(select.status === "failed" ? "failed" : "rejected"), parseAttentionKey]
       : [ORIGINALS, parseOriginalKey];
   const { objects, next } = await uploads.list(prefix, { after, limit });
   const candidates = objects.flatMap(({ key, lastModified }): Candidate[] => {

@@ -1,7 +1,7 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
 import { type Revision, readRevision } from "../commit.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
-import { ATTENTION, failureKey, imagePrefix, metaKey, originalKey, parseOwnerKey } from "../keys.ts";
+import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, parseOwnerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
 import type { Metadata } from "../metadata.ts";
@@ -57,7 +57,7 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       return document !== undefined && (await retire(deps, { ...found, document }, remedy.keys));
     case "index":
       if (document) await followUp(deps, document, "unknown");
-      else for (const status of ATTENTION) await deps.uploads.delete(failureKey(status, id));
+      else for (const status of ATTENTION) await deps.uploads.delete(attentionKey(status, id));
       return true;
     case "ripe":
       // The last chance: whoever deleted it may have died before it told, with no event of its original to come.

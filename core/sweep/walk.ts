@@ -5,14 +5,14 @@
 import {
   ATTENTION,
   type Attention,
-  failureKey,
-  failurePrefix,
+  attentionKey,
+  attentionPrefix,
+  behindImage,
   IMAGES,
-  imagePrefix,
   metaKey,
   ORIGINALS,
   originalKey,
-  parseFailureKey,
+  parseAttentionKey,
   parseImageKey,
   parseOriginalKey,
 } from "../keys.ts";
@@ -82,19 +82,10 @@ function sightings(
     sighted(listed(uploads, ORIGINALS, from(originalKey)), parseOriginalKey, (traces, object) => {
       traces.original = object;
     }),
-    sighted(
-      // "0" is the character after "/": behind all that lies under the id.
-      listed(
-        media,
-        IMAGES,
-        from((id) => `${imagePrefix(id).slice(0, -1)}0`),
-      ),
-      parseImageKey,
-      (traces, object) => {
-        if (object.key === metaKey(traces.id)) traces.document = object;
-        else traces.variants.push(object);
-      },
-    ),
+    sighted(listed(media, IMAGES, from(behindImage)), parseImageKey, (traces, object) => {
+      if (object.key === metaKey(traces.id)) traces.document = object;
+      else traces.variants.push(object);
+    }),
     sighted(listedOpen(openUploads, ORIGINALS, from(originalKey)), parseOriginalKey, (traces, upload) => {
       traces.openUploads.push(upload);
     }),
@@ -102,10 +93,10 @@ function sightings(
       sighted(
         listed(
           uploads,
-          failurePrefix(status),
-          from((id) => failureKey(status, id)),
+          attentionPrefix(status),
+          from((id) => attentionKey(status, id)),
         ),
-        parseFailureKey,
+        parseAttentionKey,
         (traces) => {
           traces.attention.push(status);
         },

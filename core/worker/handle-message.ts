@@ -4,7 +4,7 @@ import { errors } from "../errors.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage, type Outcome } from "../image/develop-image.ts";
 import { stopJob } from "../job/job.ts";
-import { isCancelled, type JobResult, writeResult } from "../job/job-plan.ts";
+import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts";
 import { type ScanDeps, scanPage } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
 import { originalKey, ownerKey } from "../keys.ts";

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { readRevision } from "../../core/commit.ts";
 import type { Progress } from "../../core/job/job-progress.ts";
-import { failureKey, metaKey, newId, variantKey } from "../../core/keys.ts";
+import { attentionKey, metaKey, newId, variantKey } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
@@ -124,7 +124,7 @@ test("failures are listed with their reasons, and go once the cause is gone", as
   const error = { code: "corrupt", message: "The image is damaged and cannot be read." };
   const rejected = { ...document, status: "rejected", variants: [], error };
   await media.put(metaKey(first), JSON.stringify(rejected), { type: "application/json" });
-  await uploads.put(failureKey("rejected", first), "{}");
+  await uploads.put(attentionKey("rejected", first), "{}");
   const { out, err } = await darkroom(["failures"]);
   assert.match(out, new RegExp(`${first} +rejected +corrupt +photo +\\d{4}-.* +The image is damaged`));
   assert.match(out, new RegExp(`${bad} +rejected +unsupported-format`));

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { StoreChange } from "../../adapters/memory/memory-store.ts";
 import { readText } from "../../core/commit.ts";
 import { type JobDeps, listJobs } from "../../core/job/job.ts";
-import type { PageRecord } from "../../core/job/job-plan.ts";
 import { jobProgress, type Progress } from "../../core/job/job-progress.ts";
+import type { PageRecord } from "../../core/job/job-records.ts";
 import { pagesPrefix, resultsPrefix } from "../../core/job-keys.ts";
 
 export class Jobs {

@@ -4,7 +4,7 @@ import { readText } from "../../core/commit.ts";
 import { listImages } from "../../core/image/images.ts";
 import {
   ATTENTION,
-  failureKey,
+  attentionKey,
   imagePrefix,
   metaKey,
   originalKey,
@@ -132,7 +132,7 @@ export class Promises {
     if (listed !== expected) throw new Error(`${id} is ${document?.status} and listed ${listed} times`);
     const due = document && attentionOf(document)?.status;
     for (const status of ATTENTION) {
-      const there = (await this.#uploads.head(failureKey(status, id))) !== undefined;
+      const there = (await this.#uploads.head(attentionKey(status, id))) !== undefined;
       if (there !== (due === status)) throw new Error(`${id}: ${due} is due, and ${status} has it: ${there}`);
     }
   }
@@ -151,7 +151,7 @@ export class Promises {
       if (document.status === "deleted") continue;
       named.add(originalKey(id));
       const entry = attentionOf(document);
-      if (entry) named.add(failureKey(entry.status, id));
+      if (entry) named.add(attentionKey(entry.status, id));
       for (const { key } of document.variants) named.add(key);
       if (withinGrace) for (const { key } of document.superseded) named.add(key);
       if (document.deleting.length > 0) throw new Error(`${id} is in the middle of being swept`);

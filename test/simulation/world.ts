@@ -6,8 +6,8 @@ import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { removeImage } from "../../core/image/images.ts";
 import type { JudgeDeps } from "../../core/image/judge.ts";
+import type { DryRunDeps } from "../../core/job/dry-run.ts";
 import { cancelJob, type JobDeps, reprocess } from "../../core/job/job.ts";
-import type { EstimateDeps } from "../../core/job/job-estimate.ts";
 import type { ScanDeps } from "../../core/job/scan-page.ts";
 import { newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Queue, QueueMessage } from "../../core/ports.ts";
@@ -287,7 +287,7 @@ export class World {
 
   /** What failed for all to see, or was begun and never acknowledged, somebody resumes. */
   async #finishJobs(): Promise<void> {
-    const deps: JobDeps & EstimateDeps = {
+    const deps: JobDeps & DryRunDeps = {
       uploads: this.#uploads,
       media: this.#media,
       backfill: this.#backfill,

@@ -7,7 +7,7 @@ import { readRevision, readText } from "../../../core/commit.ts";
 import { DarkroomError } from "../../../core/errors.ts";
 import { deleteImage } from "../../../core/image/delete-image.ts";
 import { awaitImage, getImage, listImages, removeImage } from "../../../core/image/images.ts";
-import { failureKey, imagePrefix, newId, originalKey } from "../../../core/keys.ts";
+import { attentionKey, imagePrefix, newId, originalKey } from "../../../core/keys.ts";
 import type { ObjectStore, Pixels } from "../../../core/ports.ts";
 import { defineConfig } from "../../../core/preset.ts";
 import { retire } from "../../../core/sweep/retire.ts";
@@ -131,11 +131,11 @@ test("a rejection is written once, listed among those that need attention, and l
     code: "corrupt",
     message: "The image is damaged and cannot be read.",
   });
-  assert.ok(await deps.uploads.head(failureKey("rejected", id)));
+  assert.ok(await deps.uploads.head(attentionKey("rejected", id)));
   assert.equal(await work(event()), "skipped duplicate");
   const { etag } = await deps.uploads.put(originalKey(id), toyPicture("good"));
   assert.equal(await work(event("ObjectCreated:Post", "02", etag)), "ready");
-  assert.equal(await deps.uploads.head(failureKey("rejected", id)), undefined);
+  assert.equal(await deps.uploads.head(attentionKey("rejected", id)), undefined);
 });
 
 test("files are refused before anything is decoded: empty, too large, of another kind, not the announced one", async () => {
@@ -281,9 +281,9 @@ test("dead letters end an image, unless it has ended well", async () => {
     images.map(({ status }) => status),
     ["failed"],
   );
-  assert.ok(await deps.uploads.head(failureKey("failed", id)));
+  assert.ok(await deps.uploads.head(attentionKey("failed", id)));
   assert.equal(await work(JSON.stringify({ darkroom: "develop", id })), "ready");
-  assert.equal(await deps.uploads.head(failureKey("failed", id)), undefined);
+  assert.equal(await deps.uploads.head(attentionKey("failed", id)), undefined);
   assert.equal(await fail(event()), "skipped");
   assert.equal((await document())?.status, "ready");
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { dryRunJob } from "../../../core/job/dry-run.ts";
 import { cancelJob, listJobs } from "../../../core/job/job.ts";
-import { estimateJob } from "../../../core/job/job-estimate.ts";
 import { listAttention } from "../../../core/job/list-attention.ts";
 import { resultsPrefix } from "../../../core/job-keys.ts";
-import { failureKey, newId, originalKey } from "../../../core/keys.ts";
+import { attentionKey, newId, originalKey } from "../../../core/keys.ts";
 import { failMessage } from "../../../core/worker/handle-message.ts";
 import { toyPixels } from "../../toy-pixels.ts";
 import { type JobSystem, jobSystem, queueWith, recipe, watched } from "./job-system.ts";
@@ -167,7 +167,7 @@ test("what needs attention comes in pages, without what was made good", async ()
   const system = jobSystem();
   const ids = (await many(system, 5, { kind: "corrupt" })).sort();
   const good = await system.develop();
-  await system.deps.uploads.put(failureKey("rejected", good), "{}");
+  await system.deps.uploads.put(attentionKey("rejected", good), "{}");
   const seen: string[] = [];
   let cursor: string | undefined;
   do {
@@ -425,8 +425,8 @@ test("a dry run counts what a job would do, and does nothing", async () => {
   await many(system, 6);
   system.deps.config = recipe(32, 40);
   const late = await many(system, 2);
-  const estimate = (select: Parameters<typeof estimateJob>[1], force = false, more = {}) =>
-    estimateJob({ ...system.deps, ...more }, select, force);
+  const estimate = (select: Parameters<typeof dryRunJob>[1], force = false, more = {}) =>
+    dryRunJob({ ...system.deps, ...more }, select, force);
   const writes: string[] = [];
   const { uploads } = system.deps;
   system.deps.uploads = watched(
@@ -463,7 +463,7 @@ test("a dry run with no time to list everything extrapolates from where in the l
   await Promise.all(Array.from({ length: 800 }, () => system.upload()));
   let calls = 0;
   const now = () => new Date(1000 * calls++);
-  const estimate = await estimateJob({ ...system.deps, now, budgetMs: 1500 }, { status: "all" }, false);
+  const estimate = await dryRunJob({ ...system.deps, now, budgetMs: 1500 }, { status: "all" }, false);
   assert.equal(estimate.exact, false);
   // 200 to 300 of 800 were listed; random ids put the whole within a fifth of that.
   assert.ok(Math.abs(estimate.images - 800) < 200, `${estimate.images}`);

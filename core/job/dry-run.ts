@@ -22,7 +22,7 @@ import {
   type SelectDeps,
 } from "./selection.ts";
 
-export interface EstimateDeps extends SelectDeps {
+export interface DryRunDeps extends SelectDeps {
   readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
   /** Milliseconds that listing may take. */
@@ -31,7 +31,7 @@ export interface EstimateDeps extends SelectDeps {
   readonly sampleSize?: number;
 }
 
-export interface Estimate {
+export interface DryRun {
   readonly dryRun: true;
   /** Every image was looked at. Otherwise the figures are those of `sample`, extrapolated. */
   readonly exact: boolean;
@@ -60,7 +60,7 @@ const DECODING = 0.1;
 const SKIP_MS = 60;
 
 /** @throws DarkroomError `bad-request` for a preset there is not */
-export async function estimateJob(deps: EstimateDeps, select: Select, force: boolean): Promise<Estimate> {
+export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean): Promise<DryRun> {
   checkPreset(select, deps.config);
   const { sample, count, listed, ended, pages } = await drawSample(deps, select);
   const looks = await inLanes(sample, LANES, (candidate) => look(deps, select, force, candidate));
@@ -116,7 +116,7 @@ export async function estimateJob(deps: EstimateDeps, select: Select, force: boo
 }
 
 /** Reservoir sampling: every candidate has the same chance, however many there are and in whatever order they come. */
-async function drawSample(deps: EstimateDeps, select: Select) {
+async function drawSample(deps: DryRunDeps, select: Select) {
   const { now, random, uploads, budgetMs = BUDGET_MS, pageSize = 1000, sampleSize = SAMPLE } = deps;
   const deadline = now().getTime() + budgetMs;
   const sample: Candidate[] = [];
@@ -139,7 +139,7 @@ async function drawSample(deps: EstimateDeps, select: Select) {
 }
 
 /** A whole number from 0 to `limit` - 1. 48 bits leave no bias that would matter here. */
-function below(limit: number, random: EstimateDeps["random"]): number {
+function below(limit: number, random: DryRunDeps["random"]): number {
   return Buffer.from(random(6)).readUIntBE(0, 6) % limit;
 }
 
@@ -153,7 +153,7 @@ interface Look {
 
 /** What a job would do with one image; undefined where it is not meant. */
 async function look(
-  deps: EstimateDeps,
+  deps: DryRunDeps,
   select: Select,
   force: boolean,
   candidate: Candidate,

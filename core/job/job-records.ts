@@ -1,17 +1,17 @@
 /**
  * What is written of a job. Every key has one writer, or is written once (`If-None-Match`), so that workers never
- * fight over one object: the plan, what was chosen of each page, what became of each message.
+ * fight over one object: the order, what was chosen of each page, what became of each message.
  */
 import * as v from "valibot";
 import { readText } from "../commit.ts";
 import { hasOutcome } from "../errors.ts";
-import { cancelledKey, pageKey, pagesPrefix, planKey, resultKey } from "../job-keys.ts";
+import { cancelledKey, orderKey, pageKey, pagesPrefix, resultKey } from "../job-keys.ts";
 import type { ObjectStore } from "../ports.ts";
 import { Select } from "./selection.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-const Plan = v.object({
+const Order = v.object({
   schema: v.literal(1),
   job: v.string(),
   select: Select,
@@ -21,7 +21,7 @@ const Plan = v.object({
   /** Of every preset, as they were at the start. */
   recipes: v.record(v.string(), v.string()),
 });
-export type Plan = v.InferOutput<typeof Plan>;
+export type Order = v.InferOutput<typeof Order>;
 
 const PageRecord = v.object({
   page: count,
@@ -38,8 +38,8 @@ const PageRecord = v.object({
 export type PageRecord = v.InferOutput<typeof PageRecord>;
 
 /** Undefined when there is no such job. */
-export const readPlan = (uploads: ObjectStore, job: string): Promise<Plan | undefined> =>
-  readJson(uploads, planKey(job), Plan);
+export const readOrder = (uploads: ObjectStore, job: string): Promise<Order | undefined> =>
+  readJson(uploads, orderKey(job), Order);
 
 export const readPage = (uploads: ObjectStore, job: string, page: number): Promise<PageRecord | undefined> =>
   readJson(uploads, pageKey(job, page), PageRecord);
