@@ -7,7 +7,6 @@ import { logMetrics } from "@aws-lambda-powertools/metrics/middleware";
 import type { MetricUnit as Unit } from "@aws-lambda-powertools/metrics/types";
 import type { MiddlewareObj } from "@middy/core";
 import type { SQSEvent, SQSRecord } from "aws-lambda";
-import type { Outcome } from "../../core/image/develop-image.ts";
 import { environment } from "../environment.ts";
 
 export const NAMESPACE = "Darkroom";
@@ -37,6 +36,19 @@ export const metricTable = {
 } as const satisfies Record<string, { unit: Unit; by?: string }>;
 export type MetricName = keyof typeof metricTable;
 
+/** What of an outcome is counted: that of an image, of a job's step, or of something told. */
+export interface Measurable {
+  readonly id?: string;
+  readonly status: string;
+  /** An error's code where there is one. */
+  readonly reason?: string | undefined;
+  readonly sourceBytes?: number | undefined;
+  readonly variants?: number | undefined;
+  readonly variantBytes?: number | undefined;
+  readonly readyMs?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
 export interface Meter {
   /** Writes what was counted when the invocation ends, however it does. */
   readonly middleware: MiddlewareObj[];
@@ -44,7 +56,7 @@ export interface Meter {
   count(name: MetricName, value: number | undefined, by?: string): void;
   /** Messages as they come in. */
   received(event: SQSEvent): void;
-  outcome(outcome: Outcome): void;
+  outcome(outcome: Measurable): void;
 }
 
 /** Counts under the stack's name; where there is none, as on a laptop, nothing is written. */
@@ -76,6 +88,7 @@ export function meter(now: () => number = Date.now): Meter {
       if (outcome.status === "failed") count("ImagesFailed", 1, outcome.reason);
       if (outcome.status === "deleted") count("ImagesDeleted", 1);
       if (outcome.status === "ignored") count("MessagesIgnored", 1);
+      if (outcome.status === "delivered") count("WebhooksDelivered", 1);
       count("TimeToReady", outcome.readyMs);
       count("DevelopTime", outcome.durationMs);
       count("BytesIn", outcome.sourceBytes);

@@ -33,6 +33,8 @@ export interface ApiResponse {
   readonly json?: unknown;
   /** A document, sent instead. */
   readonly xml?: string;
+  /** Without quotes. Who has this version already is told so: 304. */
+  readonly etag?: string;
 }
 
 export interface Route {
@@ -42,6 +44,9 @@ export interface Route {
   /** A refusal as this route's clients read it; a problem document where absent. */
   readonly refusal?: (error: DarkroomError, requestId: string) => ApiResponse;
 }
+
+/** A route for operators. */
+export const admin = (run: Route["run"]): Route => ({ scopes: ["admin"], run });
 
 /** By API Gateway's route key without a token in the path: `GET /images/{id}`. */
 export type Routes = Readonly<Record<string, Route>>;
@@ -93,7 +98,7 @@ export function api(
           text: () => textOf(event),
           log,
         });
-        response = render(result);
+        response = render(result, headers["if-none-match"]);
       } catch (error) {
         response = problem(error, requestId, log, route?.refusal);
       }
@@ -151,7 +156,16 @@ function sentence(issue: v.BaseIssue<unknown>): string {
   return issue.expected === "never" ? "is not known here" : `expected ${issue.expected ?? "another value"}`;
 }
 
-function render({ status, headers, json, xml }: ApiResponse): APIGatewayProxyStructuredResultV2 {
+function render(
+  { status, headers, json, xml, etag }: ApiResponse,
+  known?: string,
+): APIGatewayProxyStructuredResultV2 {
+  if (etag !== undefined) {
+    const named = { ...headers, etag: `"${etag}"` };
+    return render(
+      matches(known, named.etag) ? { status: 304, headers: named } : { status, headers: named, json },
+    );
+  }
   if (xml !== undefined) {
     // Without a charset: Uppy compares the whole of it before it reads an error.
     return { statusCode: status, headers: { "content-type": "application/xml", ...headers }, body: xml };
@@ -178,6 +192,18 @@ function problem(
     log("error", "request failed", { code: known.code, ...errorFields(known.cause ?? known) });
   const { headers, ...answer } = refusal(known, requestId);
   return render({ ...answer, headers: { ...headers, "cache-control": "no-store", ...known.headers } });
+}
+
+/** RFC 9110 13.1.2: a list of ETags, weak comparison, or `*`. */
+function matches(header: string | undefined, etag: string): boolean {
+  return (header ?? "")
+    .split(",")
+    .some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
+}
+
+/** `limit` and `cursor` of the query. @throws DarkroomError `bad-request` */
+export function pageOf(query: ApiRequest["query"], { byDefault, to }: { byDefault: number; to: number }) {
+  return { limit: wholeNumber(query, "limit", { byDefault, from: 1, to }), cursor: query["cursor"] };
 }
 
 /** A number of the query. @throws DarkroomError `bad-request` */

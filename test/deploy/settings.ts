@@ -6,7 +6,7 @@ import { ROOT } from "./packaged.ts";
 
 const known = new Map<string, Promise<string[]>>();
 
-/** Names of settings in calls of `environment(…)`, in the function's file and in all it imports. */
+/** Names of settings in calls of `environment(…)` and `ports(…)`, in the function's file and in all it imports. */
 export function settingsReadBy(name: string): Promise<string[]> {
   const found = known.get(name) ?? readSettings(name);
   known.set(name, found);
@@ -26,7 +26,7 @@ async function readSettings(name: string): Promise<string[]> {
     metafile: true,
   });
   const calls = Object.keys(metafile.inputs).flatMap((path) => [
-    ...readFileSync(`${ROOT}${path}`, "utf8").matchAll(/\benvironment\(([^)]*)\)/g),
+    ...readFileSync(`${ROOT}${path}`, "utf8").matchAll(/\b(?:environment|ports)\(([^)]*)\)/g),
   ]);
   const named = calls.flatMap(([, list = ""]) =>
     [...list.matchAll(/"([A-Z0-9_]+)"/g)].map(([, setting = ""]) => setting),
