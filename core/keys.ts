@@ -108,7 +108,7 @@ export const eventKey = ({ at, id, rev, kind }: { at: Date; id: string; rev: num
   `${eventsFrom(at)}-${id}-${rev}-${kind}.json`;
 export function parseEventKey(key: string): { at: Date; id: string; rev: number; kind: string } | undefined {
   const match = new RegExp(
-    `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-([a-z]+)\\.json$`,
+    `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-([a-z-]+)\\.json$`,
   ).exec(key);
   if (!match) return undefined;
   const [, date, hours, minutes, seconds, ms, id = "", rev, kind = ""] = match;

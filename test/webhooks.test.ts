@@ -6,7 +6,7 @@ import { settleBatch } from "../adapters/aws/sqs-batch.ts";
 import { webhookSender } from "../adapters/http/webhook.ts";
 import { memoryStore } from "../adapters/memory/memory-store.ts";
 import { readText } from "../core/commit.ts";
-import { EVENTS } from "../core/keys.ts";
+import { EVENTS, parseEventKey } from "../core/keys.ts";
 import type { Metadata } from "../core/metadata.ts";
 import {
   type EventDeps,
@@ -121,6 +121,30 @@ test("an event is kept, sent signed to every receiver, and says nothing that is 
   }
   const stored = await uploads.get((await kept())[0] ?? "");
   assert.deepEqual(JSON.parse(stored ? await readText(stored.body) : ""), expected);
+});
+
+test("an event of a later release is kept and handed on as it stands; another message waits for that release", async (t) => {
+  const { queue, receiver, outcomes, kept, deadLetters, work } = await system(t);
+  const data = { ...document(), schema: 2, status: "developing", found: ["later"] };
+  const event = { type: "image.original-gone", timestamp: document().processedAt, data };
+  await queue.send(JSON.stringify({ darkroom: "event", event }));
+  while (await work());
+  assert.deepEqual(
+    receiver.received.map(({ event }) => event),
+    [event],
+  );
+  const [key = ""] = await kept();
+  assert.equal(parseEventKey(key)?.kind, "original-gone");
+
+  await queue.send(JSON.stringify({ darkroom: "probe", url: receiver.url }));
+  assert.equal(await work(), 1);
+  assert.equal(outcomes.length, 2);
+  assert.deepEqual(queue.count(), { visible: 0, inFlight: 1, delayed: 0 });
+  assert.deepEqual(deadLetters.count(), { visible: 0, inFlight: 0, delayed: 0 });
+
+  await queue.send("not ours");
+  assert.equal(await work(), 1);
+  assert.equal(outcomes.at(-1)?.status, "ignored");
 });
 
 test("told twice, it is sent once; received again after a crash, it is sent again under the same id", async (t) => {

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { eventKey, imagePrefix, newId } from "../keys.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
-import { EventSchema, eventId, type ImageEvent } from "./tell.ts";
+import { type AnyEvent, EventSchema, eventId } from "./tell.ts";
 
 const MessageSchema = v.variant("darkroom", [
   /** `replay`: to be handed on though it is kept already. */
@@ -36,7 +36,7 @@ export interface EventDeps {
 export interface EventOutcome {
   readonly status: "told" | "duplicate" | "delivered" | "stopped" | "forgotten" | "ignored";
   readonly id?: string;
-  readonly type?: ImageEvent["type"];
+  readonly type?: string;
   /** Host of a receiver; the rest of its URL may be a secret. */
   readonly host?: string;
   readonly reason?: string;
@@ -48,6 +48,7 @@ export interface EventOutcome {
  */
 export async function handleEvent(deps: EventDeps, body: string, receives: number): Promise<EventOutcome> {
   const message = parseEventMessage(body);
+  if (!message && isOurs(body)) throw new DarkroomError("unavailable", "Of a later release than this one.");
   if (!message) return { status: "ignored", reason: "not a message of ours" };
   if (message.darkroom === "deliver") return deliver(deps, message.url, message.event);
   if (message.darkroom === "event") return spread(deps, message.event, message.replay === true, receives);
@@ -65,9 +66,14 @@ export function parseEventMessage(body: string): EventMessage | undefined {
   }
 }
 
+/** Whether it has our mark: what another release has sent is left to that, and never dropped. */
+function isOurs(body: string): boolean {
+  return v.is(v.pipe(v.string(), v.parseJson(), v.object({ darkroom: v.string() })), body);
+}
+
 async function spread(
   deps: EventDeps,
-  event: ImageEvent,
+  event: AnyEvent,
   replay: boolean,
   receives: number,
 ): Promise<EventOutcome> {
@@ -85,7 +91,7 @@ async function spread(
  * False when it is kept already: somebody told it before. Whoever kept it hands it on, or comes back as a message
  * received before, so that a repetition may stop here.
  */
-async function keep({ uploads, random }: EventDeps, event: ImageEvent): Promise<boolean> {
+async function keep({ uploads, random }: EventDeps, event: AnyEvent): Promise<boolean> {
   const { id, rev } = event.data;
   const by = newId(random);
   const key = eventKey({ at: new Date(event.timestamp), id, rev, kind: event.type.replace("image.", "") });
@@ -103,7 +109,7 @@ async function keep({ uploads, random }: EventDeps, event: ImageEvent): Promise<
   }
 }
 
-async function deliver({ urls, post }: EventDeps, url: string, event: ImageEvent): Promise<EventOutcome> {
+async function deliver({ urls, post }: EventDeps, url: string, event: AnyEvent): Promise<EventOutcome> {
   const outcome = { id: event.data.id, type: event.type, host: URL.canParse(url) ? new URL(url).host : "" };
   // Taken from the settings since it was handed on.
   if (!urls.includes(url)) return { ...outcome, status: "stopped", reason: "no longer configured" };

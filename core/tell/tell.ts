@@ -1,7 +1,8 @@
 /** What the world is told of an image: an event for every end it comes to, made of its document alone. */
 import * as v from "valibot";
 import { indexAttention } from "../attention.ts";
-import { type Metadata, MetadataSchema } from "../metadata.ts";
+import { isId } from "../keys.ts";
+import type { Metadata } from "../metadata.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 
 export const EVENT_TYPES = [
@@ -13,13 +14,26 @@ export const EVENT_TYPES = [
 ] as const;
 
 /** In the form of Standard Webhooks: what a receiver is sent. `data` is the public metadata document. */
-export const EventSchema = v.object({
-  type: v.picklist(EVENT_TYPES),
+export interface ImageEvent {
+  readonly type: (typeof EVENT_TYPES)[number];
   /** When it came to this, not when it is told. */
+  readonly timestamp: string;
+  readonly data: Metadata;
+}
+
+/** An event as it is read: during a deployment it may be one of a later release, and is handed on as it stands. */
+export const EventSchema = v.object({
+  type: v.pipe(v.string(), v.regex(/^image\.[a-z-]+$/)),
   timestamp: v.pipe(v.string(), v.isoTimestamp()),
-  data: MetadataSchema,
+  data: v.looseObject({
+    id: v.pipe(
+      v.string(),
+      v.check((id) => isId(id)),
+    ),
+    rev: v.number(),
+  }),
 });
-export type ImageEvent = v.InferOutput<typeof EventSchema>;
+export type AnyEvent = v.InferOutput<typeof EventSchema>;
 
 /**
  * The event of a document: the same document gives the same event, however often and by whomever it is told, so
@@ -31,7 +45,7 @@ export function eventOf(document: Metadata): ImageEvent {
 }
 
 /** Names an event: no dot, which separates it from what else is signed. */
-export const eventId = ({ data }: ImageEvent) => `${data.id}-${data.rev}`;
+export const eventId = ({ data }: Pick<AnyEvent, "data">) => `${data.id}-${data.rev}`;
 
 function typeOf({ status, readyAt, processedAt, lastError }: Metadata): ImageEvent["type"] {
   if (status !== "ready") return `image.${status}`;
