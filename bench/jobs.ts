@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Storage } from "local-aws/s3/storage";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { reprocess } from "../core/job/job.ts";
@@ -18,7 +19,6 @@ import { parseMessage } from "../core/message.ts";
 import type { Queue } from "../core/ports.ts";
 import config from "../darkroom.config.ts";
 import { startStack } from "../laptop/stack.ts";
-import { Storage } from "../packages/local-aws/s3/storage.ts";
 import { peakMb, resetPeak } from "./peak.ts";
 import { type Report, round } from "./report.ts";
 

@@ -1,5 +1,5 @@
 /** The local S3 in a process of its own, so that its CPU is not taken for the worker's: prints its URL. */
-import { startS3 } from "../packages/local-aws/s3/server.ts";
+import { startS3 } from "local-aws/s3";
 
 const [data = ""] = process.argv.slice(2);
 const s3 = await startS3({

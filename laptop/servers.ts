@@ -1,13 +1,13 @@
 /** S3 and SQS of the local stack: the embedded ones, or those that `AWS_ENDPOINT_URL_S3` and `_SQS` name. */
 import type { S3Client } from "@aws-sdk/client-s3";
 import { GetQueueUrlCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { startS3 } from "local-aws/s3";
+import type { Credentials } from "local-aws/sigv4";
+import { startSqs } from "local-aws/sqs";
 import { s3Client } from "../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
-import { startS3 } from "../packages/local-aws/s3/server.ts";
-import type { Credentials } from "../packages/local-aws/sigv4.ts";
-import { startSqs } from "../packages/local-aws/sqs/server.ts";
 
 export type S3Fault = Parameters<typeof startS3>[0]["fault"];
 

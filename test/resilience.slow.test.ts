@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { startS3 } from "local-aws/s3";
+import { startSqs } from "local-aws/sqs";
 import sharp from "sharp";
 import { Api } from "../cli/api.ts";
 import { describeFile, sendFile, waitUntilReady } from "../cli/send.ts";
 import { type Stack, startStack } from "../laptop/stack.ts";
-import { startS3 } from "../packages/local-aws/s3/server.ts";
-import { startSqs } from "../packages/local-aws/sqs/server.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
 const apiOf = (stack: Stack) => new Api({ url: stack.api, token: stack.uploadToken });

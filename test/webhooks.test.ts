@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test, { type TestContext } from "node:test";
+import { ManualClock } from "local-aws/manual-clock";
 import { settleBatch } from "../adapters/aws/sqs-batch.ts";
 import { webhookSender } from "../adapters/http/webhook.ts";
+import { MemoryQueue } from "../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../adapters/memory/memory-store.ts";
 import { readText } from "../core/commit.ts";
 import { EVENTS, parseEventKey } from "../core/keys.ts";
@@ -17,8 +19,6 @@ import {
 } from "../core/tell/handle-event.ts";
 import { replayFailed } from "../core/tell/replay.ts";
 import { eventOf, tell } from "../core/tell/tell.ts";
-import { MemoryQueue } from "../packages/local-aws/sqs/memory-queue.ts";
-import { ManualClock } from "./contracts/manual-clock.ts";
 import { assertSigned, Receiver } from "./receiver.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -44,7 +44,7 @@ async function system(t: TestContext, count = 1, { timeoutMs = 60_000 } = {}) {
   const clock = new ManualClock(Date.parse("2026-11-20T12:00:02Z"));
   const deadLetters = new MemoryQueue({ clock });
   const redrive = { to: deadLetters, maxReceives: RETRY_SECONDS.length + 1 };
-  const queue = new MemoryQueue({ clock, settings: { visibilitySeconds: 180, redrive } });
+  const queue = new MemoryQueue({ clock, visibilitySeconds: 180, redrive });
   const now = () => new Date(clock.now());
   const uploads = memoryStore({ now });
   const receivers = await Promise.all(Array.from({ length: count }, () => Receiver.start()));

@@ -11,14 +11,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
+import { type LocalS3, startS3 } from "local-aws/s3";
+import { type LocalSqs, startSqs } from "local-aws/sqs";
 import { parse } from "yaml";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../../adapters/aws/sqs-queue.ts";
 import { settings } from "../../adapters/environment.ts";
 import { metaKey, originalKey } from "../../core/keys.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
-import { type LocalS3, startS3 } from "../../packages/local-aws/s3/server.ts";
-import { type LocalSqs, startSqs } from "../../packages/local-aws/sqs/server.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const dockerfile = readFileSync(`${ROOT}Dockerfile`, "utf8");

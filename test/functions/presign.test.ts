@@ -7,10 +7,10 @@ import type { AddressInfo } from "node:net";
 import test, { before } from "node:test";
 import fc from "fast-check";
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { readClaim, verify } from "local-aws/sigv4";
 import { uploadSigner } from "../../adapters/aws/upload-signer.ts";
 import { isId } from "../../core/keys.ts";
 import type { SignedUpload } from "../../core/upload/issue-uploads.ts";
-import { readClaim, verify } from "../../packages/local-aws/sigv4.ts";
 import { call, SECRET, token } from "./api.ts";
 
 const credentials = {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { SQSEvent } from "aws-lambda";
+import { MemoryQueue } from "../../adapters/memory/memory-queue.ts";
 import { queueTrigger } from "../../host/queue-trigger.ts";
 import { readTemplate } from "../../host/template.ts";
-import { MemoryQueue } from "../../packages/local-aws/sqs/memory-queue.ts";
 
 test("while a job has every worker it may have, an upload finds one of its own", async () => {
   const { functions } = readTemplate(new URL("../../", import.meta.url));

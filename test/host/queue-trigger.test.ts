@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { SQSEvent } from "aws-lambda";
+import { ManualClock } from "local-aws/manual-clock";
+import { MemoryQueue } from "../../adapters/memory/memory-queue.ts";
 import { type QueueTrigger, queueTrigger } from "../../host/queue-trigger.ts";
-import { MemoryQueue } from "../../packages/local-aws/sqs/memory-queue.ts";
-import { ManualClock } from "../contracts/manual-clock.ts";
 
 const ARN = "arn:aws:sqs:eu-central-1:000000000000:images";
 /** A minute of real time: a test that used it up would be killed. */
@@ -23,7 +23,7 @@ function triggered(
   const clock = new ManualClock();
   let ids = 0;
   const queue = new MemoryQueue({ clock, newId: () => `m${++ids}` });
-  for (const body of bodies) queue.add(body);
+  for (const body of bodies) void queue.send(body);
   const options = { queue, arn: ARN, batchSize, concurrency, log: silent };
   const trigger = queueTrigger((event) => invoke(event as SQSEvent), options);
   return { clock, queue, trigger };
@@ -209,7 +209,7 @@ test("queue trigger: what is received while closing is visible again at once", a
   }, []);
   await clock.timerIn(POLL_MS);
   const closed = trigger.close(LONG_MS);
-  queue.add("late");
+  await queue.send("late");
   assert.equal(queue.count().inFlight, 1, "the poll took it");
   await closed;
   assert.equal(invocations, 0);

@@ -4,12 +4,12 @@ import { syncBuiltinESMExports } from "node:module";
 import test, { type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { S3Event } from "aws-lambda";
+import { ManualClock } from "local-aws/manual-clock";
+import { MemoryQueue } from "../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../adapters/memory/memory-store.ts";
 import { metaKey, newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { watchOriginals } from "../../host/watch.ts";
-import { MemoryQueue } from "../../packages/local-aws/sqs/memory-queue.ts";
-import { ManualClock } from "../contracts/manual-clock.ts";
 
 const NOW = Date.UTC(2026, 10, 20);
 const INTERVAL_MS = 2000;

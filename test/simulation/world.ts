@@ -1,6 +1,7 @@
 /** The whole system in one process under a seeded scheduler: the real use cases on the memory store and queue. */
 
 import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
+import { type Clock, MemoryQueue } from "../../adapters/memory/memory-queue.ts";
 import { memoryStore, type StoreChange } from "../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
@@ -16,7 +17,6 @@ import { PATIENCE } from "../../core/sweep/diagnose.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
-import { type Clock, MemoryQueue } from "../../packages/local-aws/sqs/memory-queue.ts";
 import { toyPicture, toyPixels } from "../toy-pixels.ts";
 import { Jobs } from "./jobs.ts";
 import { OWNER, Promises } from "./promises.ts";
@@ -117,24 +117,14 @@ export class World {
     const clock: Clock = { now, after: () => () => {} };
     const common = {
       clock,
+      visibilitySeconds: VISIBILITY_SECONDS,
       pick: (count: number) => this.#random.below(count),
       newId: () => newId(this.#random.bytes),
     };
-    this.#deadLetters = new MemoryQueue({
-      ...common,
-      name: "dead",
-      settings: { visibilitySeconds: VISIBILITY_SECONDS, retentionSeconds: (14 * DAY) / 1000 },
-    });
-    this.#images = new MemoryQueue({
-      ...common,
-      name: "images",
-      settings: { visibilitySeconds: VISIBILITY_SECONDS, redrive: { to: this.#deadLetters, maxReceives: 4 } },
-    });
-    this.#backfill = new MemoryQueue({
-      ...common,
-      name: "backfill",
-      settings: { visibilitySeconds: VISIBILITY_SECONDS, redrive: { to: this.#deadLetters, maxReceives: 4 } },
-    });
+    this.#deadLetters = new MemoryQueue({ ...common, retentionSeconds: (14 * DAY) / 1000 });
+    const redrive = { to: this.#deadLetters, maxReceives: 4 };
+    this.#images = new MemoryQueue({ ...common, redrive });
+    this.#backfill = new MemoryQueue({ ...common, redrive });
     this.#uploads = memoryStore({
       now: () => new Date(now()),
       onChange: (change) => {
@@ -332,7 +322,7 @@ export class World {
     // At least once, in any order, now or in a quarter of an hour.
     for (let copies = this.#random.chance(0.2) ? 2 : 1; copies > 0; copies--) {
       const delay = this.#random.chance(0.5) ? 0 : this.#random.below(900);
-      this.#images.add(body, { delaySeconds: delay });
+      void this.#images.send(body, { delaySeconds: delay });
     }
   }
 

@@ -1,4 +1,6 @@
 /** Buckets themselves: made, found, emptied, gone. */
+
+import { renderS3, textOf } from "../xml.ts";
 import { readDocument } from "./body.ts";
 import { parseDocument } from "./documents.ts";
 import { S3Error } from "./errors.ts";
@@ -6,7 +8,6 @@ import { checkAcl } from "./object-headers.ts";
 import { intParameter } from "./request.ts";
 import { bucketOf, isoDate, type Operation, OWNER, wholeSeconds, xmlReply } from "./s3.ts";
 import { removeUpload } from "./uploads.ts";
-import { renderS3, textOf } from "./xml.ts";
 
 /** 3 to 63 of lower-case letters, digits, dots and hyphens; a letter or digit at both ends; not like an address. */
 function isBucketName(name: string): boolean {

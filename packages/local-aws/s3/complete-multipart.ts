@@ -1,5 +1,6 @@
 /** CompleteMultipartUpload: parts become an object, if they are what the client says they are. */
 import { createHash } from "node:crypto";
+import { childrenOf, renderS3, textOf, type XmlElement } from "../xml.ts";
 import { readDocument } from "./body.ts";
 import {
   type Algorithm,
@@ -18,7 +19,6 @@ import { encodeKey } from "./request.ts";
 import { bucketOf, commitObject, keyOf, type Operation, wholeSeconds, xmlReply } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
 import { type Part, partsOf, removeUpload, type Upload } from "./uploads.ts";
-import { childrenOf, renderS3, textOf, type XmlElement } from "./xml.ts";
 
 /** Every part but the last has at least 5 MiB. */
 const MIN_PART_BYTES = 5 * 1024 ** 2;

@@ -3,12 +3,13 @@
  * given back and nothing more: in particular bucket policies are NOT enforced, as there is one account here, which may
  * do everything, and nobody else may do anything.
  */
+
+import { renderS3 } from "../xml.ts";
 import { readDocument } from "./body.ts";
 import { corsDocument, parseCors } from "./cors.ts";
 import { parseDocument } from "./documents.ts";
 import { S3Error, type S3ErrorCode } from "./errors.ts";
 import { bucketOf, type Operation, xmlReply } from "./s3.ts";
-import { renderS3 } from "./xml.ts";
 
 interface Configuration {
   /** From the request to what is stored. @throws S3Error when it is not valid */

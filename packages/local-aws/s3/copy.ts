@@ -1,5 +1,6 @@
 /** CopyObject and UploadPartCopy: like the operations without a copy, with an object for a body. */
 
+import { renderS3 } from "../xml.ts";
 import { checkedBody, MAX_UPLOAD_BYTES } from "./body.ts";
 import { type Algorithm, checksumElements, parseAlgorithm } from "./checksums.ts";
 import { checkWrite, parseRange, quoted, readConditions, writeCondition } from "./conditions.ts";
@@ -20,7 +21,6 @@ import {
   xmlReply,
 } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
-import { renderS3 } from "./xml.ts";
 
 /** The object that `x-amz-copy-source` names, if its conditions hold. @throws S3Error */
 function copySource(s3: S3, { headers }: S3Request): StoredObject {

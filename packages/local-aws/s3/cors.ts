@@ -1,9 +1,10 @@
 /** CORS of a bucket: the rules, the preflight and the headers on every other answer. */
+
+import { childrenOf, renderS3, textOf, textsOf, type XmlElement } from "../xml.ts";
 import { parseDocument } from "./documents.ts";
 import { S3Error } from "./errors.ts";
 import type { Reply, S3Request } from "./request.ts";
 import { requireBucket, type S3 } from "./s3.ts";
-import { childrenOf, renderS3, textOf, textsOf, type XmlElement } from "./xml.ts";
 
 interface CorsRule {
   readonly id: string | undefined;

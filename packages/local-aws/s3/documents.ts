@@ -1,6 +1,7 @@
 /** Request documents: XML with a root that the operation expects. */
+
+import { parseXml, type XmlElement, XmlError } from "../xml.ts";
 import { S3Error } from "./errors.ts";
-import { parseXml, type XmlElement, XmlError } from "./xml.ts";
 
 /** @throws S3Error `MalformedXML` */
 export function parseDocument(text: string, root: string): XmlElement {

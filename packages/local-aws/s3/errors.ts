@@ -1,7 +1,7 @@
 /**
  * S3's error codes, one row each: HTTP status and S3's own sentence. Add an error by adding a row.
  */
-import { render } from "./xml.ts";
+import { render } from "../xml.ts";
 
 const table = {
   AccessControlListNotSupported: [400, "The bucket does not allow ACLs"],

@@ -1,11 +1,12 @@
 /** ListObjects, both versions: pages in the order of keys' UTF-8 bytes. */
+
+import { renderS3 } from "../xml.ts";
 import { quoted } from "./conditions.ts";
 import { S3Error } from "./errors.ts";
 import { bytesOf, encoderOf, pageSize, rolledUp, textOf } from "./paging.ts";
 import type { S3Request } from "./request.ts";
 import { bucketOf, isoDate, type Operation, OWNER, type S3, xmlReply } from "./s3.ts";
 import type { ObjectEntry } from "./storage.ts";
-import { renderS3 } from "./xml.ts";
 
 /** The first byte string after all that start with `prefix`; undefined when there is none. */
 function successor(prefix: Buffer): Buffer | undefined {

@@ -1,4 +1,6 @@
 /** ListMultipartUploads and ListParts. */
+
+import { renderS3 } from "../xml.ts";
 import { checksumElements } from "./checksums.ts";
 import { quoted } from "./conditions.ts";
 import { uploadOf } from "./multipart.ts";
@@ -7,7 +9,6 @@ import { intParameter } from "./request.ts";
 import { bucketOf, isoDate, type Operation, OWNER, xmlReply } from "./s3.ts";
 import { keyBytes } from "./storage.ts";
 import { openUploads, partsOf, type Upload } from "./uploads.ts";
-import { renderS3 } from "./xml.ts";
 
 export const listMultipartUploads: Operation = (s3, request) => {
   const bucket = bucketOf(request);

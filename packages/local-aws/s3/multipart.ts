@@ -1,4 +1,6 @@
 /** Multipart uploads begun, fed and given up. Copied parts are in copy.ts, the end is in complete-multipart.ts. */
+
+import { renderS3 } from "../xml.ts";
 import { type Body, openBody } from "./body.ts";
 import { algorithms, type Checksum, checksumClaim, checksumHeaders, parseAlgorithm } from "./checksums.ts";
 import { quoted } from "./conditions.ts";
@@ -7,7 +9,6 @@ import { encryptionHeader, objectHeaders } from "./object-headers.ts";
 import type { S3Request } from "./request.ts";
 import { bucketOf, keyOf, type Operation, type S3, wholeSeconds, xmlReply } from "./s3.ts";
 import { createUpload, type Part, putPart, removeUpload, requireUpload, type Upload } from "./uploads.ts";
-import { renderS3 } from "./xml.ts";
 
 const MAX_PARTS = 10_000;
 

@@ -1,8 +1,8 @@
 /** Which events of a bucket which queue wants: S3's NotificationConfiguration, checked as S3 checks it. */
 import { randomBytes } from "node:crypto";
+import { childOf, childrenOf, renderS3, textOf, textsOf, type XmlElement } from "../xml.ts";
 import { parseDocument } from "./documents.ts";
 import { S3Error } from "./errors.ts";
-import { childOf, childrenOf, renderS3, textOf, textsOf, type XmlElement } from "./xml.ts";
 
 /** The events that happen here. */
 export type EventName =

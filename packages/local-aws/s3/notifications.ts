@@ -2,7 +2,7 @@
  * Event notifications to queues, in S3's form. An event is written to an outbox by the transaction that it tells of
  * and leaves the outbox when the queue has it: at least once, also over a crash.
  */
-import type { Log } from "../../../core/ports.ts";
+import type { Log } from "../log.ts";
 import { S3Error } from "./errors.ts";
 import { type EventName, matches, parseRules, type Rule, renderRules } from "./notification-rules.ts";
 import { encodeKey, type S3Request } from "./request.ts";

@@ -1,4 +1,6 @@
 /** PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects. */
+
+import { childrenOf, renderS3, textOf } from "../xml.ts";
 import { openBody, readDocument } from "./body.ts";
 import { checksumHeaders } from "./checksums.ts";
 import {
@@ -26,7 +28,6 @@ import {
   xmlReply,
 } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
-import { childrenOf, renderS3, textOf } from "./xml.ts";
 
 export const putObject: Operation = async (s3, request) => {
   const [bucket, key] = [bucketOf(request), keyOf(request)];

@@ -1,5 +1,6 @@
 /** POST of a browser's form to a bucket. It cannot be made write-once: a policy has no condition for that. */
 import { SigV4Error, verifyPolicy } from "../sigv4.ts";
+import { render } from "../xml.ts";
 import { signatureError } from "./auth.ts";
 import { checkedBody, incomingBytes, MAX_UPLOAD_BYTES, parseMd5 } from "./body.ts";
 import { checksumClaim, checksumHeaders } from "./checksums.ts";
@@ -11,7 +12,6 @@ import { checkPolicy, parsePolicy, sizeRange } from "./post-policy.ts";
 import { checkKeyLength, encodeKey, type Reply, type S3Request } from "./request.ts";
 import { bucketOf, commitObject, type Operation, type S3, wholeSeconds } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
-import { render } from "./xml.ts";
 
 type Fields = ReadonlyMap<string, string>;
 

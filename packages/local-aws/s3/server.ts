@@ -5,8 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Log } from "../../../core/ports.ts";
+import type { Log } from "../log.ts";
 import type { Credentials } from "../sigv4.ts";
+import { render } from "../xml.ts";
 import { authenticate } from "./auth.ts";
 import { createBucket } from "./buckets.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -16,7 +17,6 @@ import { type Reply, readRequest, type S3Request } from "./request.ts";
 import { findRoute, isFormPost, levelOf } from "./routes.ts";
 import { ACCOUNT, bucketOf, requireBucket, type S3 } from "./s3.ts";
 import { Storage } from "./storage.ts";
-import { render } from "./xml.ts";
 
 export interface LocalS3Options {
   /** Folder; made when it is not there. One server at a time. */

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
-import type { Journal, StoredMessage } from "./memory-queue.ts";
+import type { Journal, StoredMessage } from "./standard-queue.ts";
 
 export interface StoredQueue {
   readonly name: string;
@@ -53,7 +53,7 @@ export function openJournal(directory: string): SqsJournal {
     database.exec(SCHEMA);
   } catch (cause) {
     database.close();
-    throw new Error(`cannot open ${file}: is another Darkroom running on it?`, { cause });
+    throw new Error(`cannot open ${file}: is another process running on it?`, { cause });
   }
   const sql = {
     queues: database.prepare("SELECT * FROM queues ORDER BY name"),

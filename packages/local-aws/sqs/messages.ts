@@ -9,7 +9,6 @@ import {
   requiredInteger,
   requiredText,
 } from "./input.ts";
-import type { ReceivedMessage } from "./memory-queue.ts";
 import {
   type MessageAttributes,
   md5OfAttributes,
@@ -19,6 +18,7 @@ import {
 } from "./message-attributes.ts";
 import { checkSize, parseReceipt } from "./queue-rules.ts";
 import { ACCOUNT, type LocalQueue } from "./queues.ts";
+import type { ReceivedMessage } from "./standard-queue.ts";
 
 const md5 = (text: string) => createHash("md5").update(text).digest("hex");
 
@@ -44,7 +44,7 @@ export function sendMessage({ messages, attributes: { MaximumMessageSize } }: Lo
   checkSize(sizeOfMessage(input), Number(MaximumMessageSize ?? MAX_BYTES));
   const extra: Extra = { attributes, system, ...(group === undefined ? {} : { group }) };
   const delaySeconds = optionalInteger(input, "DelaySeconds");
-  const { id } = messages.add(body, { delaySeconds, extra: JSON.stringify(extra) });
+  const { id } = messages.send(body, { delaySeconds, extra: JSON.stringify(extra) });
   return {
     MessageId: id,
     MD5OfMessageBody: md5(body),
@@ -67,7 +67,7 @@ export function toWire(message: ReceivedMessage, system: readonly string[], user
   const extra = parseExtra(message.extra);
   const all: Record<string, string | undefined> = {
     SenderId: ACCOUNT,
-    SentTimestamp: String(message.sentAt.getTime()),
+    SentTimestamp: String(message.sentAt),
     ApproximateReceiveCount: String(message.receives),
     ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt),
     DeadLetterQueueSourceArn: message.deadLetteredFrom,
@@ -97,8 +97,8 @@ function parseExtra(text: string | undefined): Extra {
 }
 
 /** `DeleteMessage`, or one entry of `DeleteMessageBatch`. */
-export async function deleteMessage({ messages }: LocalQueue, input: Input): Promise<void> {
-  await messages.delete(receiptOf(input));
+export function deleteMessage({ messages }: LocalQueue, input: Input): void {
+  messages.delete(receiptOf(input));
 }
 
 /** `ChangeMessageVisibility`, or one entry of `ChangeMessageVisibilityBatch`. */

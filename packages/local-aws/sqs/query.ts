@@ -2,6 +2,7 @@
  * SQS's older Query protocol: parameters as a form (`Attribute.1.Name=…`), results in XML. Both hold what the JSON
  * protocol holds under names of their own, so this only renames and restacks.
  */
+import { render, type XmlValue } from "../xml.ts";
 import type { Input } from "./input.ts";
 
 const NAMESPACE = "http://queue.amazonaws.com/doc/2012-11-05/";
@@ -76,40 +77,27 @@ function toInput(tree: Tree, action: string): Input {
 }
 
 export function resultXml(action: string, result: object, requestId: string): string {
-  const fields = toXml(result, action);
-  const body = fields === "" ? "" : `<${action}Result>${fields}</${action}Result>`;
-  const metadata = `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`;
-  return `<?xml version="1.0"?><${action}Response xmlns="${NAMESPACE}">${body}${metadata}</${action}Response>`;
+  const fields = renamed(result, action);
+  const answer = Object.keys(fields).length > 0 ? { [`${action}Result`]: fields } : {};
+  return render(`${action}Response`, { ...answer, ResponseMetadata: { RequestId: requestId } }, NAMESPACE);
 }
 
 export function errorXml(error: { code: string; message: string; fault: string }, requestId: string): string {
-  const { code, message, fault } = error;
-  const fields = toXml({ Type: fault, Code: code, Message: message }, "");
-  return `<?xml version="1.0"?><ErrorResponse xmlns="${NAMESPACE}"><Error>${fields}<Detail/></Error><RequestId>${requestId}</RequestId></ErrorResponse>`;
+  const { code: Code, message: Message, fault: Type } = error;
+  const fields = { Error: { Type, Code, Message, Detail: "" }, RequestId: requestId };
+  return render("ErrorResponse", fields, NAMESPACE);
 }
 
-function toXml(fields: object, action: string): string {
-  return Object.entries(fields)
-    .map(([name, value]) => {
-      if (value === undefined) return "";
-      if (typeof value !== "object") return element(name, escapeXml(String(value)));
-      const [, query = Array.isArray(value) ? `${action}ResultEntry` : name, key] =
-        RENAMED.find(([json]) => json === name) ?? [];
-      if (key === undefined) return repeat(query, value);
-      return Object.entries(value)
-        .map(([k, v]) => element(query, element(key, escapeXml(k)) + toXml({ Value: v }, action)))
-        .join("");
-    })
-    .join("");
-}
-
-const element = (name: string, content: string) => `<${name}>${content}</${name}>`;
-const repeat = (name: string, values: unknown) =>
-  (Array.isArray(values) ? values : [values])
-    .map((value) => element(name, typeof value === "object" ? toXml(value, "") : escapeXml(String(value))))
-    .join("");
-
-/** A carriage return would become a line feed on its way through an XML parser. */
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"\r]/g, (character) => `&#${character.charCodeAt(0)};`);
+/** The JSON protocol's fields under the names that the Query protocol has for them. */
+function renamed(fields: object, action: string): { [name: string]: XmlValue } {
+  const entries = Object.entries(fields).map(([name, value]): [string, XmlValue] => {
+    if (typeof value !== "object") return [name, value];
+    const [, query = Array.isArray(value) ? `${action}ResultEntry` : name, key] =
+      RENAMED.find(([json]) => json === name) ?? [];
+    if (key !== undefined)
+      return [query, Object.entries(value).map(([k, v]) => ({ [key]: k, ...renamed({ Value: v }, action) }))];
+    const child = (one: unknown) => (typeof one === "object" ? renamed(Object(one), "") : String(one));
+    return [query, Array.isArray(value) ? value.map(child) : child(value)];
+  });
+  return Object.fromEntries(entries);
 }

@@ -1,7 +1,7 @@
 /** The attributes of a queue that can be set: add one by adding a row. */
 
 import { sqsError } from "./errors.ts";
-import type { QueueSettings } from "./memory-queue.ts";
+import type { QueueSettings } from "./standard-queue.ts";
 
 interface SettableAttribute {
   /** Shown where nobody set it. */

@@ -2,7 +2,6 @@
 
 import { sqsError } from "./errors.ts";
 import type { SqsJournal, StoredQueue } from "./journal.ts";
-import { type Clock, MemoryQueue } from "./memory-queue.ts";
 import {
   checkAttributes,
   noFifo,
@@ -11,13 +10,14 @@ import {
   settingsOf,
   withDefaults,
 } from "./queue-attributes.ts";
+import { type Clock, StandardQueue } from "./standard-queue.ts";
 
 export const ACCOUNT = "000000000000";
 
 export interface LocalQueue extends StoredQueue {
   readonly url: string;
   readonly arn: string;
-  readonly messages: MemoryQueue;
+  readonly messages: StandardQueue;
 }
 
 /** Attributes that only SQS sets. */
@@ -162,7 +162,7 @@ export class Queues {
 
   #open(stored: StoredQueue): LocalQueue {
     const arn = `arn:aws:sqs:${this.#region}:${ACCOUNT}:${stored.name}`;
-    const messages = new MemoryQueue({
+    const messages = new StandardQueue({
       name: arn,
       clock: this.#clock,
       journal: this.#journal.messageJournal(stored.name),

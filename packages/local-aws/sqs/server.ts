@@ -9,10 +9,10 @@ import { actions } from "./actions.ts";
 import { sqsError } from "./errors.ts";
 import { readRequest, sendError, sendResult, speaksJson } from "./http.ts";
 import { openJournal } from "./journal.ts";
-import { type Clock, systemClock } from "./memory-queue.ts";
 import { MoveTasks } from "./move-tasks.ts";
 import { QueueError } from "./queue-rules.ts";
 import { Queues } from "./queues.ts";
+import { type Clock, systemClock } from "./standard-queue.ts";
 
 export interface LocalSqs {
   /** `http://127.0.0.1:PORT`: the endpoint for clients. */
@@ -101,7 +101,7 @@ export async function startSqs({
     send(queueArn, body) {
       const queue = queues.withArn(queueArn);
       if (!queue) throw sqsError("QueueDoesNotExist", `There is no queue ${queueArn}.`);
-      queue.messages.add(body);
+      queue.messages.send(body);
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -12,8 +12,8 @@ import {
   type S3Client,
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
+import { type LocalS3, startS3 } from "local-aws/s3";
 import { s3Client, s3Store } from "../../../adapters/aws/s3-store.ts";
-import { type LocalS3, startS3 } from "../../../packages/local-aws/s3/server.ts";
 import { bytesOf, conflict, describeObjectStore } from "../../contracts/object-store.ts";
 
 const region = "eu-central-1";

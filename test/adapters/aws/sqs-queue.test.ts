@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import test, { after, before } from "node:test";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after } from "node:test";
 import {
   CreateQueueCommand,
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { ManualClock } from "local-aws/manual-clock";
+import { startSqs } from "local-aws/sqs";
 import { sqsClient, sqsQueue } from "../../../adapters/aws/sqs-queue.ts";
-import { CREDENTIALS, REGION, testSqs } from "../../../packages/local-aws/test/sqs/server.ts";
 import { describeQueue, MAX_RECEIVES, VISIBILITY_SECONDS } from "../../contracts/queue.ts";
 
 /** A queue and its dead-letter queue, by any SQS server. */
@@ -34,21 +38,33 @@ async function makeQueues(client: SQSClient) {
   return { url: QueueUrl, deadUrl: dead.QueueUrl };
 }
 
-let local: Awaited<ReturnType<typeof testSqs>>;
-before(async () => {
-  local = await testSqs();
+const REGION = "eu-central-1";
+const CREDENTIALS = { accessKeyId: "local", secretAccessKey: "local-secret" };
+const clock = new ManualClock(Math.floor(Date.now() / 1_000) * 1_000);
+const data = mkdtempSync(join(tmpdir(), "darkroom-sqs-"));
+const local = await startSqs({ data, port: 0, region: REGION, credentials: CREDENTIALS, clock });
+// One attempt: a test wants to see the error, not the retry.
+const localClient = sqsClient({
+  endpoint: local.url,
+  region: REGION,
+  credentials: CREDENTIALS,
+  maxAttempts: 1,
 });
-after(() => local.close());
+after(async () => {
+  localClient.destroy();
+  await local.close();
+  rmSync(data, { recursive: true });
+});
 
 describeQueue("AWS's SDK and the local SQS", async () => {
-  const { url, deadUrl } = await makeQueues(local.client);
+  const { url, deadUrl } = await makeQueues(localClient);
   return {
-    queue: sqsQueue(local.client, url),
-    deadLetters: sqsQueue(local.client, deadUrl),
-    now: local.clock.now,
-    advance: async (seconds) => local.clock.advance(seconds * 1_000),
-    polling: (waitSeconds) => local.clock.timerIn(waitSeconds * 1_000),
-    hungUp: (waitSeconds) => local.clock.timerIn(waitSeconds * 1_000, false),
+    queue: sqsQueue(localClient, url),
+    deadLetters: sqsQueue(localClient, deadUrl),
+    now: clock.now,
+    advance: async (seconds) => clock.advance(seconds * 1_000),
+    polling: (waitSeconds) => clock.timerIn(waitSeconds * 1_000),
+    hungUp: (waitSeconds) => clock.timerIn(waitSeconds * 1_000, false),
     close: async () => {},
   };
 });
@@ -78,7 +94,7 @@ if (foreign) {
 }
 
 test("the client talks to the endpoint in the environment, whatever host the queue's URL names", async (t) => {
-  const { url } = await makeQueues(local.client);
+  const { url } = await makeQueues(localClient);
   process.env["AWS_ENDPOINT_URL_SQS"] = local.url;
   const client = sqsClient({ region: REGION, credentials: CREDENTIALS, maxAttempts: 1 });
   t.after(() => {
@@ -87,29 +103,29 @@ test("the client talks to the endpoint in the environment, whatever host the que
   });
   const elsewhere = url.replace(local.url, "http://sqs.eu-central-1.amazonaws.com.invalid");
   await sqsQueue(client, elsewhere).send("stays here");
-  assert.equal((await sqsQueue(local.client, url).receive({ max: 1 })).length, 1);
+  assert.equal((await sqsQueue(localClient, url).receive({ max: 1 })).length, 1);
 });
 
 test("errors that are not about a stale receipt are the client's own", async () => {
-  const queue = sqsQueue(local.client, `${local.url}/000000000000/missing`);
+  const queue = sqsQueue(localClient, `${local.url}/000000000000/missing`);
   const missing = { name: "QueueDoesNotExist" };
   await assert.rejects(queue.send("x"), missing);
   await assert.rejects(queue.receive({ max: 1 }), missing);
   await assert.rejects(queue.delete("x"), missing);
   await assert.rejects(queue.retryIn("x", 1), missing);
-  const { url } = await makeQueues(local.client);
-  await sqsQueue(local.client, url).send("x");
-  const [message] = await sqsQueue(local.client, url).receive({ max: 1 });
+  const { url } = await makeQueues(localClient);
+  await sqsQueue(localClient, url).send("x");
+  const [message] = await sqsQueue(localClient, url).receive({ max: 1 });
   assert.ok(message);
-  await assert.rejects(sqsQueue(local.client, url).retryIn(message.receipt, 43_201), {
+  await assert.rejects(sqsQueue(localClient, url).retryIn(message.receipt, 43_201), {
     name: /InvalidParameterValue/,
   });
 });
 
 test("a receipt that the server does not know is as good as a message that is gone", async () => {
-  const { url } = await makeQueues(local.client);
-  await sqsQueue(local.client, url).delete("never a receipt");
-  await sqsQueue(local.client, url).retryIn("never a receipt", 5);
+  const { url } = await makeQueues(localClient);
+  await sqsQueue(localClient, url).delete("never a receipt");
+  await sqsQueue(localClient, url).retryIn("never a receipt", 5);
 });
 
 test("what fails for a moment is tried again, five times in all", async (t) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test from "node:test";
+import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision, readText } from "../../../core/commit.ts";
@@ -14,7 +15,6 @@ import { retire } from "../../../core/sweep/retire.ts";
 import type { ImageEvent } from "../../../core/tell/tell.ts";
 import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
 import { developMessage, failMessage } from "../../../core/worker/handle-message.ts";
-import { MemoryQueue } from "../../../packages/local-aws/sqs/memory-queue.ts";
 import { toyPicture, toyPixels } from "../../toy-pixels.ts";
 
 const preset = (widths: number[]) => ({

@@ -1,7 +1,9 @@
 /** A small system with a backfill queue, in memory: images, jobs, and a worker that does one message at a time. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { ManualClock } from "local-aws/manual-clock";
 import * as v from "valibot";
+import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision } from "../../../core/commit.ts";
@@ -12,8 +14,6 @@ import type { ObjectStore, OpenUploads, Pixels, Queue } from "../../../core/port
 import { type Config, defineConfig } from "../../../core/preset.ts";
 import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
 import { developMessage, failMessage } from "../../../core/worker/handle-message.ts";
-import { MemoryQueue } from "../../../packages/local-aws/sqs/memory-queue.ts";
-import { ManualClock } from "../../contracts/manual-clock.ts";
 import { toyPicture, toyPixels } from "../../toy-pixels.ts";
 
 export const recipe = (...widths: number[]): Config =>
@@ -56,9 +56,8 @@ export interface JobSystem {
 export function jobSystem({ pageSize = 2 } = {}): JobSystem {
   const clock = new ManualClock();
   const now = () => new Date(clock.now());
-  const dead = new MemoryQueue({ clock, name: "dead" });
-  const settings = { visibilitySeconds: 60, redrive: { to: dead, maxReceives: 3 } };
-  const queue = new MemoryQueue({ clock, settings });
+  const dead = new MemoryQueue({ clock });
+  const queue = new MemoryQueue({ clock, visibilitySeconds: 60, redrive: { to: dead, maxReceives: 3 } });
   const deps: JobSystem["deps"] = {
     uploads: memoryStore({ now }),
     media: memoryStore({ now }),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test from "node:test";
+import { ManualClock } from "local-aws/manual-clock";
+import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { newId } from "../../../core/keys.ts";
 import type { Metadata } from "../../../core/metadata.ts";
@@ -8,8 +10,6 @@ import type { Queue } from "../../../core/ports.ts";
 import { handleEvent, RETRY_SECONDS } from "../../../core/tell/handle-event.ts";
 import { failedWebhooks, type ReplayRequest, replayEvents, replayFailed } from "../../../core/tell/replay.ts";
 import { eventOf } from "../../../core/tell/tell.ts";
-import { MemoryQueue } from "../../../packages/local-aws/sqs/memory-queue.ts";
-import { ManualClock } from "../../contracts/manual-clock.ts";
 
 const START = Date.parse("2026-11-20T23:00:00Z");
 const MINUTE = 60_000;

@@ -14,7 +14,6 @@ import {
   type QueueConfiguration,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { compareSequencers, decodeKey } from "../../../../core/message.ts";
 import { type Field, failure, formBody, md5, policyFields, send, startFixture } from "./fixture.ts";
 
 const QUEUE = "arn:aws:sqs:eu-central-1:000000000000:images";
@@ -152,7 +151,7 @@ test("a record in AWS's form", async () => {
       sequencer: s3.object.sequencer,
     },
   } as unknown);
-  assert.equal(decodeKey(s3.object.key), "red flower+ü%.jpg");
+  assert.equal(s3.object.key, "red+flower%2B%C3%BC%25.jpg", "encoded like a form field");
   assert.match(s3.object.sequencer, /^[0-9A-F]{18}$/);
   assert.deepEqual(Object.keys(removed.s3.object), ["key", "sequencer"], "nothing is known of what is gone");
 });
@@ -226,8 +225,7 @@ test("sequencers rise, also over a restart and under a clock that goes back", as
   }
   assert.equal(sequencers.length, 12);
   for (const [i, sequencer] of sequencers.entries()) {
-    if (i > 0)
-      assert.ok(compareSequencers(sequencers[i - 1], sequencer) < 0, `${sequencers[i - 1]} < ${sequencer}`);
+    if (i > 0) assert.ok((sequencers[i - 1] ?? "") < sequencer, `${sequencers[i - 1]} < ${sequencer}`);
   }
   await fixture.restart();
 });

@@ -17,9 +17,8 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
-import { sqsClient } from "../../../../adapters/aws/sqs-queue.ts";
 import { startSqs } from "../../sqs/server.ts";
-import { CREDENTIALS, REGION, testSqs } from "./server.ts";
+import { CREDENTIALS, REGION, sqsClient, testSqs } from "./server.ts";
 
 async function urlOf(client: SQSClient, QueueName: string): Promise<string> {
   const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName }));
@@ -50,7 +49,7 @@ test("queues, messages, receive counts and invisible times are there after a res
         VisibilityTimeout: "60",
         RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 2 }),
       },
-      tags: { app: "darkroom" },
+      tags: { app: "photos" },
     }),
   );
   const MessageAttributes = { kind: { DataType: "String", StringValue: "photo" } };
@@ -67,7 +66,7 @@ test("queues, messages, receive counts and invisible times are there after a res
   );
   assert.equal(Attributes?.["VisibilityTimeout"], "60");
   assert.equal(Attributes?.["ApproximateNumberOfMessagesNotVisible"], "1");
-  assert.deepEqual((await sqs.client.send(new ListQueueTagsCommand({ QueueUrl }))).Tags, { app: "darkroom" });
+  assert.deepEqual((await sqs.client.send(new ListQueueTagsCommand({ QueueUrl }))).Tags, { app: "photos" });
   sqs.clock.advance(39_000);
   assert.deepEqual(await receive(sqs.client, QueueUrl), []);
   sqs.clock.advance(1_000);
@@ -118,15 +117,15 @@ test("a start can make visible what the last run had in flight, and only that", 
 });
 
 test("what was accepted is there after kill -9, and nobody else can use the folder before", async (t) => {
-  const data = await mkdtemp(join(tmpdir(), "darkroom-sqs-"));
+  const data = await mkdtemp(join(tmpdir(), "local-sqs-"));
   t.after(() => rm(data, { recursive: true }));
   const child = fork(fileURLToPath(new URL("child.ts", import.meta.url)), [data]);
   t.after(() => child.kill("SIGKILL"));
   const [url] = await once(child, "message");
   const options = { data, port: 0, region: REGION, credentials: CREDENTIALS };
-  await assert.rejects(startSqs(options), /is another Darkroom running on it/);
+  await assert.rejects(startSqs(options), /is another process running on it/);
 
-  const client = sqsClient({ endpoint: url, region: REGION, credentials: CREDENTIALS });
+  const client = sqsClient(url);
   const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: "images" }));
   const bodies = Array.from({ length: 20 }, (_, i) => `message ${i}`);
   for (const MessageBody of bodies) await client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
@@ -136,7 +135,7 @@ test("what was accepted is there after kill -9, and nobody else can use the fold
 
   const after = await startSqs(options);
   t.after(() => after.close());
-  const other = sqsClient({ endpoint: after.url, region: REGION, credentials: CREDENTIALS });
+  const other = sqsClient(after.url);
   t.after(() => other.destroy());
   const received: (string | undefined)[] = [];
   const again = await urlOf(other, "images");

@@ -2,22 +2,23 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sqsClient } from "../../../../adapters/aws/sqs-queue.ts";
-import { ManualClock } from "../../../../test/contracts/manual-clock.ts";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { ManualClock } from "../../manual-clock.ts";
 import { type LocalSqsOptions, startSqs } from "../../sqs/server.ts";
 
 export const REGION = "eu-central-1";
 export const CREDENTIALS = { accessKeyId: "local", secretAccessKey: "local-secret" };
 
+/** One attempt: a test wants to see the error, not the retry. */
+export const sqsClient = (endpoint: string) =>
+  new SQSClient({ endpoint, region: REGION, credentials: CREDENTIALS, maxAttempts: 1 });
+
 export async function testSqs(options: Partial<LocalSqsOptions> = {}) {
   const clock = new ManualClock(Math.floor(Date.now() / 1_000) * 1_000);
-  const data = await mkdtemp(join(tmpdir(), "darkroom-sqs-"));
+  const data = await mkdtemp(join(tmpdir(), "local-sqs-"));
   const all = { data, port: 0, region: REGION, credentials: CREDENTIALS, clock, ...options };
   let server = await startSqs(all);
-  // One attempt: a test wants to see the error, not the retry.
-  const connect = () =>
-    sqsClient({ endpoint: server.url, region: REGION, credentials: CREDENTIALS, maxAttempts: 1 });
-  let client = connect();
+  let client = sqsClient(server.url);
   return {
     clock,
     data,
@@ -33,7 +34,7 @@ export async function testSqs(options: Partial<LocalSqsOptions> = {}) {
       client.destroy();
       await server.close();
       server = await startSqs({ ...all, ...changed });
-      client = connect();
+      client = sqsClient(server.url);
     },
     async close() {
       client.destroy();

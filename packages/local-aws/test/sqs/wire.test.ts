@@ -157,7 +157,7 @@ test("the Query protocol sends, receives, changes and deletes", async () => {
   assert.equal(created.status, 200);
   assert.match(
     created.xml,
-    /^<\?xml version="1.0"\?><CreateQueueResponse xmlns="http:\/\/queue.amazonaws.com\/doc\/2012-11-05\/">/,
+    /^<\?xml version="1.0" encoding="UTF-8"\?>\n<CreateQueueResponse xmlns="http:\/\/queue.amazonaws.com\/doc\/2012-11-05\/">/,
   );
   const [url = ""] = texts(created.xml, "QueueUrl");
   assert.equal(url, `${sqs.url}/000000000000/query`);
@@ -179,7 +179,7 @@ test("the Query protocol sends, receives, changes and deletes", async () => {
     "AttributeName.2": "SenderId",
     "MessageAttributeName.1": "All",
   });
-  assert.deepEqual(texts(received.xml, "Body"), ["&#60;a b=&#34;c&#34;&#62;&#38;'&#60;/a&#62;&#13;\n"]);
+  assert.deepEqual(texts(received.xml, "Body"), ["&lt;a b=&quot;c&quot;&gt;&amp;&apos;&lt;/a&gt;&#xd;\n"]);
   assert.deepEqual(texts(received.xml, "Attribute"), [
     "<Name>SenderId</Name><Value>000000000000</Value>",
     "<Name>ApproximateReceiveCount</Name><Value>1</Value>",

@@ -1,5 +1,5 @@
-/** A clock that stands still until it is told to go on; timers run in the order they are due. */
-import type { Clock } from "../../packages/local-aws/sqs/memory-queue.ts";
+/** For tests: a clock that stands still until it is told to go on; timers run in the order they are due. */
+import type { Clock } from "./sqs/standard-queue.ts";
 
 interface Timer {
   readonly at: number;

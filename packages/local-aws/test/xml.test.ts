@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { parseXml, render, textOf, textsOf, XmlError } from "../../s3/xml.ts";
+import { parseXml, render, textOf, textsOf, XmlError } from "../xml.ts";
 
 test("a document is read: declaration, namespace, comments, CDATA, references", () => {
   const root = parseXml(

@@ -1,6 +1,6 @@
 /**
- * The XML of S3's few documents. The parser is strict and small: elements, text, CDATA, comments, the five predefined
- * entities and character references. No document type, so nothing to expand and nothing to fetch.
+ * XML as S3's and SQS's few documents have it. The parser is strict and small: elements, text, CDATA, comments, the
+ * five predefined entities and character references. No document type, so nothing to expand and nothing to fetch.
  */
 
 export type XmlValue =
@@ -15,7 +15,7 @@ const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 const predefined: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 /** A document: arrays repeat their element, `undefined` leaves it out. */
-export function render(root: string, value: XmlValue, namespace: "" | typeof NAMESPACE = ""): string {
+export function render(root: string, value: XmlValue, namespace = ""): string {
   const attribute = namespace === "" ? "" : ` xmlns="${namespace}"`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${attribute}>${content(value)}</${root}>`;
 }

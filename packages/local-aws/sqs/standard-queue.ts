@@ -1,12 +1,8 @@
-/**
- * A standard SQS queue in memory: for simulations, tests and programs that embed Darkroom, and, with a journal and
- * HTTP in front, the queue of the local SQS server.
- */
+/** A standard queue: what SQS promises of one, in memory, with a journal that keeps it across restarts. */
 import { randomUUID } from "node:crypto";
-import type { Queue, QueueMessage } from "../../../core/ports.ts";
 import { checkBody, checkRange, formatReceipt, parseReceipt, QueueError } from "./queue-rules.ts";
 
-/** Time as a queue needs it; a simulation brings its own. */
+/** Time as a queue needs it; a test brings its own. */
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
@@ -53,7 +49,7 @@ export interface QueueSettings {
   readonly retentionSeconds: number;
   readonly maxBytes: number;
   /** Where a message goes instead of being received once more. */
-  readonly redrive: { readonly to: MemoryQueue; readonly maxReceives: number } | undefined;
+  readonly redrive: { readonly to: StandardQueue; readonly maxReceives: number } | undefined;
 }
 
 const DEFAULTS: QueueSettings = {
@@ -65,9 +61,10 @@ const DEFAULTS: QueueSettings = {
   redrive: undefined,
 };
 
-/** What `receive` gives: the port's message, and what only SQS's own interface shows of it. */
-export interface ReceivedMessage extends QueueMessage, Omit<StoredMessage, "sentAt"> {
+export interface ReceivedMessage extends StoredMessage {
   readonly firstReceivedAt: number;
+  /** Of this receive: what `delete` and `changeVisibility` take. */
+  readonly receipt: string;
 }
 
 interface Waiter {
@@ -77,11 +74,9 @@ interface Waiter {
   fail(error: unknown): void;
 }
 
-export class MemoryQueue implements Queue {
+export class StandardQueue {
   readonly #name: string;
   readonly #clock: Clock;
-  readonly #newId: () => string;
-  readonly #pick: ((count: number) => number) | undefined;
   readonly #journal: Journal | undefined;
   readonly #messages = new Map<string, StoredMessage>();
   /** Ids of those that can be received now. */
@@ -95,17 +90,12 @@ export class MemoryQueue implements Queue {
   constructor({
     name = "queue",
     clock = systemClock,
-    newId = randomUUID,
-    pick,
     settings = {},
     journal,
     messages = [],
   }: {
     name?: string;
     clock?: Clock;
-    newId?: () => string;
-    /** Which of `count` visible messages comes next, from 0; the longest visible one where absent. */
-    pick?: (count: number) => number;
     settings?: Partial<QueueSettings>;
     journal?: Journal;
     /** What the journal held at the end. */
@@ -113,8 +103,6 @@ export class MemoryQueue implements Queue {
   } = {}) {
     this.#name = name;
     this.#clock = clock;
-    this.#newId = newId;
-    this.#pick = pick;
     this.#journal = journal;
     this.#settings = { ...DEFAULTS, ...settings };
     for (const message of messages) this.#messages.set(message.id, message);
@@ -130,21 +118,8 @@ export class MemoryQueue implements Queue {
     this.#wake();
   }
 
-  async send(body: string, options: { delaySeconds?: number } = {}): Promise<void> {
-    this.add(body, options);
-  }
-
-  async sendMany(bodies: readonly string[]): Promise<void> {
-    for (const body of bodies) this.add(body);
-  }
-
-  async backlog(): Promise<number> {
-    this.#settle();
-    return this.#visible.size;
-  }
-
-  /** `send`, which tells what was stored. */
-  add(
+  /** Tells what was stored. */
+  send(
     body: string,
     options: { delaySeconds?: number | undefined; extra?: string | undefined } = {},
   ): StoredMessage {
@@ -155,7 +130,7 @@ export class MemoryQueue implements Queue {
     const now = this.#clock.now();
     const extra = options.extra === undefined ? {} : { extra: options.extra };
     const message = {
-      id: this.#newId(),
+      id: randomUUID(),
       body,
       sentAt: now,
       visibleAt: now + delaySeconds * 1000,
@@ -172,7 +147,15 @@ export class MemoryQueue implements Queue {
     waitSeconds = this.#settings.waitSeconds,
     visibilitySeconds,
     signal,
-  }: Parameters<Queue["receive"]>[0]): Promise<ReceivedMessage[]> {
+  }: {
+    max: number;
+    /** Long poll: waits for a message up to this long. */
+    waitSeconds?: number | undefined;
+    /** Of the messages returned. */
+    visibilitySeconds?: number | undefined;
+    /** Aborted, it ends with no messages. */
+    signal?: AbortSignal | undefined;
+  }): Promise<ReceivedMessage[]> {
     checkRange("MaxNumberOfMessages", max, 1, 10);
     checkRange("WaitTimeSeconds", waitSeconds, 0, 20);
     if (visibilitySeconds !== undefined) checkRange("VisibilityTimeout", visibilitySeconds, 0, 43_200);
@@ -207,16 +190,12 @@ export class MemoryQueue implements Queue {
   }
 
   /** Without effect when the message has been received again since ("may not be deleted", says SQS). */
-  async delete(receipt: string): Promise<void> {
+  delete(receipt: string): void {
     const message = this.#find(receipt);
     if (message) this.#remove(message.id);
   }
 
-  async retryIn(receipt: string, seconds: number): Promise<void> {
-    this.changeVisibility(receipt, seconds);
-  }
-
-  /** `retryIn`, which tells whether the receipt was still good: the message there and not received again since. */
+  /** Tells whether the receipt was still good: the message there and not received again since. */
   changeVisibility(receipt: string, seconds: number): boolean {
     checkRange("VisibilityTimeout", seconds, 0, 43_200);
     const message = this.#find(receipt);
@@ -239,14 +218,14 @@ export class MemoryQueue implements Queue {
   }
 
   /** Sends every visible message anew to the queue that `target` names, if any; tells how many went. */
-  moveTo(target: (message: StoredMessage) => MemoryQueue | undefined): number {
+  moveTo(target: (message: StoredMessage) => StandardQueue | undefined): number {
     this.#settle();
     let moved = 0;
     for (const id of [...this.#visible]) {
       const message = this.#messages.get(id);
       const to = message && target(message);
       if (!to) continue;
-      to.add(message.body, { extra: message.extra });
+      to.send(message.body, { extra: message.extra });
       this.#remove(id);
       moved++;
     }
@@ -313,23 +292,18 @@ export class MemoryQueue implements Queue {
         visibleAt: now + visibilitySeconds * 1000,
       };
       this.#store(received);
-      taken.set(message.id, {
-        ...received,
-        sentAt: new Date(message.sentAt),
-        receipt: formatReceipt(received),
-      });
+      taken.set(message.id, { ...received, receipt: formatReceipt(received) });
     }
     return [...taken.values()];
   }
 
   #choose(): StoredMessage | undefined {
-    const [first] = this.#visible;
-    const id = this.#pick ? [...this.#visible][this.#pick(this.#visible.size)] : first;
+    const [id] = this.#visible;
     return id === undefined ? undefined : this.#messages.get(id);
   }
 
   /** Into the dead-letter queue before out of this one: a crash in between leaves two, never none. */
-  #bury({ id, body, sentAt, extra }: StoredMessage, to: MemoryQueue): void {
+  #bury({ id, body, sentAt, extra }: StoredMessage, to: StandardQueue): void {
     const kept = { id, body, sentAt, ...(extra === undefined ? {} : { extra }) };
     to.#store({ ...kept, visibleAt: to.#clock.now(), receives: 0, deadLetteredFrom: this.#name });
     this.#remove(id);
