@@ -21,6 +21,7 @@ export interface PixelOptions {
 }
 
 /** Pixel work in a child process that starts with the first image; `close` ends it. Images wait for each other. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: three functions around one child, whose turns are theirs alone.
 export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Promise<void> } {
   const {
     accept = formatNames.filter((name) => name !== "tiff"),

@@ -60,6 +60,14 @@ test("folders import only what their layer may", () => {
   }
 });
 
+test("the rooms of core import one way only", () => {
+  const rooms = ["", "tell", "image", "upload", "money", "job", "sweep", "worker"];
+  const roomOf = (file: string) => rooms.indexOf(/^core\/(\w+)\//.exec(file)?.[1] ?? "");
+  for (const file of sources.filter((source) => source.startsWith("core/")))
+    for (const target of importsOf(file).filter((one) => one.startsWith("core/")))
+      assert.ok(roomOf(target) <= roomOf(file), `${file} may not import ${target}`);
+});
+
 test("sharp, libheif and the environment each have one door", () => {
   const importers = (name: string) =>
     sources.filter((file) => importsOf(file).some((target) => target.split("/")[0] === name));

@@ -58,6 +58,7 @@ const REQUEST_TIMEOUT_MS = 3_600_000;
 const KEEP_ALIVE_MS = 65_000;
 
 /** @throws Error when the folder or the port is in use */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: three functions around one server, and its beginning and end.
 export async function startS3(options: LocalS3Options): Promise<LocalS3> {
   const { credentials, region, notify, fault, now = () => new Date(), log = () => {} } = options;
   mkdirSync(options.data, { recursive: true });
