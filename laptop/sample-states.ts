@@ -2,9 +2,30 @@
 import { variantKey } from "../core/keys.ts";
 import { type Metadata, tombstone } from "../core/metadata.ts";
 import config from "../darkroom.config.ts";
-import type { Sample } from "./samples.ts";
 
 export const UPLOADED_AT = "2026-05-01T10:00:00.000Z";
+
+/** One row of `originals.json`, by image id. */
+export interface Sample {
+  /** In the same folder. */
+  readonly file: string;
+  readonly type: string;
+  /** As in `${uploadToken}` and the other tokens. */
+  readonly owner: string;
+  readonly preset: string;
+  readonly filename: string;
+  /** Uploaded in parts, of which S3 makes another ETag. */
+  readonly multipart?: boolean;
+  /** Of the bytes announced at signing, base64; another one than the file's for a mismatch. */
+  readonly sha256?: string;
+  /** What was agreed on an upload in parts: its exact size, where that was said, and the limit. */
+  readonly size?: number;
+  readonly maxBytes?: number;
+  /** Placeholder by which events mean this image without naming it. */
+  readonly meantBy?: string;
+  /** What else there is, `sample-states.ts`. */
+  readonly state: StateName;
+}
 
 /** Makes what lies at `meta.json`: a document, or the text of something else. */
 type MakeDocument = (

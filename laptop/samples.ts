@@ -27,31 +27,9 @@ import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import { type Agreement, partSizeOf } from "../core/upload/multipart.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
 import config from "../darkroom.config.ts";
-import { type StateName, states, UPLOADED_AT } from "./sample-states.ts";
+import { type Sample, states, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);
-
-/** One row of `originals.json`, by image id. */
-export interface Sample {
-  /** In the same folder. */
-  readonly file: string;
-  readonly type: string;
-  /** As in `${uploadToken}` and the other tokens. */
-  readonly owner: string;
-  readonly preset: string;
-  readonly filename: string;
-  /** Uploaded in parts, of which S3 makes another ETag. */
-  readonly multipart?: boolean;
-  /** Of the bytes announced at signing, base64; another one than the file's for a mismatch. */
-  readonly sha256?: string;
-  /** What was agreed on an upload in parts: its exact size, where that was said, and the limit. */
-  readonly size?: number;
-  readonly maxBytes?: number;
-  /** Placeholder by which events mean this image without naming it. */
-  readonly meantBy?: string;
-  /** What else there is, `sample-states.ts`. */
-  readonly state: StateName;
-}
 
 export const samples: Readonly<Record<string, Sample>> = JSON.parse(
   readFileSync(new URL("originals.json", FOLDER), "utf8"),

@@ -1,9 +1,9 @@
 /** Operations: what needs attention, jobs, and on a laptop the webhooks. */
 import type { Darkroom } from "darkroom/client";
-import type { TabProps } from "./app.tsx";
 import { Attention } from "./attention.tsx";
 import { JobCard, StartJob } from "./jobs.tsx";
 import { useJobs } from "./operations.ts";
+import type { TabProps } from "./tab.ts";
 import { Webhooks } from "./webhooks.tsx";
 
 export function Admin({ admin, local }: TabProps) {

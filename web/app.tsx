@@ -1,6 +1,6 @@
 /** The frame: who is connected to what, and the tabs. */
-import { createDarkroom, type Darkroom } from "darkroom/client";
-import { type Uploads, useUpload } from "darkroom/react";
+import { createDarkroom } from "darkroom/client";
+import { useUpload } from "darkroom/react";
 import { Activity, type ComponentType, useMemo, useState, useSyncExternalStore } from "react";
 import { Admin } from "./admin.tsx";
 import { Connect } from "./connect.tsx";
@@ -8,16 +8,7 @@ import { goingOn } from "./going-on.ts";
 import { Images } from "./images.tsx";
 import { NewToken } from "./new-token.tsx";
 import { forgetSettings, type Settings } from "./settings.ts";
-
-export interface TabProps {
-  readonly darkroom: Darkroom;
-  /** Up here and not in the tab: they go on while another tab is looked at. */
-  readonly uploads: Uploads;
-  /** With a token that may do more; tabs marked `admin` are only there with it. */
-  readonly admin: Darkroom | undefined;
-  /** On the local stack, which shows more of itself. */
-  readonly local: boolean;
-}
+import type { TabProps } from "./tab.ts";
 
 interface Tab {
   /** In the address, after `#`. */

@@ -2,7 +2,6 @@
 import type { Unfinished } from "darkroom/client/resume";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { announce } from "./announce.ts";
-import type { TabProps } from "./app.tsx";
 import { DropZone } from "./drop-zone.tsx";
 import { EarlierCard, useEarlier } from "./earlier.tsx";
 import { leftOver, wasBusy } from "./going-on.ts";
@@ -10,6 +9,7 @@ import { useIncoming } from "./incoming.ts";
 import { Lightbox, type Shown } from "./lightbox.tsx";
 import { Overall } from "./overall.tsx";
 import { defaultPreset } from "./presets.ts";
+import type { TabProps } from "./tab.ts";
 import { UploadCard } from "./upload-card.tsx";
 import { plural } from "./words.ts";
 
