@@ -108,7 +108,7 @@ export type Draft = Omit<Metadata, "rev" | "writeId">;
 /** What to do with a verdict in view of the document that is there. */
 export type Transition = { readonly write: Draft } | { readonly stop: "deleted" | "superseded" | "done" };
 
-/** The document that follows `current` on `verdict`, or why none does: rule 6 and "Transitions" of the design. */
+/** The document that follows `current` on `verdict`, or why none does: rule 6 and "States" of docs/design.md. */
 export function transition(
   current: Metadata | undefined,
   id: string,

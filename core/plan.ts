@@ -65,7 +65,7 @@ export interface Plan {
 }
 
 /**
- * Refuses what a header alone condemns, before anything is decoded: rule 4 of the worker.
+ * Refuses what a header alone condemns, before anything is decoded: rule 4 of docs/design.md.
  * @throws DarkroomError `corrupt`, `dimension-too-large`, `too-many-pixels`, `too-many-frames`
  */
 export function gate(header: Header, preset: Preset): void {

@@ -1,4 +1,4 @@
-/** From an original to its variants and metadata: the worker's rules 2 to 7, in their order. */
+/** From an original to its variants and metadata: rules 2 to 7 of docs/design.md, in their order. */
 import { commit, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { imagePrefix, originalKey, ownerKey } from "../keys.ts";

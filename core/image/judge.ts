@@ -1,4 +1,4 @@
-/** Reads one original and has it developed: rules 4 and 5. What it comes to is a verdict on the file. */
+/** Reads one original and has it developed: rules 4 and 5 of docs/design.md. What it comes to is a verdict on the file. */
 import { createHash } from "node:crypto";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { estimateOf, type Means, withinMeans } from "../estimate.ts";

@@ -1,5 +1,5 @@
 /**
- * Deletes variants from beside a document, which is rule 8: no worker can come to name what is on its way out.
+ * Deletes variants from beside a document, which is rule 8 of docs/design.md: no worker can come to name what is on its way out.
  *
  * First a revision says so under `deleting`. A worker that wants one of these keys waits for it to go, and one that
  * had counted on it finds that its own commit no longer fits the document it began with, and looks again
