@@ -68,6 +68,20 @@ test("the rooms of core import one way only", () => {
       assert.ok(roomOf(target) <= roomOf(file), `${file} may not import ${target}`);
 });
 
+test("the Dockerfile copies all that the worker loads", () => {
+  const copied = [...readFileSync("Dockerfile", "utf8").matchAll(/^COPY (.+) \S+$/gm)].flatMap(
+    ([, names = ""]) => names.split(" "),
+  );
+  const reached = new Set(["cli/darkroom.ts", "cli/worker.ts", ...globSync("functions/*.ts")]);
+  for (const file of reached) {
+    assert.ok(
+      copied.some((name) => file === name || file.startsWith(`${name}/`)),
+      `${file} is not copied`,
+    );
+    for (const target of importsOf(file)) if (/\.m?ts$/.test(target)) reached.add(target);
+  }
+});
+
 test("sharp, libheif and the environment each have one door", () => {
   const importers = (name: string) =>
     sources.filter((file) => importsOf(file).some((target) => target.split("/")[0] === name));
