@@ -17,8 +17,9 @@ import type { Preset } from "../core/preset.ts";
 import config from "../darkroom.config.ts";
 import { openLoaders } from "../pixels/decoders/libvips.ts";
 import { openSource } from "../pixels/decoders/open.ts";
-import { encoded, type Raster, shaped } from "../pixels/develop.ts";
+import { encoded, shaped } from "../pixels/develop.ts";
 import { pixelProcess } from "../pixels/process.ts";
+import type { Raster } from "../pixels/raster.ts";
 import { defaults } from "./encoders.ts";
 import { cpuMs, lastChild, peakMb, resetPeak } from "./peak.ts";
 

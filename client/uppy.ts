@@ -14,7 +14,7 @@
  * | abort | `DELETE {endpoint}/s3/xml/{key}?uploadId={uploadId}` |
  * | part | `PUT` to S3, to the URL from `GET {endpoint}/s3/multipart/{uploadId}/{part}?key={key}` |
  */
-import type { Darkroom } from "./darkroom.ts";
+import type { Api } from "./api.ts";
 import { DarkroomError } from "./errors.ts";
 import { type Form, hash, type InParts, sign } from "./sign.ts";
 import type { UploadOptions } from "./upload.ts";
@@ -53,7 +53,7 @@ export interface UppySigner {
 const partSizeOf = (size: number) => Math.max(8_388_608, Math.ceil(size / 10_000));
 
 export function uppySigner(
-  darkroom: Pick<Darkroom, "api">,
+  darkroom: { readonly api: Api },
   { preset, focus }: Pick<UploadOptions, "preset" | "focus"> = {},
 ): UppySigner {
   const { api } = darkroom;

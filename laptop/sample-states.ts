@@ -23,7 +23,7 @@ export interface Sample {
   readonly maxBytes?: number;
   /** Placeholder by which events mean this image without naming it. */
   readonly meantBy?: string;
-  /** What else there is, `sample-states.ts`. */
+  /** What else there is. */
   readonly state: StateName;
 }
 

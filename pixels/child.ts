@@ -8,9 +8,9 @@ import { type FormatName, formatNames } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
-import type { Raster } from "./develop.ts";
 import { endsEarly } from "./ends-early.ts";
 import { letGo } from "./let-go.ts";
+import type { Raster } from "./raster.ts";
 import { makeVariants } from "./variants.ts";
 import { receive, send, type ToChild } from "./wire.ts";
 

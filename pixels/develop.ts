@@ -8,20 +8,7 @@ import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
-
-/** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
-export interface Raster {
-  readonly data: Uint8Array;
-  /** Of one frame. */
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 3 | 4;
-  readonly frames: number;
-  /** Milliseconds per frame. */
-  readonly delay?: number[];
-  /** How often it plays; 0 for ever. */
-  readonly loop?: number;
-}
+import type { Raster } from "./raster.ts";
 
 /** What a page shows until the image is there. @param small as the plan's `placeholder` has it */
 export async function placeholderOf(small: Raster) {

@@ -1,6 +1,6 @@
 /** Where a crop looks when nobody has said: at detail, at colours that the rest of the picture does not have, at skin. */
 import type { Focus } from "../core/plan.ts";
-import type { Raster } from "./develop.ts";
+import type { Raster } from "./raster.ts";
 
 /** Columns and rows that are looked at. */
 const GRID = 64;

@@ -1,8 +1,9 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
 import { encodeBytes, encodersBudget } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
-import { encoded, firstFrame, isGraphic, placeholderOf, type Raster, shaped } from "./develop.ts";
+import { encoded, firstFrame, isGraphic, placeholderOf, shaped } from "./develop.ts";
 import { letGo } from "./let-go.ts";
+import type { Raster } from "./raster.ts";
 
 type Placeholder = Awaited<ReturnType<typeof placeholderOf>>;
 

@@ -19,55 +19,6 @@ const importsOf = (file: string) =>
     },
   );
 
-/** Who may import whom: folders of ours, and packages. The order is that of the layers. */
-const rules: Record<string, { folders: string[]; packages: RegExp }> = {
-  // No AWS, no environment, no pixels; hashing and bytes are all it needs of Node.
-  core: { folders: ["core"], packages: /^(node:crypto|valibot)$/ },
-  pixels: {
-    folders: ["core", "pixels"],
-    packages: /^(node:|sharp$|libheif-js|thumbhash$|exif-reader$|valibot$)/,
-  },
-  adapters: {
-    folders: ["core", "adapters"],
-    packages:
-      /^(node:|@aws-sdk\/client-|@smithy\/|@middy\/core$|jose$|ipaddr\.js$|standardwebhooks$|valibot$|aws-lambda$|@aws-lambda-powertools\/metrics)/,
-  },
-  functions: {
-    folders: ["core", "adapters", "pixels", "darkroom.config.ts"],
-    packages: /^(node:timers\/promises|@middy\/core)$/,
-  },
-  // No dependency: what a page loads is ours alone.
-  client: { folders: ["client"], packages: /^react$/ },
-  // As a user's page would: by the names that the package exports.
-  web: { folders: ["web"], packages: /^(darkroom\/(client|react|client\/resume)|react|react-dom\/client)$/ },
-  host: { folders: ["core", "adapters", "host"], packages: /./ },
-  laptop: { folders: ["core", "adapters", "host", "packages", "laptop"], packages: /./ },
-  deploy: { folders: ["core", "adapters", "host", "laptop", "deploy", "events"], packages: /./ },
-  cli: {
-    folders: ["core", "adapters", "pixels", "cli", "host/worker-process.ts", "darkroom.config.ts"],
-    packages: /^(node:|@aws-sdk\/client-|commander$|valibot$|mime-types$|chokidar$)/,
-  },
-};
-
-test("folders import only what their layer may", () => {
-  for (const [folder, { folders, packages }] of Object.entries(rules)) {
-    for (const file of sources.filter((source) => source.startsWith(`${folder}/`))) {
-      for (const target of importsOf(file)) {
-        const ours = folders.some((allowed) => target === allowed || target.startsWith(`${allowed}/`));
-        assert.ok(ours || packages.test(target), `${file} may not import ${target}`);
-      }
-    }
-  }
-});
-
-test("the rooms of core import one way only", () => {
-  const rooms = ["", "tell", "image", "upload", "money", "job", "sweep", "worker"];
-  const roomOf = (file: string) => rooms.indexOf(/^core\/(\w+)\//.exec(file)?.[1] ?? "");
-  for (const file of sources.filter((source) => source.startsWith("core/")))
-    for (const target of importsOf(file).filter((one) => one.startsWith("core/")))
-      assert.ok(roomOf(target) <= roomOf(file), `${file} may not import ${target}`);
-});
-
 test("the Dockerfile copies all that the worker loads", () => {
   const copied = [...readFileSync("Dockerfile", "utf8").matchAll(/^COPY (.+) \S+$/gm)].flatMap(
     ([, names = ""]) => names.split(" "),
@@ -95,11 +46,6 @@ test("sharp, libheif and the environment each have one door", () => {
     readers.filter((file) => !file.startsWith("pixels/")),
     ["adapters/environment.ts"],
   );
-});
-
-test("nothing but tests imports tests", () => {
-  for (const file of sources)
-    for (const target of importsOf(file)) assert.ok(!target.startsWith("test/"), `${file} imports ${target}`);
 });
 
 test("doorways are thin", () => {

@@ -1,8 +1,8 @@
 /** A file as the rest of the pixel process sees it, whichever decoder reads it. */
 import type { FormatName } from "../../core/formats.ts";
 import type { Header, Plan } from "../../core/plan.ts";
-import type { Raster } from "../develop.ts";
 import { takenAtOf } from "../exif.ts";
+import type { Raster } from "../raster.ts";
 
 /** A source whose header has been read. */
 export interface Source {

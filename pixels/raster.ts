@@ -1,0 +1,13 @@
+/** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
+export interface Raster {
+  readonly data: Uint8Array;
+  /** Of one frame. */
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3 | 4;
+  readonly frames: number;
+  /** Milliseconds per frame. */
+  readonly delay?: number[];
+  /** How often it plays; 0 for ever. */
+  readonly loop?: number;
+}
