@@ -5,7 +5,8 @@ ENV NODE_ENV=production
 COPY package.json package-lock.json .npmrc ./
 # sharp's and libheif's code comes as packages; nothing is compiled.
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
-COPY serverless.yml darkroom.config.ts ./
+# Yours, where you have one (docs/presets.md); COPY takes a pattern that nothing matches.
+COPY serverless.yml darkroom.config.t[s] ./
 COPY adapters adapters
 COPY cli cli
 COPY core core

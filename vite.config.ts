@@ -2,8 +2,8 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import config from "./adapters/presets.ts";
 import { extensionsOf, typesOf } from "./core/formats.ts";
-import config from "./darkroom.config.ts";
 
 const source = (file: string) => fileURLToPath(new URL(`./client/${file}`, import.meta.url));
 

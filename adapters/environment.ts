@@ -101,6 +101,12 @@ export const settings = {
     runtime: true,
     optional: true,
   },
+  DARKROOM_CONFIG: {
+    parse: text,
+    help: "another file of presets than `darkroom.config.ts`; not for Lambda, where they are part of the code",
+    runtime: true,
+    optional: true,
+  },
   AWS_ENDPOINT_URL_S3: { parse: url, help: "another S3 server than AWS's", runtime: true, optional: true },
 } as const satisfies Record<string, Setting>;
 

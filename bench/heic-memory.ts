@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { planOf, variantsOf } from "../core/plan.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { lastChild, peakMb, resetPeak } from "./peak.ts";
 

@@ -17,7 +17,7 @@ import { pageLabel, resultKey } from "../core/job-keys.ts";
 import { newId, originalKey } from "../core/keys.ts";
 import { parseMessage } from "../core/message.ts";
 import type { Queue } from "../core/ports.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { startStack } from "../laptop/stack.ts";
 import { peakMb, resetPeak } from "./peak.ts";
 import { type Report, round } from "./report.ts";

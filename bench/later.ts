@@ -3,10 +3,13 @@
  * its own per row, as a preset is the functions' own module: `node bench/later.ts PROFILE FORMATS IMAGES` prints JSON.
  */
 import { spawnSync } from "node:child_process";
-import { registerHooks } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Profile } from "../core/formats.ts";
-import { fileOf, photo, photoSource } from "./photos.ts";
+import shipped from "../core/shipped.ts";
+import { fileOf, photo as photoOf, photoSource } from "./photos.ts";
 import { type Report, round } from "./report.ts";
 import type { Developed } from "./whole.ts";
 
@@ -52,27 +55,21 @@ export async function later(quick: boolean): Promise<Report> {
 
 if (import.meta.main) {
   const [profile = "", formats = "", images = "1"] = process.argv.slice(2);
-  const url = (path: string) => new URL(path, import.meta.url).href;
   const laterOf = formats ? { later: { formats: formats.split(","), aboveMegapixels: 1 } } : {};
-  // The functions import what a user edits: the shipped presets, and this one as its user would have it.
-  const edited = `
-    import { defineConfig } from ${JSON.stringify(url("../core/preset.ts"))};
-    import shipped from ${JSON.stringify(url("../darkroom.config.ts?shipped"))};
-    const { name, recipe, ...photo } = shipped.presets.get("photo");
-    export default defineConfig({ defaultPreset: "photo", presets: {
-      photo: { ...photo, ...${JSON.stringify({ profile, ...laterOf })} },
-    } });`;
-  registerHooks({
-    load: (from, context, next) =>
-      from === url("../darkroom.config.ts")
-        ? { format: "module", source: edited, shortCircuit: true }
-        : next(from, context),
-  });
+  const { name: _, recipe: __, ...photo } = shipped.presets.get("photo") ?? {};
+  const presets = { photo: { ...photo, profile, ...laterOf } };
+  const { href } = new URL("../core/preset.ts", import.meta.url);
+  const edited = JSON.stringify({ defaultPreset: "photo", presets });
+  const folder = mkdtempSync(join(tmpdir(), "darkroom-later-"));
+  const file = join(folder, "presets.mjs");
+  writeFileSync(file, `import { defineConfig } from "${href}";\nexport default defineConfig(${edited});\n`);
+  process.env["DARKROOM_CONFIG"] = file;
   const { developed } = await import("./whole.ts");
-  const bytes = await fileOf(await photo("rug"), MEGAPIXELS, "baseline JPEG");
+  const bytes = await fileOf(await photoOf("rug"), MEGAPIXELS, "baseline JPEG");
   const found = await developed(bytes, Number(images), 1, (pid) => {
     const { status } = spawnSync("taskset", ["-a", "-p", "-c", "0", String(pid)]);
     if (status !== 0) throw new Error("taskset cannot keep the pixel process on one CPU");
   });
+  rmSync(folder, { recursive: true });
   console.log(JSON.stringify(found));
 }

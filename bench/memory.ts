@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { detectFormat } from "../core/formats.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { run } from "./develop.ts";
 import { lastChild, peakMb, rssMb } from "./peak.ts";

@@ -15,7 +15,7 @@ import { newId, originalKey } from "../core/keys.ts";
 import type { ObjectStore } from "../core/ports.ts";
 import type { Config } from "../core/preset.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { cpuMs, lastChild } from "./peak.ts";
 import { fileOf, photo, photoSource } from "./photos.ts";

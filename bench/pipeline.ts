@@ -14,7 +14,7 @@ import { detectFormat, formatNames, profiles } from "../core/formats.ts";
 import { type PlannedVariant, planOf, variantsOf } from "../core/plan.ts";
 import type { MadeVariant } from "../core/ports.ts";
 import type { Preset } from "../core/preset.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { openLoaders } from "../pixels/decoders/libvips.ts";
 import { openSource } from "../pixels/decoders/open.ts";
 import { encoded, shaped } from "../pixels/develop.ts";

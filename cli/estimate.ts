@@ -1,7 +1,7 @@
 /** `darkroom estimate`: what a month on AWS costs, from a load and this repository's own figures. */
 import { Command, InvalidArgumentError } from "commander";
+import config from "../adapters/presets.ts";
 import { type Bill, type Load, monthlyBill } from "../core/money/cost.ts";
-import config from "../darkroom.config.ts";
 import { CliError } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
 import { bytes, table } from "./terminal.ts";

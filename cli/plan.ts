@@ -1,12 +1,12 @@
 /** `darkroom plan`: what the worker would do with a file, from its header alone. */
 import { readFile } from "node:fs/promises";
 import { Command } from "commander";
+import config from "../adapters/presets.ts";
 import { encodeMs, estimateOf, stepMs } from "../core/estimate.ts";
 import { detectFormat, formatNames } from "../core/formats.ts";
 import { WORKER_VCPUS } from "../core/money/cost.ts";
 import { gate, type Header, type Plan, planOf, variantsOf } from "../core/plan.ts";
 import type { Preset } from "../core/preset.ts";
-import config from "../darkroom.config.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";

@@ -1,6 +1,7 @@
 /** One function as it is deployed: minified ES modules by esbuild, `index.mjs` with its handler and what it starts. */
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
+import { presetsFile } from "../adapters/presets.ts";
 
 interface Bundle {
   /** By name in the zip: `index.mjs` and, for the worker, `child.mjs` with what it loads when a HEIC comes. */
@@ -16,6 +17,12 @@ interface Bundle {
 const NATIVE = ["sharp"];
 /** CommonJS that asks for Node's own modules needs a `require`, which ES modules have not. */
 const REQUIRE = "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);";
+
+/** Lambda gets the presets themselves, in place of what looks for them. */
+const presets: Plugin = {
+  name: "presets",
+  setup: ({ onResolve }) => onResolve({ filter: /\/adapters\/presets\.ts$/ }, () => ({ path: presetsFile })),
+};
 
 /** @param name of a function, `presign` */
 export async function bundle(name: string, root: URL): Promise<Bundle> {
@@ -58,6 +65,7 @@ export async function compile(entryPoints: Record<string, string>, root: URL, sp
     // esbuild's default for Node takes CommonJS first, of which nothing can be left out.
     mainFields: ["module", "main"],
     external: NATIVE,
+    plugins: [presets],
     minify: true,
     legalComments: "none" as const,
     sourcemap: "external" as const,

@@ -17,7 +17,7 @@ import { MetadataSchema } from "../core/metadata.ts";
 import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { parameters } from "../deploy/parameters.ts";
 import { reasons } from "./differences.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";

@@ -3,7 +3,7 @@ import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { imagesIn } from "../core/message.ts";
 import { failMessage } from "../core/worker/handle-message.ts";
-import config from "../darkroom.config.ts";
+import config from "../adapters/presets.ts";
 
 export const handler = onQueue(() => {
   const { env, deps } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL");

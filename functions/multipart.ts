@@ -6,10 +6,10 @@ import { bucketUrl, partSigner, uploadSigner } from "../adapters/aws/upload-sign
 import { api } from "../adapters/http/api.ts";
 import { companionRoutes, type Originals } from "../adapters/http/companion.ts";
 import { xmlRoutes } from "../adapters/http/multipart-xml.ts";
+import config from "../adapters/presets.ts";
 import { uploadDeps } from "../adapters/upload-deps.ts";
 import { agreeOnUpload } from "../core/upload/issue-uploads.ts";
 import { rateLimit } from "../core/upload/rate-limit.ts";
-import config from "../darkroom.config.ts";
 
 const scopes = ["upload", "admin"] as const;
 

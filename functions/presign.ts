@@ -2,10 +2,10 @@
 
 import { uploadSigner } from "../adapters/aws/upload-signer.ts";
 import { api } from "../adapters/http/api.ts";
+import config from "../adapters/presets.ts";
 import { uploadDeps } from "../adapters/upload-deps.ts";
 import { issueUploads, UploadRequest } from "../core/upload/issue-uploads.ts";
 import { rateLimit } from "../core/upload/rate-limit.ts";
-import config from "../darkroom.config.ts";
 
 export const handler = api(() => {
   const { env, signer, authenticate, issue } = uploadDeps(config);

@@ -6,7 +6,7 @@ import { apiAndDirect } from "../adapters/http/direct.ts";
 import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
 import { jobProgress } from "../core/job/job-progress.ts";
 import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
-import config from "../darkroom.config.ts";
+import config from "../adapters/presets.ts";
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
   const { env, deps: made } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "BACKFILL_QUEUE_URL");

@@ -1,7 +1,7 @@
 /** In what ways a sample image can stand before an event, and the metadata documents for that. */
 import { variantKey } from "../core/keys.ts";
 import { type Metadata, tombstone } from "../core/metadata.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 
 export const UPLOADED_AT = "2026-05-01T10:00:00.000Z";
 

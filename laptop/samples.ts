@@ -26,7 +26,7 @@ import {
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import { type Agreement, partSizeOf } from "../core/upload/multipart.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
-import config from "../darkroom.config.ts";
+import config from "../core/shipped.ts";
 import { type Sample, states, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);

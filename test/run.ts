@@ -8,7 +8,11 @@ import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
 import { findChromium } from "./client/find-chromium.ts";
+
+// Whatever presets are the user's own, the tests speak of those that come with Darkroom; their processes inherit this.
+process.env["DARKROOM_CONFIG"] = fileURLToPath(new URL("../core/shipped.ts", import.meta.url));
 
 const args = process.argv.slice(2);
 const all = args.includes("--all");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { monthlyBill, REQUESTS } from "../../core/money/cost.ts";
 import { costOf } from "../../core/money/prices.ts";
-import config from "../../darkroom.config.ts";
+import config from "../../core/shipped.ts";
 import { startStack } from "../../laptop/stack.ts";
 import { darkroom } from "./darkroom.ts";
 

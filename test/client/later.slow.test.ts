@@ -1,7 +1,6 @@
 /** A preset with `later`, on the whole local stack: first the fast formats, then the rest, and nothing in between. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { registerHooks } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
@@ -10,22 +9,20 @@ import { createDarkroom, type Image, picture, type Variant } from "../../client/
 import type { ImageEvent } from "../../core/tell/tell.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 
-// The functions import what a user edits; here it says what the shipped one does not.
-const edited = `
-  import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+// In force are presets that say what the shipped ones do not.
+const presets = join(data, "presets.mjs");
+writeFileSync(
+  presets,
+  `import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
   export default defineConfig({ defaultPreset: "photo", presets: { photo: {
     accept: ["jpeg"],
     ladder: { widths: [160, 320], formats: ["avif", "webp", "jpeg"] },
     later: { formats: ["avif"], aboveMegapixels: 0.1 },
-  } } });`;
-registerHooks({
-  load: (url, context, next) =>
-    url === new URL("../../darkroom.config.ts", import.meta.url).href
-      ? { format: "module", source: edited, shortCircuit: true }
-      : next(url, context),
-});
+  } } });`,
+);
+process.env["DARKROOM_CONFIG"] = presets;
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 const waiting: (() => void)[] = [];
 /** Opened once the first state has been looked at. */
 let gate: Promise<void>;

@@ -5,7 +5,7 @@ import { estimateOf, largestOf, withinMeans } from "../../core/estimate.ts";
 import { formatNames, profiles } from "../../core/formats.ts";
 import { gate, type Header, planOf, variantsOf } from "../../core/plan.ts";
 import type { Preset } from "../../core/preset.ts";
-import config from "../../darkroom.config.ts";
+import config from "../../core/shipped.ts";
 import { readTemplate } from "../../host/template.ts";
 
 const preset = config.presets.get("photo");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { outputFormats, profiles } from "../../core/formats.ts";
 import { type ConfigInput, defineConfig, encoderOf } from "../../core/preset.ts";
-import shipped from "../../darkroom.config.ts";
+import shipped from "../../core/shipped.ts";
 
 const minimal = (preset: object = {}): ConfigInput => ({
   defaultPreset: "photo",

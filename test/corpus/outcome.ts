@@ -5,7 +5,7 @@ import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { detectFormat } from "../../core/formats.ts";
 import { gate, planOf, variantsOf } from "../../core/plan.ts";
 import type { Developed, MadeVariant, Pixels } from "../../core/ports.ts";
-import config from "../../darkroom.config.ts";
+import config from "../../core/shipped.ts";
 
 const found = config.presets.get("photo");
 assert(found);

@@ -26,8 +26,8 @@ import type { Progress } from "../../core/job/job-progress.ts";
 import { metaKey, variantKey } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
+import config from "../../core/shipped.ts";
 import { eventOf } from "../../core/tell/tell.ts";
-import config from "../../darkroom.config.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { compare, examplesOf } from "./examples.ts";
 

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
 import type { FormatName } from "../../core/formats.ts";
 import type { Preset } from "../../core/preset.ts";
-import config from "../../darkroom.config.ts";
+import config from "../../core/shipped.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 

@@ -1,6 +1,6 @@
-import { defineConfig } from "./core/preset.ts";
+/** The presets that come with Darkroom: of whoever has none of their own, of documents, tests and samples. */
+import { defineConfig } from "./preset.ts";
 
-/** What images become. The only file to edit; `docs/presets.md` lists every option. */
 export default defineConfig({
   defaultPreset: "photo",
   presets: {

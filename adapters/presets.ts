@@ -1,0 +1,25 @@
+/**
+ * The presets in force: those of `darkroom.config.ts`, which is the user's own, else the shipped ones. Another file is
+ * named by DARKROOM_CONFIG; tests, documents and benchmarks name the shipped one. A deployed function has the file in its
+ * place (`deploy/bundle.ts`).
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Config } from "../core/preset.ts";
+import shipped from "../core/shipped.ts";
+import { environment } from "./environment.ts";
+
+const fileOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const named = environment("DARKROOM_CONFIG").DARKROOM_CONFIG;
+
+export const SHIPPED = fileOf("core/shipped.ts");
+export const OWN = fileOf("darkroom.config.ts");
+/** Where they stand. */
+export const presetsFile = named ? resolve(named) : existsSync(OWN) ? OWN : SHIPPED;
+
+// Not by import(): `serverless invoke local` requires the functions, and so waits for nothing.
+const load = (file: string) => (createRequire(import.meta.url)(file) as { default: Config }).default;
+
+export default presetsFile === SHIPPED ? shipped : load(presetsFile);
