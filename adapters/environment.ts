@@ -1,7 +1,10 @@
 /**
- * The settings of the functions, one row each, and the only place that reads `process.env`. A function names those
- * it reads; `serverless.yml` sets exactly these (a test compares).
+ * The settings of the functions, one row each, and the only place that reads `process.env`. The rows are all there is:
+ * `serverless.yml`, the laptop and the worker process give each function what the rows say. A test compares them with what
+ * the functions' code reads.
  */
+import type { ParameterName } from "./parameters.ts";
+
 const text = (value: string) => value;
 const url = (value: string) => {
   if (!URL.canParse(value)) throw new Error("a URL");
@@ -36,88 +39,197 @@ const yesOrNo = (value: string) => {
   return value === "true";
 };
 
-/** `help` says what the variable holds; a row with `optional` may be absent or empty. */
+/** Of who authenticates callers. */
+const API: FunctionName[] = ["presign", "multipart", "images", "reprocess", "webhooks"];
+/** Of who signs uploads. */
+const SIGNING: FunctionName[] = ["presign", "multipart"];
+
 export const settings = {
-  UPLOADS_BUCKET: { parse: text, help: "bucket of the originals" },
-  MEDIA_BUCKET: { parse: text, help: "bucket of the variants and metadata" },
-  MEDIA_URL: { parse: url, help: "where the CDN serves the media bucket" },
-  IMAGES_QUEUE_URL: { parse: url, help: "queue of the live uploads" },
-  EVENTS_DEAD_LETTERS_URL: { parse: url, help: "queue of what nobody took" },
-  EVENTS_QUEUE_URL: { parse: url, help: "queue of what is told" },
-  BACKFILL_QUEUE_URL: { parse: url, help: "queue of the re-process jobs, and of what the sweep found" },
+  UPLOADS_BUCKET: {
+    parse: text,
+    help: "bucket of the originals",
+    for: "all",
+    from: { ref: "UploadsBucket" },
+  },
+  MEDIA_BUCKET: {
+    parse: text,
+    help: "bucket of the variants and metadata",
+    for: ["images", "reprocess", "worker", "failures", "sweep"],
+    from: { ref: "MediaBucket" },
+  },
+  MEDIA_URL: {
+    parse: url,
+    help: "where the CDN serves the media bucket",
+    for: ["worker"],
+    from: { value: "mediaUrl" },
+  },
+  IMAGES_QUEUE_URL: {
+    parse: url,
+    help: "queue of the live uploads",
+    for: ["worker"],
+    from: { ref: "ImagesQueue" },
+  },
+  EVENTS_DEAD_LETTERS_URL: {
+    parse: url,
+    help: "queue of what nobody took",
+    for: ["webhooks"],
+    from: { ref: "EventsDeadLetters" },
+  },
+  EVENTS_QUEUE_URL: {
+    parse: url,
+    help: "queue of what is told",
+    for: ["images", "worker", "failures", "sweep", "events", "webhooks"],
+    from: { ref: "EventsQueue" },
+  },
+  BACKFILL_QUEUE_URL: {
+    parse: url,
+    help: "queue of the re-process jobs, and of what the sweep found",
+    for: ["reprocess", "worker", "sweep"],
+    from: { ref: "BackfillQueue" },
+  },
   UPLOAD_VALIDITY_SECONDS: {
     parse: wholeNumber,
-    help: "how long a signed upload is accepted, 300 by default",
-    optional: true,
+    default: 300,
+    help: "how long a signed upload is accepted, in seconds",
+    for: SIGNING,
+    from: { param: "validity" },
   },
   SUPERSEDED_DAYS: {
     parse: wholeNumber,
-    help: "how long superseded variants are kept, 30 by default",
-    optional: true,
+    default: 30,
+    help: "how long superseded variants are kept, in days",
+    for: ["sweep"],
+    from: { param: "supersededDays" },
   },
-  AUTH_SECRET: { parse: secret, help: "HS256 key of the callers' tokens", optional: true },
+  AUTH_SECRET: {
+    parse: secret,
+    help: "HS256 key of the callers' tokens",
+    optional: true,
+    for: API,
+    from: { value: "authSecret" },
+  },
   AUTH_SECRET_PREVIOUS: {
     parse: secret,
     help: "the key before it, as long as tokens signed with that are accepted too",
     optional: true,
+    for: API,
+    from: { value: "authPreviousSecret" },
   },
   SEAL_SECRET: {
     parse: secret,
     help: "key of what clients carry for us between requests; AUTH_SECRET where absent",
     optional: true,
+    for: SIGNING,
+    from: { value: "sealSecret" },
   },
-  AUTH_JWKS_URL: { parse: url, help: "keys of RS256 or ES256 tokens", optional: true },
-  AUTH_ISSUER: { parse: text, help: "`iss` of tokens verified by JWKS", optional: true },
-  AUTH_AUDIENCE: { parse: text, help: "`aud` of tokens verified by JWKS", optional: true },
-  WEBHOOK_URLS: { parse: urls, help: "who is told of events, spaces between", optional: true },
+  AUTH_JWKS_URL: {
+    parse: url,
+    help: "keys of RS256 or ES256 tokens",
+    optional: true,
+    for: API,
+    from: { param: "authJwksUrl" },
+  },
+  AUTH_ISSUER: {
+    parse: text,
+    help: "`iss` of tokens verified by JWKS",
+    optional: true,
+    for: API,
+    from: { param: "authIssuer" },
+  },
+  AUTH_AUDIENCE: {
+    parse: text,
+    help: "`aud` of tokens verified by JWKS",
+    optional: true,
+    for: API,
+    from: { param: "authAudience" },
+  },
+  WEBHOOK_URLS: {
+    parse: urls,
+    help: "who is told of events, spaces between",
+    optional: true,
+    for: ["events"],
+    from: { param: "webhookUrls" },
+  },
   WEBHOOK_SECRET: {
     parse: webhookSecrets,
     help: "signs what they are told, `whsec_…`; two with a space between while one replaces the other",
     optional: true,
+    for: ["events"],
+    from: { value: "webhookSecret" },
   },
   WEBHOOK_ALLOW_PRIVATE: {
     parse: yesOrNo,
+    default: false,
     help: "`true` allows receivers without TLS and at private addresses",
-    optional: true,
+    for: ["events"],
+    from: { param: "webhookAllowPrivate" },
   },
   MEDIA_DISTRIBUTION_ID: {
     parse: text,
     help: "CloudFront's, asked to forget deleted images",
     optional: true,
+    for: ["events"],
+    from: { ref: "MediaDistribution" },
   },
   METRICS_SERVICE: {
     parse: text,
     help: "name under which metrics are counted; none where absent",
     optional: true,
+    for: ["worker", "failures", "sweep", "events"],
+    from: { ref: "AWS::StackName" },
   },
-  LOG_LEVEL: { parse: text, help: "debug, info, warn or error; info by default", optional: true },
-  // Set by Lambda itself, or by whoever runs us elsewhere.
-  AWS_REGION: { parse: text, help: "region", runtime: true },
-  AWS_ACCESS_KEY_ID: { parse: text, help: "credentials of the function's role", runtime: true },
-  AWS_SECRET_ACCESS_KEY: { parse: text, help: "credentials of the function's role", runtime: true },
-  AWS_SESSION_TOKEN: {
+  LOG_LEVEL: {
     parse: text,
-    help: "credentials of the function's role",
-    runtime: true,
-    optional: true,
+    default: "info",
+    help: "debug, info, warn or error",
+    for: "all",
+    from: { param: "logLevel" },
   },
+  // Set by Lambda itself, or by whoever runs us elsewhere.
+  AWS_REGION: { parse: text, help: "region" },
+  AWS_ACCESS_KEY_ID: { parse: text, help: "credentials of the function's role" },
+  AWS_SECRET_ACCESS_KEY: { parse: text, help: "credentials of the function's role" },
+  AWS_SESSION_TOKEN: { parse: text, help: "credentials of the function's role", optional: true },
   DARKROOM_CONFIG: {
     parse: text,
-    help: "another file of presets than `darkroom.config.ts`; not for Lambda, where they are part of the code",
-    runtime: true,
+    help: "another file of presets than `darkroom.config.ts`; not on Lambda, where they are part of the code",
     optional: true,
   },
-  AWS_ENDPOINT_URL_S3: { parse: url, help: "another S3 server than AWS's", runtime: true, optional: true },
+  AWS_ENDPOINT_URL_S3: { parse: url, help: "another S3 server than AWS's", optional: true },
 } as const satisfies Record<string, Setting>;
 
-interface Setting {
+type FunctionName =
+  | "presign"
+  | "multipart"
+  | "images"
+  | "reprocess"
+  | "worker"
+  | "failures"
+  | "sweep"
+  | "events"
+  | "webhooks";
+
+export interface Setting {
   /** Throws an Error whose message says what the value should be. */
   readonly parse: (value: string) => string | number | boolean | string[];
+  /** What the variable holds. */
   readonly help: string;
+  /** Where it is absent or empty. */
+  readonly default?: string | number | boolean;
+  /** May be absent or empty. */
   readonly optional?: true;
-  /** Not ours to set in `serverless.yml`. */
-  readonly runtime?: true;
+  /** The functions that read it: these are given it, and no others. Absent, with `from`: not ours to give. */
+  readonly for?: readonly FunctionName[] | "all";
+  /**
+   * Its value on AWS: what CloudFormation calls `ref`, a parameter of the deployment, or one of `custom.values` in
+   * `serverless.yml`. Elsewhere `host/settings.ts` has a queue or bucket for the `ref`, and what the host gives for the rest.
+   */
+  readonly from?: Source;
 }
+export type Source =
+  | { readonly ref: string }
+  | { readonly param: ParameterName }
+  | { readonly value: string };
 
 export type SettingName = keyof typeof settings;
 type Settings = {
@@ -133,8 +245,8 @@ export function environment<N extends SettingName>(...names: N[]): Pick<Settings
     const { parse, help, ...row }: Setting = settings[name];
     const value = process.env[name]?.trim();
     if (!value) {
-      if (!row.optional) problems.push(`${name} is not set (${help})`);
-      return [name, undefined];
+      if (!row.optional && row.default === undefined) problems.push(`${name} is not set (${help})`);
+      return [name, row.default];
     }
     try {
       return [name, parse(value)];
@@ -148,7 +260,10 @@ export function environment<N extends SettingName>(...names: N[]): Pick<Settings
   return Object.fromEntries(read);
 }
 
-/** The settings that a template has to provide. */
-export const ownSettings: SettingName[] = (Object.keys(settings) as SettingName[]).filter(
-  (name) => !("runtime" in settings[name]),
+/** Those that are ours to give, with their rows. */
+export const ownSettings = (Object.entries(settings) as [SettingName, Setting][]).flatMap(
+  ([name, { for: readers, from }]) => (readers && from ? [{ name, readers, from }] : []),
 );
+
+export const settingsOf = (fn: string) =>
+  ownSettings.filter(({ readers }) => readers === "all" || readers.some((reader) => reader === fn));

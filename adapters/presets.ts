@@ -15,7 +15,7 @@ const fileOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta
 const named = environment("DARKROOM_CONFIG").DARKROOM_CONFIG;
 
 export const SHIPPED = fileOf("core/shipped.ts");
-export const OWN = fileOf("darkroom.config.ts");
+const OWN = fileOf("darkroom.config.ts");
 /** Where they stand. */
 export const presetsFile = named ? resolve(named) : existsSync(OWN) ? OWN : SHIPPED;
 

@@ -21,7 +21,7 @@ export function uploadDeps(config: Config) {
   );
   const now = () => new Date();
   const sealSecret = env.SEAL_SECRET ?? env.AUTH_SECRET;
-  const validitySeconds = env.UPLOAD_VALIDITY_SECONDS ?? 300;
+  const validitySeconds = env.UPLOAD_VALIDITY_SECONDS;
   const signer: SignerSettings = {
     bucket: env.UPLOADS_BUCKET,
     region: env.AWS_REGION,

@@ -7,6 +7,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   estimate: () => import("./estimate.ts"),
   failures: () => import("./failures.ts"),
   import: () => import("./import.ts"),
+  init: () => import("./init.ts"),
   jobs: () => import("./jobs.ts"),
   plan: () => import("./plan.ts"),
   reprocess: () => import("./reprocess.ts"),

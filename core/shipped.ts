@@ -2,11 +2,15 @@
 import { defineConfig } from "./preset.ts";
 
 export default defineConfig({
+  // Of uploads that name none.
   defaultPreset: "photo",
   presets: {
     photo: {
+      // Known by content, whatever a file is called.
       accept: ["jpeg", "png", "webp", "gif", "avif", "heic"],
+      // Responsive widths, each in each format, never enlarged: w320, w640 and so on.
       ladder: { widths: [320, 640, 960, 1280, 1920, 2560], formats: ["avif", "webp", "jpeg"] },
+      // Variants with a name and a shape of their own.
       named: {
         thumb: { width: 160, height: 160, fit: "cover", position: "focus", format: ["avif", "webp", "jpeg"] },
         poster: { width: 64, blur: 2, format: "webp", quality: 60 },

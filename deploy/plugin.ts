@@ -3,10 +3,10 @@
  * run TypeScript handlers against the running local stack. Everything else is the Serverless CLI's.
  */
 import inspector from "node:inspector";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { type Source, settingsOf } from "../adapters/environment.ts";
+import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
-import { buildFunctions, describe } from "./build.ts";
-import { checkParameters, listOf, notices } from "./parameters.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
 interface Serverless {
@@ -28,6 +28,8 @@ interface ServiceFunction {
 }
 interface Options {
   readonly function?: string;
+  /** Of the file that holds the event. */
+  readonly path?: string;
   /** The event, parsed by the CLI before ours is called; what stands here is what the handler gets. */
   data?: unknown;
   functionObj?: ServiceFunction;
@@ -44,12 +46,27 @@ interface VariableSource {
 
 export default class Darkroom {
   readonly hooks: Readonly<Record<string, () => Promise<void> | void>>;
-  /** `${list:NAME}`: a parameter as a list, which on the command line is one text. */
   readonly configurationVariablesSources: Readonly<Record<string, VariableSource>> = {
+    /** `${list:NAME}`: a parameter as a list, which on the command line is one text. */
     list: {
       resolve: async ({ address, resolveVariable }) => ({
         value: listOf(await resolveVariable(`param:${address}`)),
       }),
+    },
+    /** `${parameters:all}`: as they hold for this deployment. */
+    parameters: {
+      resolve: async () => ({
+        value: Object.fromEntries(Object.keys(parameters).map((name) => [name, `\${param:${name}}`])),
+      }),
+    },
+    /** `${settings:FUNCTION}`: its environment. */
+    settings: {
+      resolve: async ({ address, resolveVariable }) => {
+        const variableOf = (await resolveVariable("sls:stage")) === "local" ? localValue : deployedValue;
+        return {
+          value: Object.fromEntries(settingsOf(address).map(({ name, from }) => [name, variableOf(from)])),
+        };
+      },
     },
   };
   readonly #serverless: Serverless;
@@ -87,6 +104,8 @@ export default class Darkroom {
       this.#say(error as Error);
     }
     for (const notice of notices(parameters)) this.#log.warning(notice);
+    // Not before it is asked for: it loads the presets in force.
+    const { buildFunctions, describe } = await import("./build.ts");
     const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
       this.#say,
     );
@@ -102,6 +121,9 @@ export default class Darkroom {
   async #prepare(): Promise<void> {
     const local = this.#serverless.processedInput.commands.join(" ") === "invoke local";
     if (!local || this.#serverless.getProvider("aws").getStage() !== "local") return;
+    // What samples speak of, whichever presets are the user's own.
+    if (/^(\.\/)?events\//.test(this.#options.path ?? ""))
+      process.env["DARKROOM_CONFIG"] ||= fileURLToPath(new URL("core/shipped.ts", this.#root));
     this.#invocation = await prepareInvocation(this.#root, process.env).catch(this.#say);
     // A session or profile of the user's own would be taken along with, or instead of, ours.
     for (const name of ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"]) delete process.env[name];
@@ -133,6 +155,15 @@ export default class Darkroom {
     process.stdout.write("", () => process.exit());
   }
 }
+
+/** As the CLI takes it: it fills in what is a variable. */
+function deployedValue(from: Source): unknown {
+  if ("ref" in from) return { Ref: from.ref };
+  return "param" in from ? `\${param:${from.param}}` : `\${self:custom.values.${from.value}}`;
+}
+
+/** Of `invoke local`: the running stack says the rest, and nothing is asked of CloudFormation. */
+const localValue = (from: Source) => ("param" in from ? deployedValue(from) : "");
 
 function timedOut(seconds: number): void {
   process.stderr.write(`Task timed out after ${seconds} seconds\n`, () => process.exit(1));

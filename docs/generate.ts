@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { Command } from "commander";
 import { parse } from "yaml";
-import { settings } from "../adapters/environment.ts";
+import { type Setting, settings } from "../adapters/environment.ts";
+import { parameters } from "../adapters/parameters.ts";
 import { describe, holds, load } from "../bench/report.ts";
 import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
@@ -18,7 +19,6 @@ import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../core/shipped.ts";
-import { parameters } from "../deploy/parameters.ts";
 import { reasons } from "./differences.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
@@ -130,13 +130,12 @@ const blocks: Record<string, () => string> = {
       .join("\n\n"),
   settings: () =>
     table(
-      ["variable", "what it holds", ""],
-      Object.entries(settings).map(([name, setting]) => [
+      ["variable", "what it holds", "default", "read by"],
+      Object.entries(settings as Readonly<Record<string, Setting>>).map(([name, setting]) => [
         code(name),
         setting.help,
-        ["optional" in setting ? "optional" : "", "runtime" in setting ? "set by Lambda" : ""]
-          .filter(Boolean)
-          .join(", "),
+        setting.optional ? "none" : setting.default === undefined ? "" : code(String(setting.default)),
+        setting.for === undefined ? "whoever runs it" : [setting.for].flat().join(", "),
       ]),
     ),
   cost: () => {
@@ -184,19 +183,15 @@ const blocks: Record<string, () => string> = {
         .map(([name, { Properties }]) => [code(name.replace(/Alarm$/, "")), Properties.AlarmDescription]),
     );
   },
-  parameters: () => {
-    const { params } = parse(readFileSync(new URL("serverless.yml", root), "utf8")) as {
-      params: { default: Record<string, unknown> };
-    };
-    return table(
+  parameters: () =>
+    table(
       ["parameter", "what it says", "default"],
-      Object.entries(parameters).map(([name, { help }]) => [
+      Object.entries(parameters).map(([name, { help, default: value }]) => [
         code(name),
         help,
-        params.default[name] === "" ? "" : code(String(params.default[name])),
+        value && code(value),
       ]),
-    );
-  },
+    ),
 };
 
 /** One for each that does something: those that only hold others are left out. */

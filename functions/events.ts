@@ -18,7 +18,7 @@ export const handler = onQueue(() => {
   );
   const { WEBHOOK_URLS: urls = [], WEBHOOK_SECRET: secrets = [], MEDIA_DISTRIBUTION_ID: distribution } = env;
   if (urls.length > 0 && secrets.length === 0) throw new Error("WEBHOOK_URLS needs WEBHOOK_SECRET.");
-  const allowPrivate = env.WEBHOOK_ALLOW_PRIVATE ?? false;
+  const allowPrivate = env.WEBHOOK_ALLOW_PRIVATE;
   const post = webhookSender({ secrets, allowPrivate, timeoutMs: WEBHOOK_TIMEOUT_MS, now: deps.now });
   const forget = distribution ? cloudFrontForget(distribution) : undefined;
   return {

@@ -6,7 +6,7 @@ import type { Invoke } from "./lambda.ts";
 import type { ProvisionedQueue } from "./provision.ts";
 import { type QueueTrigger, queueTrigger } from "./queue-trigger.ts";
 import { scheduledEvent, startSchedule } from "./schedule.ts";
-import { type FunctionTemplate, queueName } from "./template.ts";
+import { type FunctionTemplate, localName } from "./template.ts";
 
 export interface HostedFunction {
   readonly template: FunctionTemplate;
@@ -45,7 +45,7 @@ export function startEventSources(
     const most = template.name === "events" ? WAITING_CONCURRENCY : CONCURRENCY;
     for (const source of template.sources) {
       const found = queues.get(source.queue);
-      if (!found) throw new Error(`${template.name} reads ${queueName(source.queue)}, which is not there.`);
+      if (!found) throw new Error(`${template.name} reads ${localName(source.queue)}, which is not there.`);
       const queue = sqsQueue(sqs, found.url);
       const concurrency = Math.min(source.concurrency, most);
       const { batchSize } = source;

@@ -22,7 +22,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
-import { type BucketLifecycleRule, queueName, type Template } from "./template.ts";
+import { type BucketLifecycleRule, localName, type Template } from "./template.ts";
 
 export interface ProvisionedQueue {
   readonly url: string;
@@ -80,7 +80,7 @@ async function makeQueues(sqs: SQSClient, template: Template): Promise<Map<strin
     (a, b) => Number(Boolean(a.deadLetters)) - Number(Boolean(b.deadLetters)),
   );
   for (const { logicalId, visibilitySeconds, deadLetters } of ordered) {
-    const url = await makeQueue(sqs, queueName(logicalId));
+    const url = await makeQueue(sqs, localName(logicalId));
     const target = deadLetters && queues.get(deadLetters.logicalId);
     await sqs.send(
       new SetQueueAttributesCommand({

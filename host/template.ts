@@ -1,9 +1,10 @@
 /**
  * Reads `serverless.yml` as the local stage sees it: the functions, routes, queues and CORS rules that deploy are
- * the ones that run here. Understands what that file uses: `${param:…}`, `${env:…}`, `${file(…)}`.
+ * the ones that run here. Understands what that file uses: `${param:…}`, `${list:…}`, `${file(…)}`.
  */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { listOf, parametersOf } from "../adapters/parameters.ts";
 
 export interface QueueTemplate {
   /** As the resource is called, `ImagesQueue`. */
@@ -27,8 +28,6 @@ export interface FunctionTemplate {
   }[];
   /** Milliseconds between two turns of each of its schedules. */
   readonly schedules: readonly number[];
-  /** Names of the variables it gets. */
-  readonly environment: readonly string[];
 }
 
 export interface Template {
@@ -71,8 +70,7 @@ export interface BucketLifecycleRule {
 
 /** The parts of `serverless.yml` that are read here. */
 interface Service {
-  readonly params: Record<"default" | "local", Record<string, unknown>>;
-  readonly provider: { readonly environment?: object; readonly httpApi: { readonly cors: unknown } };
+  readonly provider: { readonly httpApi: { readonly cors: unknown } };
   readonly functions: Record<string, ServiceFunction>;
   /** `${file(deploy/infra/queues.yml)}` */
   readonly resources: readonly string[];
@@ -81,7 +79,6 @@ interface ServiceFunction {
   readonly handler: string;
   readonly timeout?: number;
   readonly memorySize?: number;
-  readonly environment?: object;
   readonly events?: readonly {
     readonly httpApi?: string;
     readonly sqs?: SqsEvent;
@@ -117,7 +114,7 @@ interface QueueConfiguration {
 export function readTemplate(root: URL): Template {
   const load = (path: string): unknown => parse(readFileSync(new URL(path, root), "utf8"), { merge: true });
   const service = load("serverless.yml") as Service;
-  const params = { ...service.params.default, ...service.params.local };
+  const params = parametersOf("local", root);
   const resources: Record<string, Resource> = {};
   for (const reference of service.resources) {
     const path = /^\$\{file\((.+)\)\}$/.exec(reference)?.[1];
@@ -129,12 +126,12 @@ export function readTemplate(root: URL): Template {
   const prefix = notifications[0]?.Filter.S3Key.Rules.find(({ Name }) => Name === "prefix")?.Value;
   return {
     functions: Object.entries(service.functions).map(([name, fn]) =>
-      functionOf(name, resolve(fn, params) as ServiceFunction, service.provider.environment),
+      functionOf(name, resolve(fn, params) as ServiceFunction),
     ),
     queues: Object.entries(resources)
       .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
       .map(([logicalId, { Properties = {} }]) => queueOf(logicalId, Properties)),
-    buckets: { uploads: String(params["uploadsBucket"]), media: String(params["mediaBucket"]) },
+    buckets: { uploads: localName("UploadsBucket"), media: localName("MediaBucket") },
     apiCors: resolve(service.provider.httpApi.cors, params) as ApiCors,
     uploadsCors: uploads.CorsConfiguration?.CorsRules ?? [],
     uploadsEvents: notifications.map(({ Event }) => Event),
@@ -147,16 +144,17 @@ export function readTemplate(root: URL): Template {
 }
 
 /** `${param:NAME}` and `${list:NAME}` replaced by what the local stage says. */
-function resolve(value: unknown, params: Readonly<Record<string, unknown>>): unknown {
+function resolve(value: unknown, params: Readonly<Record<string, string>>): unknown {
   if (Array.isArray(value)) return value.map((entry) => resolve(entry, params));
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, resolve(entry, params)]));
   }
-  const name = typeof value === "string" ? /^\$\{(?:param|list):([A-Za-z]+)\}$/.exec(value)?.[1] : undefined;
-  return name === undefined ? value : resolve(params[name], params);
+  const [, source, name = ""] = /^\$\{(param|list):(\w+)\}$/.exec(String(value)) ?? [];
+  if (source === undefined) return value;
+  return source === "list" ? listOf(params[name]) : params[name];
 }
 
-function functionOf(name: string, fn: ServiceFunction, shared: object | undefined): FunctionTemplate {
+function functionOf(name: string, fn: ServiceFunction): FunctionTemplate {
   const events = fn.events ?? [];
   return {
     name,
@@ -174,7 +172,6 @@ function functionOf(name: string, fn: ServiceFunction, shared: object | undefine
         : [],
     ),
     schedules: events.flatMap(({ schedule }) => (schedule === undefined ? [] : everyMs(schedule))),
-    environment: Object.keys({ ...shared, ...fn.environment }),
   };
 }
 
@@ -202,8 +199,8 @@ function queueOf(logicalId: string, { VisibilityTimeout, RedrivePolicy }: QueueP
   };
 }
 
-/** A queue's name on the local stack: `ImagesQueue` is `darkroom-images`. */
-export function queueName(logicalId: string): string {
-  const words = logicalId.replace(/Queue$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-");
+/** What a queue or bucket is called on the local stack: `ImagesQueue` is `darkroom-images`. */
+export function localName(logicalId: string): string {
+  const words = logicalId.replace(/(Queue|Bucket)$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-");
   return `darkroom-${words.toLowerCase()}`;
 }

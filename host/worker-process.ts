@@ -5,12 +5,13 @@
 import { GetQueueAttributesCommand, GetQueueUrlCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
-import { environment, type SettingName } from "../adapters/environment.ts";
+import { environment, settingsOf } from "../adapters/environment.ts";
 import type { Log } from "../core/ports.ts";
 import { startEventSources } from "./event-sources.ts";
 import { lambda } from "./lambda.ts";
 import { type Provisioned, type ProvisionedQueue, provision } from "./provision.ts";
-import { type FunctionTemplate, queueName, readTemplate } from "./template.ts";
+import { settingsFrom } from "./settings.ts";
+import { type FunctionTemplate, localName, readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -52,9 +53,10 @@ export async function startWorkerProcess({
   const { queues, notifies } = setUp
     ? await madeQueues(sqs, log)
     : { queues: await foundQueues(sqs, readers), notifies: true };
-  for (const [id, { url }] of queues) process.env[variableOf(id)] ||= url;
+  const urls = new Map([...queues].map(([id, { url }]) => [id, url]));
+  for (const [name, url] of Object.entries(settingsFrom(urls))) process.env[name] ||= url;
   // All that is missing at once, and before the first message is taken.
-  environment(...(readers.flatMap((fn) => fn.environment) as SettingName[]));
+  environment(...readers.flatMap((fn) => settingsOf(fn.name).map(({ name }) => name)));
 
   const functions = readers.map((fn) => ({ template: fn, invoke: lambda(fn, ROOT) }));
   const sources = startEventSources(functions, { sqs, queues, waitSeconds: WAIT_SECONDS, log });
@@ -63,7 +65,7 @@ export async function startWorkerProcess({
     health() {
       const states = [...sources.triggers].map(([id, trigger]) => {
         const { answeredAt, inFlight } = trigger.state();
-        return [queueName(id), { answeredSecondsAgo: (Date.now() - answeredAt) / 1000, inFlight }] as const;
+        return [localName(id), { answeredSecondsAgo: (Date.now() - answeredAt) / 1000, inFlight }] as const;
       });
       const ok = states.every(
         ([, { answeredSecondsAgo, inFlight }]) => inFlight > 0 || answeredSecondsAgo < SILENT_SECONDS,
@@ -76,10 +78,6 @@ export async function startWorkerProcess({
     },
   };
 }
-
-/** `ImagesQueue` is found in `IMAGES_QUEUE_URL`. */
-const variableOf = (logicalId: string) =>
-  `${logicalId.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()}_URL`;
 
 function watchFrom(sqs: SQSClient, imagesQueue: string, log: Log) {
   const env = environment("UPLOADS_BUCKET", "MEDIA_BUCKET", "AWS_ENDPOINT_URL_S3");
@@ -117,7 +115,7 @@ async function foundQueues(
   const ids = readers.flatMap(({ sources }) => sources.map(({ queue }) => queue));
   const found = await Promise.all(
     ids.map(async (id) => {
-      const QueueName = queueName(id);
+      const QueueName = localName(id);
       const { QueueUrl: url = "" } = await sqs
         .send(new GetQueueUrlCommand({ QueueName }))
         .catch((cause: unknown) => {

@@ -1,10 +1,8 @@
 /** What `serverless invoke local -s local` needs to run a handler against the running local stack. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { GetQueueUrlCommand } from "@aws-sdk/client-sqs";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
-import { sqsClient } from "../adapters/aws/sqs-queue.ts";
-import { queueName, readTemplate } from "../host/template.ts";
+import { readTemplate } from "../host/template.ts";
 import { fillPlaceholders } from "./placeholders.ts";
 import { seedSamples } from "./samples.ts";
 
@@ -30,7 +28,8 @@ interface RunningStack {
   readonly s3: string;
   readonly sqs: string;
   readonly page: string;
-  readonly webhookSecret: string;
+  /** Of the functions, by their names. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** @throws Error with a sentence for the user when no stack runs */
@@ -50,22 +49,12 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
     connection,
     async ready(settings, event, notice) {
       const uploadIds = await seed(event, readTemplate(root).buckets, notice);
-      const secret = await readFile(join(data, "secret"), "utf8");
-      const known: Record<string, string> = {
-        MEDIA_URL: stack.media,
-        AUTH_SECRET: secret,
-        IMAGES_QUEUE_URL: await queueUrl("ImagesQueue"),
-        EVENTS_QUEUE_URL: await queueUrl("EventsQueue"),
-        EVENTS_DEAD_LETTERS_URL: await queueUrl("EventsDeadLetters"),
-        WEBHOOK_URLS: `${stack.page}/webhooks`,
-        WEBHOOK_SECRET: stack.webhookSecret,
-        BACKFILL_QUEUE_URL: await queueUrl("BackfillQueue"),
-      };
       // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
-      const set = Object.entries(known).filter(([name]) => Object.hasOwn(settings, name));
+      const set = Object.entries(stack.settings).filter(([name]) => Object.hasOwn(settings, name));
+      const secret = stack.settings["AUTH_SECRET"] ?? "";
       return {
         environment: Object.fromEntries(set),
-        event: await fillPlaceholders(event, secret, new Date(), uploadIds, known["WEBHOOK_URLS"] ?? ""),
+        event: await fillPlaceholders(event, secret, new Date(), uploadIds, `${stack.page}/webhooks`),
       };
     },
   };
@@ -100,16 +89,5 @@ async function seed(
     return await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, consumed: true, notice });
   } finally {
     s3.destroy();
-  }
-}
-
-/** As the server says, whose form of it differs from server to server. */
-async function queueUrl(logicalId: string): Promise<string> {
-  const sqs = sqsClient();
-  try {
-    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queueName(logicalId) }));
-    return QueueUrl ?? "";
-  } finally {
-    sqs.destroy();
   }
 }

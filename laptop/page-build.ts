@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises"
 import { basename, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import config from "../adapters/presets.ts";
 
 /** Path below the page's, such as `assets/index-Cx2.js`, and its bytes. */
 export type BuiltPage = ReadonlyMap<string, Buffer>;
@@ -13,8 +14,8 @@ export type BuiltPage = ReadonlyMap<string, Buffer>;
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const CACHE = join(ROOT, ".cache", "web");
 const MAKING = "making-";
-/** All that a build depends on; the lockfile stands for React and Vite. */
-const SOURCES = ["{web,client,core}/**/*.*", "*.config.ts", "tsconfig.json", "package-lock.json"];
+/** All that a build depends on, besides the presets; the lockfile stands for React and Vite. */
+const SOURCES = ["{web,client,core}/**/*.*", "vite.config.ts", "tsconfig.json", "package-lock.json"];
 
 let built: { readonly digest: string; readonly page: Promise<BuiltPage> } | undefined;
 
@@ -31,7 +32,7 @@ export function builtPage(): Promise<BuiltPage> {
 }
 
 function digestOfSources(): string {
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(JSON.stringify([...config.presets]));
   for (const file of globSync(SOURCES, { cwd: ROOT }).sort()) {
     hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
   }

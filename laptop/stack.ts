@@ -8,6 +8,7 @@ import type { Log } from "../core/ports.ts";
 import { type HostedFunction, startEventSources } from "../host/event-sources.ts";
 import { type Invoke, lambda } from "../host/lambda.ts";
 import { type Provisioned, type ProvisionedQueue, provision } from "../host/provision.ts";
+import { settingsFrom } from "../host/settings.ts";
 import { readTemplate, type Template } from "../host/template.ts";
 import { watchOriginals } from "../host/watch.ts";
 import { apiGateway } from "./api-gateway.ts";
@@ -73,15 +74,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers = await startServers({ ...options, ports, log });
   const provisioned = await provision(servers, template, log);
   const media = await listen(mediaServer(s3Store(servers.s3, buckets.media), log), ports.media);
-  const env = {
-    ...environmentOf(servers, provisioned.queues),
-    UPLOADS_BUCKET: buckets.uploads,
-    MEDIA_BUCKET: buckets.media,
-    MEDIA_URL: media.url,
+  const settings: Record<string, string> = {
+    ...settingsFrom(refsOf(provisioned.queues, buckets), {
+      mediaUrl: media.url,
+      authSecret: secret,
+      webhookSecret,
+    }),
     WEBHOOK_URLS: process.env["WEBHOOK_URLS"] ?? "",
-    WEBHOOK_SECRET: webhookSecret,
     WEBHOOK_ALLOW_PRIVATE: process.env["WEBHOOK_ALLOW_PRIVATE"] || "true",
-    AUTH_SECRET: secret,
+  };
+  const env: Record<string, string> = {
+    ...connectionOf(servers),
+    ...settings,
     LOG_LEVEL: logLevel,
   };
   const restoreEnvironment = setEnvironment(env);
@@ -90,8 +94,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const where = { api: api.url, media: media.url, s3: servers.s3Url, sqs: servers.sqsUrl };
   const page = await startPage(where, { secret, webhookSecret, port: ports.page, log });
   // Read by the events function at its first invocation, which is yet to come.
-  env.WEBHOOK_URLS = `${page.url}/webhooks ${env.WEBHOOK_URLS}`.trim();
-  process.env["WEBHOOK_URLS"] = env.WEBHOOK_URLS;
+  const receivers = `${page.url}/webhooks ${settings["WEBHOOK_URLS"]}`.trim();
+  for (const at of [settings, env, process.env]) at["WEBHOOK_URLS"] = receivers;
   const events =
     options.poll === false ? undefined : startEvents(functions, servers, provisioned, template, log);
 
@@ -100,8 +104,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { region, credentials, external } = servers;
   // For the command line; credentials of the user's own stay where they are.
   const own = external.s3 || external.sqs ? {} : { credentials };
-  const imagesQueue = env.IMAGES_QUEUE_URL;
-  const note = { page: page.url, ...where, region, buckets, imagesQueue, webhookSecret, ...own, ...tokens };
+  const imagesQueue = settings["IMAGES_QUEUE_URL"];
+  const note = { page: page.url, ...where, region, buckets, imagesQueue, settings, ...own, ...tokens };
   writePrivate(noteFile, JSON.stringify(note, undefined, 2));
   return {
     page: page.url,
@@ -130,10 +134,7 @@ function portsFrom(port: number) {
 }
 
 /** How the functions reach S3 and SQS. */
-function environmentOf(
-  { s3Url, sqsUrl, region, credentials }: Servers,
-  queues: ReadonlyMap<string, ProvisionedQueue>,
-) {
+function connectionOf({ s3Url, sqsUrl, region, credentials }: Servers) {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return {
     AWS_REGION: region,
@@ -142,12 +143,16 @@ function environmentOf(
     ...(sessionToken ? { AWS_SESSION_TOKEN: sessionToken } : {}),
     AWS_ENDPOINT_URL_S3: s3Url,
     AWS_ENDPOINT_URL_SQS: sqsUrl,
-    IMAGES_QUEUE_URL: queues.get("ImagesQueue")?.url ?? "",
-    EVENTS_QUEUE_URL: queues.get("EventsQueue")?.url ?? "",
-    EVENTS_DEAD_LETTERS_URL: queues.get("EventsDeadLetters")?.url ?? "",
-    BACKFILL_QUEUE_URL: queues.get("BackfillQueue")?.url ?? "",
   };
 }
+
+/** As CloudFormation's `Ref` has them. */
+const refsOf = (queues: ReadonlyMap<string, ProvisionedQueue>, { uploads, media }: Template["buckets"]) =>
+  new Map([
+    ...[...queues].map(([id, { url }]) => [id, url] as const),
+    ["UploadsBucket", uploads],
+    ["MediaBucket", media],
+  ]);
 
 /**
  * The handlers read their settings where Lambda puts them. What the user set for tokens holds.

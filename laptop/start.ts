@@ -1,5 +1,7 @@
 /** `npm start`: runs the stack until Ctrl-C and says what runs where. */
+import { relative } from "node:path";
 import { onInterrupt } from "../adapters/interrupt.ts";
+import { presetsFile, SHIPPED } from "../adapters/presets.ts";
 import { startStack } from "./stack.ts";
 
 const started = performance.now();
@@ -23,6 +25,12 @@ const rows: [string, string][] = [
   ["S3", `${stack.s3}${stack.external.s3 ? "  (yours)" : ""}`],
   ["SQS", `${stack.sqs}${stack.external.sqs ? "  (yours)" : ""}`],
   ["data", data],
+  [
+    "presets",
+    presetsFile === SHIPPED
+      ? "the shipped ones; begin your own with npm run darkroom -- init"
+      : relative("", presetsFile),
+  ],
 ];
 console.log(`
 Darkroom is up (${((performance.now() - started) / 1000).toFixed(1)} s).

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -37,7 +37,7 @@ before(async () => {
   mkdirSync(image);
   for (const [, from = "", to = ""] of dockerfile.matchAll(/^COPY (.+) (\S+)$/gm)) {
     const sources = from.split(" ");
-    for (const source of sources)
+    for (const source of globSync(sources, { cwd: ROOT }))
       cpSync(`${ROOT}${source}`, join(image, sources.length > 1 ? source : to), { recursive: true });
   }
   execFileSync("npm", ["ci", "--omit=dev", "--ignore-scripts"], {

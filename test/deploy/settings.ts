@@ -31,6 +31,6 @@ async function readSettings(name: string): Promise<string[]> {
   const named = calls.flatMap(([, list = ""]) =>
     [...list.matchAll(/"([A-Z0-9_]+)"/g)].map(([, setting = ""]) => setting),
   );
-  const own = new Set<string>(ownSettings);
+  const own = new Set<string>(ownSettings.map(({ name: setting }) => setting));
   return [...new Set(named)].filter((setting) => own.has(setting));
 }

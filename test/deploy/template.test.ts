@@ -1,12 +1,15 @@
 /** What `serverless.yml` says, against the code; `stack.slow.test.ts` looks at the template that comes of it. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "node:test";
+import { pathToFileURL } from "node:url";
 import { parse } from "yaml";
-import { ownSettings } from "../../adapters/environment.ts";
+import { ownSettings, settingsOf } from "../../adapters/environment.ts";
+import { checkParameters, listOf, notices, parametersOf } from "../../adapters/parameters.ts";
 import { WORKER_BATCH, WORKER_GB } from "../../core/money/prices.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
-import { checkParameters, listOf, notices, parameters } from "../../deploy/parameters.ts";
 import { policies } from "../../laptop/media.ts";
 import { sampleEvents } from "../events/cases.ts";
 import { granted } from "./grants.ts";
@@ -17,16 +20,14 @@ const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
 
 const service = parse(read("serverless.yml"), { merge: true }) as {
-  provider: { environment: Record<string, unknown> };
-  params: Record<"default" | "local", Record<string, unknown>>;
-  custom: { parameters: Record<string, unknown> };
+  custom: { values: Record<string, unknown> };
   functions: Record<
     string,
     {
       readonly handler: string;
       readonly role: string;
       readonly memorySize: number;
-      readonly environment?: Readonly<Record<string, unknown>>;
+      readonly environment: string;
       readonly events: readonly {
         readonly httpApi?: string;
         readonly sqs?: { readonly batchSize: number };
@@ -60,14 +61,18 @@ test("a function has one name: in the template, as file, as role and before its 
 
 for (const [name, { environment }] of functions) {
   test(`${name} is given the settings it reads, and no others`, async () => {
-    const given = Object.keys({ ...service.provider.environment, ...environment });
+    assert.equal(environment, `\${settings:${name}}`);
+    const given = settingsOf(name).map((setting) => setting.name);
     assert.deepEqual(given.sort(), (await settingsReadBy(name)).sort());
   });
 }
 
-test("a setting of the table is read by some function", async () => {
-  const all = await Promise.all(functions.map(([name]) => settingsReadBy(name)));
-  assert.deepEqual([...new Set(all.flat())].sort(), [...ownSettings].sort());
+test("a setting comes from something that there is", () => {
+  const values = ownSettings.flatMap(({ from }) => ("value" in from ? from.value : []));
+  assert.deepEqual(values.sort(), Object.keys(service.custom.values).sort());
+  for (const { name, from } of ownSettings)
+    if ("ref" in from && from.ref !== "AWS::StackName")
+      assert.ok(resources[from.ref], `${name}: ${from.ref}`);
 });
 
 test("a job's estimate counts with the worker that there is", () => {
@@ -110,12 +115,34 @@ test("a browser may send every header that an upload signs", () => {
   assert.ok(rule?.ExposedHeaders.includes("ETag"));
 });
 
-test("every parameter has a row, a default, and is checked", () => {
-  const names = Object.keys(parameters).sort();
-  assert.deepEqual(Object.keys(service.custom.parameters).sort(), names);
-  const defaults = Object.entries(service.params.default).filter(([, value]) => typeof value === "string");
-  assert.deepEqual(defaults.map(([name]) => name).sort(), names);
-  checkParameters(service.params.default);
+const defaults = parametersOf("prod", new URL("file:///nowhere/"));
+
+test("the parameters' defaults are right, on the laptop as well", () => {
+  checkParameters(defaults);
+  assert.deepEqual(listOf(parametersOf("local", ROOT)["origins"]), [
+    "http://localhost:*",
+    "http://127.0.0.1:*",
+  ]);
+});
+
+test("a stage's block of darkroom.deploy.yml is over the defaults; what is no parameter is named", () => {
+  const folder = mkdtempSync(join(tmpdir(), "darkroom-deploy-"));
+  const of = (stage: string) => parametersOf(stage, pathToFileURL(`${folder}/`));
+  try {
+    writeFileSync(
+      join(folder, "darkroom.deploy.yml"),
+      "prod:\n  origins: [https://a.example, https://b.example]\n  workers: 80\n  domain:\nlocal:\n  workers: 9\nempty:\ntest:\n  worker: 3\n",
+    );
+    const prod = of("prod");
+    assert.deepEqual(listOf(prod["origins"]), ["https://a.example", "https://b.example"]);
+    assert.deepEqual([prod["workers"], prod["domain"], prod["validity"]], ["80", "", "300"]);
+    checkParameters(prod);
+    for (const stage of ["dev", "empty"]) assert.deepEqual(of(stage), defaults);
+    assert.equal(of("local")["workers"], "50", "the laptop reads no file");
+    assert.throws(() => of("test"), /darkroom.deploy.yml, test: no such parameter: worker/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 for (const [name, value, complaint] of [
@@ -131,12 +158,12 @@ for (const [name, value, complaint] of [
   ["authJwksUrl", "https://id.example.com/jwks", /needs authIssuer too[\s\S]*needs authAudience too/],
 ] as const) {
   test(`the parameter ${name} = "${value}" is refused with a reason`, () => {
-    assert.throws(() => checkParameters({ ...service.params.default, [name]: value }), complaint);
+    assert.throws(() => checkParameters({ ...defaults, [name]: value }), complaint);
   });
 }
 
 test("origins that nobody set, and alarms that reach nobody, are spoken of", () => {
-  assert.equal(notices(service.params.default).length, 2);
+  assert.equal(notices(defaults).length, 2);
   assert.deepEqual(notices({ origins: ["https://app.example.com"], alarmEmail: "a@example.com" }), []);
   assert.deepEqual(listOf("https://a.example, https://b.example"), [
     "https://a.example",

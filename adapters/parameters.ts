@@ -1,8 +1,14 @@
 /**
- * What whoever deploys may set, a row each: `params` of `serverless.yml` has the defaults (a test compares), the plugin
- * checks before it packages, docs/deploy.md shows it as a table.
+ * What whoever deploys may set, a row each: with `--param NAME=value`, or in `darkroom.deploy.yml`, which is the user's own.
+ * `serverless.yml` takes its parameters from here, the plugin checks them before it packages.
  */
+import { existsSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+
 interface Parameter {
+  readonly default: string;
+  /** On the laptop, where it differs. */
+  readonly local?: string;
   readonly help: string;
   /** Says what the value should be, where it is not. */
   readonly check: (value: string) => string | undefined;
@@ -28,42 +34,64 @@ const LOG_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
+/** Closed until said otherwise: a name that never resolves (RFC 2606, 2), so no page in a browser may upload. */
+const NO_ORIGIN = "https://origins-not-set.invalid";
+
 export const parameters = {
   origins: {
+    default: NO_ORIGIN,
+    local: "http://localhost:*,http://127.0.0.1:*",
     help: "pages that may upload: origins, several with commas between",
     check: matches(ORIGIN, "an origin such as https://app.example.com"),
   },
   authJwksUrl: {
+    default: "",
     help: "keys of your identity provider; in place of a secret of the stack's own",
     check: matches(/^https:\/\/\S+$/, "an https URL", true),
   },
-  authIssuer: { help: "`iss` of its tokens", check: () => undefined },
-  authAudience: { help: "`aud` of its tokens", check: () => undefined },
+  authIssuer: {
+    default: "",
+    help: "`iss` of its tokens",
+    check: () => undefined,
+  },
+  authAudience: {
+    default: "",
+    help: "`aud` of its tokens",
+    check: () => undefined,
+  },
   authSecretVersion: {
+    default: "",
     help: "version of the tokens' secret, after you changed it",
     check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
   },
   authSecretPrevious: {
+    default: "false",
     help: "whether tokens by the version before are accepted too, while yours change",
     check: oneOf("true", "false"),
   },
   webhookUrls: {
+    default: "",
     help: "who is told of events: https URLs, several with commas between",
     check: matches(/^https:\/\/[^\s,]+(,\s*https:\/\/[^\s,]+)*$/, "https URLs with commas between", true),
   },
   webhookSecretVersion: {
+    default: "",
     help: "version of the webhooks' secret, after you changed it",
     check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
   },
   webhookAllowPrivate: {
+    default: "false",
+    local: "true",
     help: "whether webhooks may go to private addresses, as in a VPC of your own",
     check: oneOf("true", "false"),
   },
   domain: {
+    default: "",
     help: "your own domain for the images",
     check: matches(/^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as images.example.com", true),
   },
   certificate: {
+    default: "",
     help: "its certificate, of ACM in us-east-1",
     check: matches(
       /^arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate\/\S+$/,
@@ -72,30 +100,86 @@ export const parameters = {
     ),
   },
   alarmEmail: {
+    default: "",
     help: "who is told of alarms; AWS asks that address to confirm",
     check: matches(/^\S+@\S+\.\S+$/, "an e-mail address", true),
   },
-  validity: { help: "seconds that a signed upload is accepted", check: whole(60, 900) },
-  requestsPerSecond: { help: "of the API, all callers together", check: whole(1, 10_000) },
-  requestBurst: { help: "of the API, at once", check: whole(1, 5_000) },
-  workers: { help: "Lambdas at once that develop uploads", check: whole(2, 1_000) },
-  backfillWorkers: { help: "Lambdas at once that develop jobs", check: whole(2, 1_000) },
+  validity: {
+    default: "300",
+    help: "seconds that a signed upload is accepted",
+    check: whole(60, 900),
+  },
+  requestsPerSecond: {
+    default: "100",
+    help: "of the API, all callers together",
+    check: whole(1, 10_000),
+  },
+  requestBurst: {
+    default: "200",
+    help: "of the API, at once",
+    check: whole(1, 5_000),
+  },
+  workers: {
+    default: "50",
+    help: "Lambdas at once that develop uploads",
+    check: whole(2, 1_000),
+  },
+  backfillWorkers: {
+    default: "10",
+    help: "Lambdas at once that develop jobs",
+    check: whole(2, 1_000),
+  },
   supersededDays: {
+    default: "30",
     help: "days that variants of an earlier recipe are kept, for pages that name them",
     check: whole(1, 3650),
   },
-  logLevel: { help: "of the functions", check: oneOf("debug", "info", "warn", "error") },
-  logDays: { help: "days that logs are kept", check: oneOf(...LOG_DAYS.map(String)) },
-  tracing: { help: "X-Ray: `Active` traces, `PassThrough` does not", check: oneOf("Active", "PassThrough") },
+  logLevel: {
+    default: "info",
+    help: "of the functions",
+    check: oneOf("debug", "info", "warn", "error"),
+  },
+  logDays: {
+    default: "30",
+    help: "days that logs are kept",
+    check: oneOf(...LOG_DAYS.map(String)),
+  },
+  tracing: {
+    default: "PassThrough",
+    help: "X-Ray: `Active` traces, `PassThrough` does not",
+    check: oneOf("Active", "PassThrough"),
+  },
   bucketSuffix: {
+    default: "",
     help: "of the buckets' names, for a second stack beside buckets that were kept",
     check: matches(/^-[a-z0-9]{1,8}$/, "a dash and up to eight letters or digits", true),
   },
 } as const satisfies Record<string, Parameter>;
 
 export type ParameterName = keyof typeof parameters;
-/** The default of `origins`: a name that never resolves (RFC 2606, 2). */
-const NO_ORIGIN = "https://origins-not-set.invalid";
+
+/**
+ * What a stage is deployed with where no `--param` says otherwise: the rows' defaults, and over them the stage's block of
+ * `darkroom.deploy.yml`. The stage `local` is the laptop, and reads no file.
+ * @param root with the file, which may be absent
+ * @throws Error that names what is no parameter
+ */
+export function parametersOf(stage: string, root: URL): Record<string, string> {
+  const local = stage === "local";
+  const rows: [string, Parameter][] = Object.entries(parameters);
+  const defaults = rows.map(([name, row]) => [name, (local ? row.local : undefined) ?? row.default]);
+  const file = new URL("darkroom.deploy.yml", root);
+  const blocks = local || !existsSync(file) ? undefined : parse(readFileSync(file, "utf8"));
+  const own: Record<string, unknown> = blocks?.[stage] ?? {};
+  const unknown = Object.keys(own).filter((name) => !Object.hasOwn(parameters, name));
+  if (unknown.length > 0)
+    throw new Error(
+      `darkroom.deploy.yml, ${stage}: no such parameter: ${unknown.join(", ")}. docs/deploy.md has them all.`,
+    );
+  // A list is the same as its parts with commas between, as `--param` has it.
+  const said = Object.entries(own).map(([name, value]) => [name, String(value ?? "")]);
+  return Object.fromEntries([...defaults, ...said]);
+}
 
 /** `a, b` or a list, as the values of a parameter. */
 export const listOf = (value: unknown): string[] =>
@@ -122,7 +206,9 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
   together("authJwksUrl", "authIssuer", "authAudience");
   if (problems.length > 0) {
     const list = problems.map((problem) => `  - ${problem}`).join("\n");
-    throw new Error(`Parameters (--param NAME=value, docs/deploy.md has them all):\n${list}`);
+    throw new Error(
+      `Parameters (--param NAME=value or darkroom.deploy.yml, docs/deploy.md has them all):\n${list}`,
+    );
   }
 }
 
@@ -131,9 +217,7 @@ export function notices(given: Readonly<Record<string, unknown>>): string[] {
   const closed = listOf(given["origins"]).includes(NO_ORIGIN);
   return [
     ...(closed
-      ? [
-          "No origins are set: no page in a browser may upload. Set --param origins=https://your.site when you know it.",
-        ]
+      ? ["No origins are set: no page in a browser may upload. Set the parameter origins when you know it."]
       : []),
     ...(given["alarmEmail"] ? [] : ["No alarmEmail is set: alarms show in the console only."]),
   ];
