@@ -1,9 +1,9 @@
 /** The dead letters: marks their images failed, so that nobody waits for ever. */
 import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
+import config from "../adapters/presets.ts";
 import { imagesIn } from "../core/message.ts";
 import { failMessage } from "../core/worker/handle-message.ts";
-import config from "../adapters/presets.ts";
 
 export const handler = onQueue(() => {
   const { env, deps } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL");

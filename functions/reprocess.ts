@@ -3,10 +3,10 @@ import { ports } from "../adapters/aws/ports.ts";
 import { admin, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { apiAndDirect } from "../adapters/http/direct.ts";
+import config from "../adapters/presets.ts";
 import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
 import { jobProgress } from "../core/job/job-progress.ts";
 import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
-import config from "../adapters/presets.ts";
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
   const { env, deps: made } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "BACKFILL_QUEUE_URL");

@@ -2,9 +2,9 @@
 import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { workerMeans } from "../adapters/aws/worker-means.ts";
+import config from "../adapters/presets.ts";
 import { imagesIn } from "../core/message.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
-import config from "../adapters/presets.ts";
 import { pixelProcess } from "../pixels/process.ts";
 
 /** Messages worked on at once: while one is developed the next original is read. */

@@ -24,9 +24,9 @@ import {
   ownerPrefix,
 } from "../core/keys.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
+import config from "../core/shipped.ts";
 import { type Agreement, partSizeOf } from "../core/upload/multipart.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
-import config from "../core/shipped.ts";
 import { type Sample, states, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);
