@@ -58,11 +58,11 @@ if (import.meta.main) {
   const laterOf = formats ? { later: { formats: formats.split(","), aboveMegapixels: 1 } } : {};
   const { name: _, recipe: __, ...photo } = shipped.presets.get("photo") ?? {};
   const presets = { photo: { ...photo, profile, ...laterOf } };
-  const { href } = new URL("../core/preset.ts", import.meta.url);
+  const preset = JSON.stringify(new URL("../core/preset.ts", import.meta.url));
   const edited = JSON.stringify({ defaultPreset: "photo", presets });
   const folder = mkdtempSync(join(tmpdir(), "darkroom-later-"));
   const file = join(folder, "presets.mjs");
-  writeFileSync(file, `import { defineConfig } from "${href}";\nexport default defineConfig(${edited});\n`);
+  writeFileSync(file, `import { defineConfig } from ${preset}; export default defineConfig(${edited});`);
   process.env["DARKROOM_CONFIG"] = file;
   const { developed } = await import("./whole.ts");
   const bytes = await fileOf(await photoOf("rug"), MEGAPIXELS, "baseline JPEG");

@@ -10,9 +10,7 @@ import test from "node:test";
  * name above the row. A package's word that ends in `:`, `-` or `/` is a beginning.
  */
 const rooms: readonly (readonly [room: string, rooms: string, packages: string])[] = [
-  // What a user says, beside what there is to say.
   ["core", "", "node:crypto valibot"],
-  ["darkroom.config.ts", "core", ""],
   // No AWS, no environment, no pixels; hashing and bytes are all that core needs of Node.
   ["core/tell", "core", "valibot"],
   ["core/image", "core/*", "node:crypto"],
@@ -24,7 +22,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["pixels", "core", "node: sharp thumbhash exif-reader valibot"],
   ["pixels/decoders", "core pixels", "sharp libheif-js/"],
   ["pixels/child.ts", "core pixels pixels/decoders", "node: sharp"],
-  ["adapters", "core", "node:"],
+  ["adapters", "core", "node: yaml"],
   ["adapters/memory", "core", "node:"],
   [
     "adapters/aws",
@@ -37,12 +35,12 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "node: @middy/core aws-lambda ipaddr.js jose standardwebhooks valibot",
   ],
   ["adapters/upload-deps.ts", "core/* adapters adapters/*", "node:"],
-  ["functions", "core/* adapters adapters/* pixels darkroom.config.ts", "node:timers/promises @middy/core"],
+  ["functions", "core/* adapters adapters/* pixels", "node:timers/promises @middy/core"],
   ["host", "core/* adapters adapters/*", "node: @aws-sdk/client- aws-lambda yaml"],
   ["packages/local-aws", "", "node:"],
   [
     "laptop",
-    "core/* adapters adapters/* host darkroom.config.ts",
+    "core/* adapters adapters/* host",
     "node: @aws-sdk/client- aws-lambda jose local-aws/ standardwebhooks",
   ],
   // No dependency: what a page loads is ours alone.
@@ -51,20 +49,16 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["web", "", "darkroom/ react react-dom/client"],
   [
     "cli",
-    "core/* adapters adapters/* pixels host client darkroom.config.ts",
+    "core/* adapters adapters/* pixels host client",
     "node: @aws-sdk/client- chokidar commander mime-types valibot",
   ],
-  ["deploy", "core/* adapters adapters/* host laptop darkroom.config.ts", "node: esbuild"],
+  ["deploy", "core/* adapters adapters/* host laptop", "node: esbuild"],
   [
     "bench",
-    "core/* adapters adapters/* pixels pixels/decoders host laptop deploy darkroom.config.ts",
+    "core/* adapters adapters/* pixels pixels/decoders host laptop deploy",
     "node: @aws-sdk/client- esbuild local-aws/ sharp",
   ],
-  [
-    "docs",
-    "core/* adapters adapters/* cli deploy bench darkroom.config.ts",
-    "node: @valibot/to-json-schema commander yaml",
-  ],
+  ["docs", "core/* adapters adapters/* cli deploy bench", "node: @valibot/to-json-schema commander yaml"],
 ];
 const names = rooms.map(([room]) => room);
 
