@@ -9,6 +9,7 @@ RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 COPY serverless.yml darkroom.config.t[s] ./
 COPY adapters adapters
 COPY cli cli
+COPY client client
 COPY core core
 COPY functions functions
 COPY deploy/infra deploy/infra

@@ -1,7 +1,7 @@
 /** Where a deployment's buckets and queues are, for commands that go to AWS themselves. */
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { noteFile, readNote } from "../host/note.ts";
 import { CliError, messageOf } from "./exit.ts";
 
 export interface AwsOptions {
@@ -79,22 +79,13 @@ async function deployedStack(name: string, { region, endpoint }: AwsOptions): Pr
   };
 }
 
-/** What a running stack notes about itself. */
-interface Note extends Pick<Deployment, "buckets" | "media" | "api" | "imagesQueue"> {
-  readonly s3: string;
-  readonly sqs: string;
-  readonly region: string;
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
-}
-
 async function localStack(): Promise<Deployment> {
-  const path = `${process.env["DARKROOM_DATA"] ?? ".darkroom"}/local.json`;
-  const text = await readFile(path, "utf8").catch(() => {
+  const note = await readNote();
+  if (!note)
     throw new CliError(
-      `No local stack runs (there is no ${path}). Start it with npm start, or name a --stack.`,
+      `No local stack runs (there is no ${noteFile()}). Start it with npm start, or name a --stack.`,
     );
-  });
-  const { buckets, media, api, imagesQueue, s3, sqs, region, credentials } = JSON.parse(text) as Note;
+  const { buckets, media, api, imagesQueue, s3, sqs, region, credentials } = note;
   const config = { region, ...(credentials ? { credentials } : {}) };
   return {
     local: true,

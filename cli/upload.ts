@@ -1,12 +1,13 @@
 /** `darkroom upload`: the way a browser goes, for files and folders. */
 import { Command } from "commander";
-import type { Metadata } from "../core/metadata.ts";
-import { connect, Refused } from "./api.ts";
+import { DarkroomError } from "../client/errors.ts";
+import type { Image } from "../client/image.ts";
+import { connect } from "./api.ts";
 import { CliError, messageOf } from "./exit.ts";
 import { findFiles } from "./files.ts";
+import { openFile } from "./local-file.ts";
 import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { describeFile, sendFile, waitUntilReady } from "./send.ts";
 import { bytes, duration, note, paint, printable, table } from "./terminal.ts";
 
 interface UploadOptions extends ApiOptions {
@@ -60,16 +61,16 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
     for (let next = await files.next(); !next.done; next = await files.next()) {
       const { path, problem } = next.value;
       try {
-        if (problem) throw new Refused(problem.code, problem.message);
-        const file = await describeFile(path);
-        const id = await sendFile(api, file, options);
-        counts.sentBytes += file.size;
-        const image = await waitUntilReady(api, id, options.timeout);
+        if (problem) throw new DarkroomError(problem.code, problem.message);
+        const file = await openFile(path);
+        const id = await api.upload(file, { preset: options.preset });
+        counts.sentBytes += file.blob.size;
+        const image = await api.waitUntilReady(id, options.timeout);
         counts.ready++;
         progress.print(options.json ? JSON.stringify({ path, ...image }) : describe(path, image, withTable));
       } catch (error) {
         counts.refused++;
-        const code = error instanceof Refused ? error.code : "error";
+        const code = error instanceof DarkroomError ? error.code : "error";
         const message = messageOf(error);
         progress.print(
           options.json
@@ -93,7 +94,7 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
   process.exitCode = all ? 0 : 1;
 }
 
-function describe(path: string, image: Metadata, withTable: boolean): string {
+function describe(path: string, image: Image, withTable: boolean): string {
   const { width = 0, height = 0, bytes: size = 0 } = image.source ?? {};
   const title = `${paint("green", "✓")} ${printable(path)}  ${image.id}  ${width} × ${height}, ${bytes(size)}, developed in ${image.durationMs} ms`;
   if (!withTable) return `${title}, ${image.variants.length} variants`;

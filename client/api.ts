@@ -1,6 +1,8 @@
 /** Darkroom's HTTP API, with a token. */
 import { DarkroomError, isPassing, networkError, retryAfterOf } from "./errors.ts";
-import { follow, type Pause, pause, retrying } from "./patience.ts";
+import { follow, retrying } from "./patience.ts";
+import { put } from "./send.ts";
+import type { Outgoing, Transport } from "./transport.ts";
 
 /** A JWT, or what fetches one; the function is asked again when the API refuses what it gave. */
 export type Token = string | (() => string | Promise<string>);
@@ -31,12 +33,14 @@ export interface Api {
   authorization(): Promise<string>;
   /** @throws DarkroomError for every answer that is not 2xx */
   call<T>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
+  /** Sends bytes to a signed URL of S3, like `put` in `send.ts`; what may pass is tried again. */
+  put(outgoing: Outgoing): Promise<string | undefined>;
 }
 
 /** API Gateway gives up after 30 s; whoever has not answered by now will not. */
 const ANSWER_MS = 35_000;
 
-export function connect(endpoint: string, token: Token, wait: Pause = pause): Api {
+export function connect(endpoint: string, token: Token, { send, pause }: Transport): Api {
   const base = endpoint.replace(/\/+$/, "");
   let current: Promise<string> | undefined;
 
@@ -63,8 +67,8 @@ export function connect(endpoint: string, token: Token, wait: Pause = pause): Ap
       const { response, text } = await request(base + path, {
         method,
         headers,
-        ...(options.json === undefined ? {} : { body: JSON.stringify(options.json) }),
-        ...(options.keepalive ? { keepalive: true } : {}),
+        body: options.json === undefined ? null : JSON.stringify(options.json),
+        keepalive: options.keepalive ?? false,
         signal: options.signal ?? null,
       });
       if (response.ok) {
@@ -89,7 +93,8 @@ export function connect(endpoint: string, token: Token, wait: Pause = pause): Ap
     call: (method, path, options = {}) =>
       options.once
         ? attempt(method, path, options)
-        : retrying(() => attempt(method, path, options), { wait, signal: options.signal }),
+        : retrying(() => attempt(method, path, options), pause, options.signal),
+    put: (outgoing) => retrying(() => put(send, outgoing), pause, outgoing.signal),
   };
 }
 

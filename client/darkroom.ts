@@ -1,5 +1,6 @@
 /** Darkroom in the browser: upload images, wait until they are ready, show them. */
 import { type Api, connect, type Token } from "./api.ts";
+import { browser } from "./browser.ts";
 import type { Image } from "./image.ts";
 import { limiter } from "./patience.ts";
 import { remove, sendFile, type UploadOptions } from "./upload.ts";
@@ -52,9 +53,9 @@ export interface Darkroom {
 }
 
 export function createDarkroom({ endpoint, token, concurrency = 4 }: Settings): Darkroom {
-  const api = connect(endpoint, token);
+  const api = connect(endpoint, token, browser);
   const inLine = limiter(concurrency);
-  const waitUntilReady = waiter(api);
+  const waitUntilReady = waiter(api, browser);
   return {
     api,
     waitUntilReady,
@@ -64,7 +65,7 @@ export function createDarkroom({ endpoint, token, concurrency = 4 }: Settings): 
       // A copy, as `resume` may change while we are at it.
       const id = await inLine(() => sendFile(api, file, { ...options }), signal).catch((error: unknown) => {
         // Also for whoever leaves while waiting in line.
-        if (signal?.aborted) onState?.(undefined);
+        if (signal?.aborted) void onState?.(undefined);
         throw error;
       });
       let ready: Promise<Image> | undefined;

@@ -45,12 +45,24 @@ export class DarkroomError extends Error {
   }
 }
 
+export const hasCode = (error: unknown, ...codes: string[]): error is DarkroomError =>
+  error instanceof DarkroomError && codes.includes(error.code);
+
+/** A file that can no longer be read. */
+export function changed(cause: unknown): never {
+  throw new DarkroomError("file-changed", undefined, { cause });
+}
+
 /** A request that got no answer. */
 export function networkError(cause?: unknown): DarkroomError {
-  return new DarkroomError(navigator.onLine === false ? "offline" : "unreachable", undefined, {
-    retryable: true,
-    cause,
-  });
+  return new DarkroomError(
+    (navigator as object as { onLine?: boolean }).onLine === false ? "offline" : "unreachable",
+    undefined,
+    {
+      retryable: true,
+      cause,
+    },
+  );
 }
 
 /** Whether a server that answers so may answer better later. */

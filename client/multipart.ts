@@ -1,8 +1,7 @@
 /** Large files, in parts that are each sent and retried alone. */
 import type { Api } from "./api.ts";
-import { DarkroomError } from "./errors.ts";
-import { follow, retrying } from "./patience.ts";
-import { put } from "./send.ts";
+import { DarkroomError, hasCode } from "./errors.ts";
+import { follow } from "./patience.ts";
 
 /** An open multipart upload; plain JSON. */
 export interface PartsState {
@@ -38,16 +37,14 @@ export async function startParts(
   { ticket, partSize }: { readonly ticket: string; readonly partSize: number },
   signal: AbortSignal | undefined,
 ): Promise<PartsState | undefined> {
-  try {
-    const { json } = await api.call<{ key: string; uploadId: string }>("POST", "/s3/multipart", {
-      json: { ticket },
-      signal,
-    });
-    return { key: json.key, uploadId: json.uploadId, partSize };
-  } catch (error) {
-    if (error instanceof DarkroomError && error.code === "not-found") return undefined;
-    throw error;
-  }
+  const begin = { json: { ticket }, signal };
+  return api.call<{ key: string; uploadId: string }>("POST", "/s3/multipart", begin).then(
+    ({ json: { key, uploadId } }) => ({ key, uploadId, partSize }),
+    (error: unknown) => {
+      if (hasCode(error, "not-found")) return undefined;
+      throw error;
+    },
+  );
 }
 
 /**
@@ -58,9 +55,8 @@ export async function sendParts(
   api: Api,
   file: Blob,
   state: PartsState,
-  options: PartsOptions,
+  { onProgress, signal, listed }: PartsOptions,
 ): Promise<void> {
-  const { onProgress, signal, listed } = options;
   const total = file.size;
   const count = Math.ceil(total / state.partSize);
   const slice = (number: number) => file.slice((number - 1) * state.partSize, number * state.partSize);
@@ -70,11 +66,12 @@ export async function sendParts(
     onProgress?.({ sent: [...sent.values()].reduce((sum, bytes) => sum + bytes, 0), total });
 
   if (listed) {
-    for (const { PartNumber, ETag, Size } of await list(api, state, signal)) {
+    const { json } = await api.call<(Part & { Size: number })[]>("GET", path(state), { signal }).catch(lost);
+    for (const { PartNumber, ETag, Size } of json) {
       const { size } = slice(PartNumber);
       // A part that an older page cut otherwise is sent again.
       if (Size !== size) continue;
-      etags.set(PartNumber, bare(ETag));
+      etags.set(PartNumber, ETag);
       sent.set(PartNumber, size);
     }
     report();
@@ -133,29 +130,20 @@ async function sendPart(
       .call<{ url: string; headers?: Record<string, string> }>("GET", path(state, `/${number}`), { signal })
       .catch(lost);
     try {
-      const etag = await retrying(() => put({ ...json, body, signal, onProgress }), { signal });
+      const etag = await api.put({ ...json, body, signal, onProgress });
       if (!etag)
         throw new DarkroomError("bad-answer", "The bucket does not let pages read ETag: see its CORS rules.");
       return etag;
     } catch (error) {
-      if (!(error instanceof DarkroomError && error.code === "expired")) throw error;
+      if (!hasCode(error, "expired")) throw error;
       if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
     }
   }
 }
 
-const bare = (etag: string) => etag.replaceAll('"', "");
-
-async function list(api: Api, state: PartsState, signal: AbortSignal | undefined) {
-  const { json } = await api.call<(Part & { Size: number })[]>("GET", path(state), { signal }).catch(lost);
-  return json;
-}
-
 /** An upload that is no longer open: its time is up, or it was completed and the answer got lost. */
 function lost(error: unknown): never {
-  const over =
-    error instanceof DarkroomError &&
-    /^(not-found|gone|upload-expired|precondition-failed)$/.test(error.code);
+  const over = hasCode(error, "not-found", "gone", "precondition-failed");
   throw over ? new DarkroomError("upload-lost", undefined, { cause: error }) : error;
 }
 

@@ -1,33 +1,6 @@
 /** Waiting and trying again. */
 import { DarkroomError } from "./errors.ts";
-
-/** Waits for milliseconds; rejects with the signal's reason as soon as that aborts. */
-export type Pause = (ms: number, signal?: AbortSignal | undefined) => Promise<void>;
-
-/** How long a browser that says it is offline is waited for. */
-const OFFLINE_MS = 120_000;
-
-/** Waits; in a browser that is offline, until it is back. */
-export const pause: Pause = async (ms, signal) => {
-  await sleep(ms, signal);
-  if (navigator.onLine === false) await sleep(OFFLINE_MS, signal, "online");
-};
-
-function sleep(ms: number, signal: AbortSignal | undefined, until = ""): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      if (until) removeEventListener(until, end);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    if (until) addEventListener(until, end);
-    if (signal?.aborted) end();
-  });
-}
+import type { Pause } from "./transport.ts";
 
 /** 0.3 s, doubled each time, at most 5 s; between half and all of that, so that a thousand tabs do not march in step. */
 export const backOff = (attempt: number) =>
@@ -35,20 +8,32 @@ export const backOff = (attempt: number) =>
 
 /** The last of them starts about 9 s after the first. */
 const MAX_TRIES = 7;
+/** A server that says it is busy will have time: it is waited for so long in all. */
+const PATIENCE_MS = 900_000;
+
+const isBusy = ({ cause }: DarkroomError) =>
+  [429, 503].includes((Object(cause) as { status: number }).status);
 
 /** Runs `attempt` until it succeeds, fails for good, or has failed too often. */
 export async function retrying<T>(
   attempt: () => Promise<T>,
-  { wait = pause, signal }: { wait?: Pause | undefined; signal?: AbortSignal | undefined },
+  pause: Pause,
+  signal: AbortSignal | undefined,
+  maxTries = MAX_TRIES,
 ): Promise<T> {
+  let failures = 0;
+  let waited = 0;
   for (let tries = 1; ; tries++) {
     signal?.throwIfAborted();
     try {
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof DarkroomError && error.retryable) || tries === MAX_TRIES) throw error;
-      await wait(error.retryAfter ?? backOff(tries), signal);
+      if (!(error instanceof DarkroomError && error.retryable)) throw error;
+      if (isBusy(error) ? waited > PATIENCE_MS : ++failures === maxTries) throw error;
+      const ms = error.retryAfter ?? backOff(tries);
+      waited += ms;
+      await pause(ms, signal);
     }
   }
 }

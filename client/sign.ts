@@ -1,6 +1,6 @@
 /** Asking the API for a signed upload. */
 import type { Api } from "./api.ts";
-import { DarkroomError } from "./errors.ts";
+import { changed, DarkroomError } from "./errors.ts";
 import { limiter } from "./patience.ts";
 
 /** A file as the API is told of it. */
@@ -42,12 +42,13 @@ export async function sign<S extends Put | Form | InParts>(
   options: {
     readonly method: "PUT" | "POST" | "MULTIPART";
     readonly preset: string | undefined;
+    readonly owner?: string | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<S> {
-  const { method, preset, signal } = options;
+  const { signal, ...rest } = options;
   const { json } = await api.call<{ uploads?: S[] } | null>("POST", "/uploads", {
-    json: { preset, method, files: [file] },
+    json: { ...rest, files: [file] },
     signal,
   });
   const signed = json?.uploads?.[0];
@@ -64,9 +65,7 @@ const oneByOne = limiter(1);
 export async function hash(file: Blob, signal?: AbortSignal): Promise<string | undefined> {
   if (file.size > HASH_UP_TO || !globalThis.crypto?.subtle) return undefined;
   return oneByOne(async () => {
-    const bytes = await file.arrayBuffer().catch((cause: unknown) => {
-      throw new DarkroomError("file-changed", undefined, { cause });
-    });
+    const bytes = await file.arrayBuffer().catch(changed);
     return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))));
   }, signal);
 }

@@ -1,9 +1,7 @@
 /** One file, from the page to S3. */
 import type { Api } from "./api.ts";
-import { DarkroomError } from "./errors.ts";
+import { DarkroomError, hasCode } from "./errors.ts";
 import { cancelParts, type PartsState, sendParts, startParts } from "./multipart.ts";
-import { retrying } from "./patience.ts";
-import { put } from "./send.ts";
 import { hash, type InParts, type Put, sign } from "./sign.ts";
 
 /** What an upload needs to be taken up again after a reload; plain JSON. */
@@ -21,6 +19,10 @@ export interface UploadOptions {
   readonly focus?: { readonly x: number; readonly y: number } | undefined;
   /** The file's own where absent. */
   readonly name?: string | undefined;
+  /** Whose the image is to be, where it is not the token's; needs an admin token. */
+  readonly owner?: string | undefined;
+  /** Base64 of the file's SHA-256, where it is known already. */
+  readonly sha256?: string | undefined;
   /** Bytes that have left this computer, of all. Falls back when a connection breaks. */
   readonly onProgress?: ((progress: { readonly sent: number; readonly total: number }) => void) | undefined;
   /** Aborting leaves nothing behind on S3. */
@@ -30,8 +32,11 @@ export interface UploadOptions {
    * that were on their way.
    */
   readonly parts?: boolean | undefined;
-  /** Told what to keep for `resume`, and undefined when there is nothing to take up any more. */
-  readonly onState?: ((state: UploadState | undefined) => void) | undefined;
+  /**
+   * Told what to keep for `resume`, and undefined when there is nothing to take up any more. Nothing is sent before what
+   * it returns has resolved.
+   */
+  readonly onState?: ((state: UploadState | undefined) => unknown) | undefined;
   /** What `onState` told before the page was reloaded. */
   readonly resume?: UploadState | undefined;
 }
@@ -45,11 +50,11 @@ export async function sendFile(api: Api, file: Blob, options: UploadOptions): Pr
   if (file.size === 0) throw new DarkroomError("file-empty");
   try {
     const id = (await pickUp(api, file, options)) ?? (await sendAnew(api, file, options));
-    onState?.(undefined);
+    await onState?.(undefined);
     return id;
   } catch (error) {
     // What a reload could take up stays as it is; all else is over. (Who aborts is told by whoever called us.)
-    if (!signal?.aborted && !(error instanceof DarkroomError && error.retryable)) onState?.(undefined);
+    if (!signal?.aborted && !(error instanceof DarkroomError && error.retryable)) await onState?.(undefined);
     throw error;
   }
 }
@@ -64,27 +69,27 @@ async function pickUp(api: Api, file: Blob, options: UploadOptions): Promise<str
 }
 
 async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<string> {
-  const { preset, focus, name, parts: inParts, onState, signal } = options;
-  const sha256 = await hash(file, signal);
+  const { preset, owner, focus, name, parts: inParts, onState, signal } = options;
+  const sha256 = options.sha256 ?? (await hash(file, signal));
   for (let signatures = 1; ; signatures++) {
     const described = { name: name ?? (file as Partial<File>).name ?? "", type: file.type, size: file.size };
     const signed = await sign<Put | InParts>(
       api,
       { ...described, sha256, focus },
-      { preset, method: inParts ? "MULTIPART" : "PUT", signal },
+      { preset, owner, method: inParts ? "MULTIPART" : "PUT", signal },
     );
     const { id } = signed;
     const state = { id, size: file.size };
     if (signed.method === "MULTIPART") {
       const parts = await startParts(api, signed, signal);
       if (parts) {
-        onState?.({ ...state, parts });
+        await onState?.({ ...state, parts });
         if (await sendInParts(api, file, id, parts, options)) return id;
         throw new DarkroomError("upload-lost");
       }
       if (signatures === MAX_SIGNATURES) throw new DarkroomError("upload-refused");
     } else {
-      onState?.(state);
+      await onState?.(state);
       if (await sendWhole(api, file, signed, options)) return id;
       if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
     }
@@ -120,30 +125,24 @@ async function sendWhole(
   { onProgress, signal }: UploadOptions,
 ): Promise<boolean> {
   const total = file.size;
-  let sent = 0;
   let mayBeThere = false;
   try {
-    await retrying(
-      () =>
-        put({
-          url,
-          headers,
-          body: file,
-          signal,
-          onProgress: (bytes) => {
-            sent = bytes;
-            // Also when no answer comes.
-            mayBeThere ||= sent === total;
-            onProgress?.({ sent, total });
-          },
-        }),
-      { signal },
-    );
+    await api.put({
+      url,
+      headers,
+      body: file,
+      signal,
+      onProgress: (sent) => {
+        // Also when no answer comes.
+        mayBeThere ||= sent === total;
+        onProgress?.({ sent, total });
+      },
+    });
     return true;
   } catch (error) {
     // S3 may have got all of it, and only the answer was lost. Whoever aborts does not wait for the cleaning.
     if (signal?.aborted && mayBeThere) void remove(api, id).catch(() => {});
-    if (!(error instanceof DarkroomError && error.code === "expired")) throw error;
+    if (!hasCode(error, "expired")) throw error;
     return mayBeThere && (await isThere(api, id, signal));
   }
 }
@@ -153,8 +152,7 @@ function isThere(api: Api, id: string, signal: AbortSignal | undefined): Promise
   return api.call("GET", `/images/${encodeURIComponent(id)}`, { signal }).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof DarkroomError && (error.code === "not-found" || error.code === "gone"))
-        return false;
+      if (hasCode(error, "not-found", "gone")) return false;
       throw error;
     },
   );

@@ -2,7 +2,8 @@
 import type { Api } from "./api.ts";
 import { DarkroomError } from "./errors.ts";
 import type { Image } from "./image.ts";
-import { backOff, limiter, pause } from "./patience.ts";
+import { backOff, limiter, retrying } from "./patience.ts";
+import type { Transport } from "./transport.ts";
 
 export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,11 +19,14 @@ type State =
     };
 
 /** About a minute and a half of an API that cannot be reached. */
-const MAX_FAILURES = 20;
+const MAX_TRIES = 20;
 /** Requests at once, so that a thousand images that are waited for leave the browser's connections to uploads. */
 const MAX_REQUESTS = 4;
 
-export function waiter(api: Api, { wait = pause, now = () => performance.now() } = {}) {
+export function waiter(
+  api: Pick<Api, "call">,
+  { pause, now = () => performance.now() }: Pick<Transport, "pause"> & { readonly now?: () => number },
+) {
   const oneOfFew = limiter(MAX_REQUESTS);
   let waiting = 0;
 
@@ -37,36 +41,23 @@ export function waiter(api: Api, { wait = pause, now = () => performance.now() }
   ): Promise<Image> {
     // Not by the clock on the wall: that one may be set while we wait.
     const deadline = now() + timeout;
-    let failures = 0;
+    const path = `/images/${encodeURIComponent(id)}`;
+    const ask = () => oneOfFew(() => api.call<State>("GET", path, { signal, once: true }), signal);
     waiting++;
     try {
       for (let asked = 1; ; asked++) {
-        let retryAfter: number | undefined;
-        try {
-          const answer = await oneOfFew(
-            () => api.call<State>("GET", `/images/${encodeURIComponent(id)}`, { signal, once: true }),
-            signal,
-          );
-          failures = 0;
-          const state = answer.json;
-          if (state?.status === "ready") return state;
-          if (state?.status === "deleted") throw new DarkroomError("gone", "This image was deleted.");
-          if (state?.status !== "processing") {
-            throw new DarkroomError(state?.error?.code ?? "bad-answer", state?.error?.message);
-          }
-          // One second is what the API says each time; for the first few that is too long.
-          retryAfter = asked > 2 ? answer.retryAfter : undefined;
-        } catch (error) {
-          signal?.throwIfAborted();
-          if (!(error instanceof DarkroomError && error.retryable) || ++failures === MAX_FAILURES)
-            throw error;
-          retryAfter = error.retryAfter;
+        const { json: state, retryAfter = 0 } = await retrying(ask, pause, signal, MAX_TRIES);
+        if (state?.status === "ready") return state;
+        if (state?.status === "deleted") throw new DarkroomError("gone", "This image was deleted.");
+        if (state?.status !== "processing") {
+          throw new DarkroomError(state?.error?.code ?? "bad-answer", state?.error?.message);
         }
-        // Ten milliseconds for everyone who waits keep a page below a hundred requests a second.
-        const ms = Math.max(backOff(Math.max(asked, failures)), retryAfter ?? 0) + 10 * (waiting - 1);
+        // One second is what the API says each time; for the first few that is too long. Ten milliseconds for everyone
+        // who waits keep a page below a hundred requests a second.
+        const ms = Math.max(backOff(asked), asked > 2 ? retryAfter : 0) + 10 * (waiting - 1);
         if (now() + ms > deadline)
           throw new DarkroomError("still-processing", undefined, { retryable: true });
-        await wait(ms, signal);
+        await pause(ms, signal);
       }
     } finally {
       waiting--;

@@ -1,7 +1,6 @@
 /** What `serverless invoke local -s local` needs to run a handler against the running local stack. */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { type Note, noteFile, readNote } from "../host/note.ts";
 import { readTemplate } from "../host/template.ts";
 import { fillPlaceholders } from "./placeholders.ts";
 import { seedSamples } from "./samples.ts";
@@ -19,17 +18,6 @@ export interface Invocation {
     event: unknown,
     notice: (text: string) => void,
   ): Promise<{ environment: Record<string, string>; event: unknown }>;
-}
-
-/** `local.json`, which the stack writes into its data folder at its start and removes at its end. */
-interface RunningStack {
-  readonly media: string;
-  readonly region: string;
-  readonly s3: string;
-  readonly sqs: string;
-  readonly page: string;
-  /** Of the functions, by their names. */
-  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** @throws Error with a sentence for the user when no stack runs */
@@ -60,15 +48,11 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
   };
 }
 
-async function runningStack(data: string): Promise<RunningStack> {
-  const note = join(data, "local.json");
+async function runningStack(data: string): Promise<Note> {
+  const note = noteFile(data);
   const start = "Start it with `npm start` in another terminal; DARKROOM_DATA says where its data is.";
-  let stack: RunningStack;
-  try {
-    stack = JSON.parse(await readFile(note, "utf8"));
-  } catch (cause) {
-    throw new Error(`The local stack is not running: there is no ${note}. ${start}`, { cause });
-  }
+  const stack = await readNote(data);
+  if (!stack) throw new Error(`The local stack is not running: there is no ${note}. ${start}`);
   await fetch(stack.media).catch((cause: unknown) => {
     throw new Error(
       `The local stack is not running: ${note} names ${stack.media}, where nothing answers. ${start}`,

@@ -3,16 +3,8 @@ import type { RequestListener, ServerResponse } from "node:http";
 import { extname } from "node:path";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
+import type { LocalJson } from "../host/note.ts";
 import { builtPage } from "./page-build.ts";
-
-export interface LocalJson {
-  readonly api: string;
-  readonly media: string;
-  readonly s3: string;
-  readonly sqs: string;
-  readonly uploadToken: string;
-  readonly adminToken: string;
-}
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",

@@ -1,12 +1,12 @@
 /** The whole system on one machine: S3, SQS, API, functions, CDN and page, wired as `serverless.yml` says. */
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { jsonLog } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
 import { type HostedFunction, startEventSources } from "../host/event-sources.ts";
 import { type Invoke, lambda } from "../host/lambda.ts";
+import { type Note, noteFile } from "../host/note.ts";
 import { type Provisioned, type ProvisionedQueue, provision } from "../host/provision.ts";
 import { settingsFrom } from "../host/settings.ts";
 import { readTemplate, type Template } from "../host/template.ts";
@@ -100,13 +100,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     options.poll === false ? undefined : startEvents(functions, servers, provisioned, template, log);
 
   const tokens = await mintTokens(secret, 12);
-  const noteFile = join(data, "local.json");
   const { region, credentials, external } = servers;
-  // For the command line; credentials of the user's own stay where they are.
   const own = external.s3 || external.sqs ? {} : { credentials };
-  const imagesQueue = settings["IMAGES_QUEUE_URL"];
-  const note = { page: page.url, ...where, region, buckets, imagesQueue, settings, ...own, ...tokens };
-  writePrivate(noteFile, JSON.stringify(note, undefined, 2));
+  const imagesQueue = settings["IMAGES_QUEUE_URL"] ?? "";
+  const config = { region, buckets, imagesQueue, settings, ...own };
+  const note: Note = { page: page.url, ...where, ...tokens, ...config };
+  writePrivate(noteFile(data), JSON.stringify(note, undefined, 2));
   return {
     page: page.url,
     ...where,
@@ -119,7 +118,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       return found.invoke(event);
     },
     async close() {
-      rmSync(noteFile, { force: true });
+      rmSync(noteFile(data), { force: true });
       await events?.close();
       for (const one of [page, api, media, servers]) await one.close();
       restoreEnvironment();

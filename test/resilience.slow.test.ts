@@ -10,12 +10,13 @@ import { setTimeout } from "node:timers/promises";
 import { startS3 } from "local-aws/s3";
 import { startSqs } from "local-aws/sqs";
 import sharp from "sharp";
-import { Api } from "../cli/api.ts";
-import { describeFile, sendFile, waitUntilReady } from "../cli/send.ts";
+import { type Api, apiAt } from "../cli/api.ts";
+import { openFile } from "../cli/local-file.ts";
+import { type Note, noteFile } from "../host/note.ts";
 import { type Stack, startStack } from "../laptop/stack.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
-const apiOf = (stack: Stack) => new Api({ url: stack.api, token: stack.uploadToken });
+const apiOf = (stack: Stack) => apiAt(stack.api, stack.uploadToken);
 
 /** Noise, so that developing it takes a while. */
 async function picture(data: string, name: string, side: number): Promise<string> {
@@ -27,7 +28,7 @@ async function picture(data: string, name: string, side: number): Promise<string
   return path;
 }
 
-const upload = async (api: Api, path: string) => sendFile(api, await describeFile(path));
+const upload = async (api: Api, path: string) => api.upload(await openFile(path));
 
 /**
  * Whether a request fails: the first two to each object by each method, then two do not, and so on. Counting all requests
@@ -61,7 +62,7 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
   try {
     const path = await picture(data, "a.jpg", 400);
     const ids = await Promise.all([1, 2, 3].map(() => upload(apiOf(stack), path)));
-    for (const id of ids) assert.equal((await waitUntilReady(apiOf(stack), id, 120)).status, "ready");
+    for (const id of ids) assert.equal((await apiOf(stack).waitUntilReady(id, 120)).status, "ready");
     assert.ok(failed > 50, `${failed} failures`);
   } finally {
     await stack.close();
@@ -71,10 +72,10 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
 
 /** `npm start` as a user has it, on a free port. */
 async function startProcess(data: string): Promise<{ child: ChildProcess; api: Api }> {
-  rmSync(join(data, "local.json"), { force: true });
+  rmSync(noteFile(data), { force: true });
   const noted = new Promise<void>((resolve) => {
     const watcher = watch(data, () => {
-      if (!existsSync(join(data, "local.json"))) return;
+      if (!existsSync(noteFile(data))) return;
       watcher.close();
       resolve();
     });
@@ -86,10 +87,10 @@ async function startProcess(data: string): Promise<{ child: ChildProcess; api: A
   await noted;
   // The note is written last of all, in one go; reading it may still come a moment too early.
   for (;;) {
-    const text = readFileSync(join(data, "local.json"), "utf8");
+    const text = readFileSync(noteFile(data), "utf8");
     if (text.endsWith("}")) {
-      const { api: url, uploadToken: token } = JSON.parse(text) as { api: string; uploadToken: string };
-      return { child, api: new Api({ url, token }) };
+      const { api, uploadToken } = JSON.parse(text) as Note;
+      return { child, api: apiAt(api, uploadToken) };
     }
     await setTimeout(5);
   }
@@ -106,13 +107,13 @@ test("a process killed in the middle of an image develops it after the next star
   const watcher = watch(join(data, "bodies"));
   while (files() < before + 3) await once(watcher, "change");
   watcher.close();
-  const { status } = await first.api.ask("GET", `/images/${id}`);
-  assert.equal(status, 202, "killed too late to prove anything");
+  const { status } = await first.api.call<{ status: string }>("GET", `/images/${id}`);
+  assert.equal(status, "processing", "killed too late to prove anything");
   first.child.kill("SIGKILL");
   await once(first.child, "exit");
   const second = await startProcess(data);
   try {
-    assert.equal((await waitUntilReady(second.api, id, 120)).status, "ready");
+    assert.equal((await second.api.waitUntilReady(id, 120)).status, "ready");
   } finally {
     second.child.kill("SIGTERM");
     await once(second.child, "exit");
@@ -143,7 +144,7 @@ test("foreign servers are used as they are: buckets, queues and CORS made, origi
     assert.deepEqual(stack.external, { s3: true, sqs: true });
     const path = await picture(data, "a.jpg", 400);
     const id = await upload(apiOf(stack), path);
-    const image = await waitUntilReady(apiOf(stack), id, 60);
+    const image = await apiOf(stack).waitUntilReady(id, 60);
     assert.ok(image.variants.length > 3);
     assert.equal((await fetch(image.variants[0]?.url ?? "")).status, 200);
   } finally {

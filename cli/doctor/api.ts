@@ -1,10 +1,10 @@
 /** Checks that need nothing but the API: its clock against ours, who may call it, and an image all the way. */
 import { createHash } from "node:crypto";
+import { DarkroomError, hasCode } from "../../client/errors.ts";
+import type { Image, Variant } from "../../client/image.ts";
+import type { Put } from "../../client/sign.ts";
 import { originalKey } from "../../core/keys.ts";
-import type { Metadata, Variant } from "../../core/metadata.ts";
-import type { IssuedUpload } from "../../core/upload/issue-uploads.ts";
-import { type Api, Refused } from "../api.ts";
-import { waitUntilReady } from "../send.ts";
+import type { Api } from "../api.ts";
 import { type Check, type Finding, NotChecked, type Patient } from "./check.ts";
 
 /** S3 refuses what is 15 minutes off; a signature that lives for five should lose little of them. */
@@ -65,7 +65,7 @@ const roundTrip: Check = {
       size: PIXEL.length,
       sha256: sha256(PIXEL),
     };
-    const { uploads } = await api.call<{ uploads: IssuedUpload[] }>("POST", "/uploads", { files: [file] });
+    const { uploads } = await api.call<{ uploads: Put[] }>("POST", "/uploads", { files: [file] });
     const [signed] = uploads;
     if (signed?.method !== "PUT") return [{ message: "The API signs no PUT.", advice: "See presign's log." }];
     try {
@@ -76,11 +76,7 @@ const roundTrip: Check = {
   },
 };
 
-async function travel(
-  patient: Patient,
-  api: Api,
-  { id, url, headers }: IssuedUpload & { readonly method: "PUT" },
-): Promise<Finding[]> {
+async function travel(patient: Patient, api: Api, { id, url, headers }: Put): Promise<Finding[]> {
   const put = () => fetch(url, { method: "PUT", headers, body: PIXEL });
   const first = await put();
   if (!first.ok) {
@@ -102,11 +98,11 @@ async function travel(
       advice:
         "This S3 server does not keep If-None-Match: whoever sees a signature can replace the file. Use one that does.",
     });
-  let image: Metadata;
+  let image: Image;
   try {
-    image = await waitUntilReady(api, id, patient.timeout);
+    image = await api.waitUntilReady(id, patient.timeout);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof DarkroomError)) throw error;
     const message = `The test image did not become ready: ${error.code}. ${error.message}`;
     const advice =
       "Where notifications, queue and its policy are as they should be, the worker does not run, or fails: see its log.";
@@ -119,10 +115,13 @@ async function travel(
       : [{ message: "The test image has no variants.", advice: "See darkroom.config.ts." }]),
   );
   await api.call("DELETE", `/images/${id}`);
-  const { status } = await api.ask("GET", `/images/${id}`);
-  if (status !== 410)
+  const isGone = await api.call("GET", `/images/${id}`).then(
+    () => false,
+    (error: unknown) => hasCode(error, "gone"),
+  );
+  if (!isGone)
     findings.push({
-      message: `The deleted test image is answered with ${status} instead of 410.`,
+      message: "The deleted test image is not answered with 410.",
       advice: "See the log of the images function: its role may not be allowed to delete.",
     });
   return findings;

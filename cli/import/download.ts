@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { isAddress, isPublicAddress, publicLookup } from "../../adapters/http/public-address.ts";
-import { Refused } from "../api.ts";
+import { DarkroomError } from "../../client/errors.ts";
 import { CliError } from "../exit.ts";
 
 export interface DownloadOptions {
@@ -27,7 +27,7 @@ const WHOLE_MS = 15 * 60_000;
 const MAX_TRIES = 3;
 const PAUSE_MS = 500;
 
-/** @throws Refused that says why it cannot be had */
+/** @throws DarkroomError that says why it cannot be had */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -36,10 +36,10 @@ export async function download(url: string, path: string, options: DownloadOptio
       await save(response, path, { ...options, signal });
       return;
     } catch (error) {
-      if (error instanceof Refused || options.signal.aborted) throw error;
+      if (error instanceof DarkroomError || options.signal.aborted) throw error;
       if ((error as NodeJS.ErrnoException).code === "ENOSPC")
         throw new CliError(`No room for downloads in ${dirname(path)}; TMPDIR moves them.`);
-      if (attempt >= MAX_TRIES) throw new Refused("download-failed", reasonOf(error));
+      if (attempt >= MAX_TRIES) throw new DarkroomError("download-failed", reasonOf(error));
     }
     await setTimeout((options.pauseMs ?? PAUSE_MS) * attempt);
   }
@@ -61,20 +61,21 @@ async function follow(start: string, options: DownloadOptions): Promise<Incoming
     const encoding = headers["content-encoding"] ?? "identity";
     if (status === 200 && encoding === "identity") return response;
     response.destroy();
-    if (status === 200) throw new Refused("download-failed", `The server sends it compressed (${encoding}).`);
+    if (status === 200)
+      throw new DarkroomError("download-failed", `The server sends it compressed (${encoding}).`);
     if (status >= 300 && status < 400 && headers.location !== undefined) {
       url = parse(headers.location, url);
     } else if (status >= 500 || status === 429) {
       throw new Error(`The server answers ${status}.`);
-    } else throw new Refused("download-failed", `The server answers ${status}.`);
+    } else throw new DarkroomError("download-failed", `The server answers ${status}.`);
   }
-  throw new Refused("download-failed", `More than ${MAX_REDIRECTS} redirects.`);
+  throw new DarkroomError("download-failed", `More than ${MAX_REDIRECTS} redirects.`);
 }
 
 function parse(text: string, base?: URL): URL {
   const url = URL.canParse(text, base?.href) ? new URL(text, base) : undefined;
   if (url && (url.protocol === "http:" || url.protocol === "https:")) return url;
-  throw new Refused("bad-url", "Only http and https URLs can be fetched.");
+  throw new DarkroomError("bad-url", "Only http and https URLs can be fetched.");
 }
 
 function get(
@@ -83,7 +84,7 @@ function get(
 ): Promise<IncomingMessage> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (!allowPrivate && isAddress(host) && !isPublicAddress(host)) {
-    throw new Refused(
+    throw new DarkroomError(
       "private-address",
       "It is at a private address; --allow-private fetches from there too.",
     );
@@ -104,7 +105,7 @@ function get(
     request.on("error", (error) =>
       reject(
         /private address/.test(error.message)
-          ? new Refused("private-address", `${error.message}; --allow-private fetches from there too.`)
+          ? new DarkroomError("private-address", `${error.message}; --allow-private fetches from there too.`)
           : error,
       ),
     );
@@ -116,7 +117,7 @@ async function save(
   path: string,
   { maxBytes, signal }: DownloadOptions,
 ): Promise<void> {
-  const tooLarge = new Refused(
+  const tooLarge = new DarkroomError(
     "too-large",
     `It has more than ${maxBytes} bytes; --max-bytes sets the limit.`,
   );

@@ -1,11 +1,11 @@
 /** The work of `darkroom import`, entry by entry: several in flight, each content sent once, every step in the journal. */
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { DarkroomError } from "../../client/errors.ts";
 import { extensionsOf, formatNames } from "../../core/formats.ts";
-import type { Metadata } from "../../core/metadata.ts";
-import { type Api, Refused } from "../api.ts";
+import type { Api } from "../api.ts";
 import { CliError, messageOf } from "../exit.ts";
-import { describeFile, imageOf, type LocalFile, sendFile, waitUntilReady } from "../send.ts";
+import { type LocalFile, openFile } from "../local-file.ts";
 import { contentKey, type Journal, type JournalLine } from "./journal.ts";
 import { type Entry, isUrl } from "./sources.ts";
 
@@ -30,11 +30,6 @@ export interface ImportDeps {
 }
 
 type Line = Omit<JournalLine, "state">;
-/** An image that S3 has, on its way or ready. */
-interface Sent {
-  readonly id: string;
-  readonly image?: Metadata | undefined;
-}
 
 /** Images sent and not ready yet, for each upload at once: workers develop while we send. */
 const WAITING_PER_LANE = 8;
@@ -51,7 +46,7 @@ export async function importAll(entries: AsyncGenerator<Entry>, given: ImportDep
       fatal ??= error;
       stop.abort();
     });
-  const sending = new Map<string, Promise<Sent>>();
+  const sending = new Map<string, Promise<string>>();
   const waiting = new Set<Promise<void>>();
   const lane = async () => {
     while (!signal.aborted) {
@@ -86,7 +81,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | un
 async function importEntry(
   entry: Entry,
   deps: ImportDeps,
-  sending: Map<string, Promise<Sent>>,
+  sending: Map<string, Promise<string>>,
 ): Promise<(() => Promise<void>) | undefined> {
   const { journal, onDone, wait } = deps;
   const { searched, problem, ...wish } = entry;
@@ -95,8 +90,8 @@ async function importEntry(
   let line: Line = wish;
   let fetched: string | undefined;
   try {
-    if (problem) throw new Refused(problem.code, problem.message);
-    if (!entry.owner) throw new Refused("no-owner", "Neither its line nor --owner says whose it is.");
+    if (problem) throw new DarkroomError(problem.code, problem.message);
+    if (!entry.owner) throw new DarkroomError("no-owner", "Neither its line nor --owner says whose it is.");
     if (isUrl(entry.source)) {
       if (finished) return void onDone({ ...line, state: before.state }, "before");
       fetched = join(deps.folder, crypto.randomUUID());
@@ -106,28 +101,28 @@ async function importEntry(
       const same = before?.size === size && before.mtime === mtimeMs;
       if (finished && same) return void onDone({ ...line, state: before.state }, "before");
     }
-    const file = await describeFile(fetched ?? entry.source);
-    if (searched && file.type === "" && !IMAGE_EXTENSIONS.has(extensionOf(entry.source)))
+    const file = await openFile(fetched ?? entry.source);
+    if (searched && file.blob.type === "" && !IMAGE_EXTENSIONS.has(extensionOf(entry.source)))
       return void onDone({ ...line, state: "failed" }, "no-image");
-    line = { ...wish, sha256: file.sha256, size: file.size, mtime: file.mtimeMs };
+    line = { ...wish, sha256: file.sha256, size: file.blob.size, mtime: file.mtimeMs };
 
     const key = contentKey(file.sha256, entry);
     // The first to come sends it; when that fails, the next one tries.
-    let sent: Sent | undefined;
-    while (!sent && sending.has(key)) sent = await sending.get(key)?.catch(() => undefined);
-    let outcome: Outcome = sent ? "duplicate" : "ready";
-    if (!sent) {
+    let id: string | undefined;
+    while (!id && sending.has(key)) id = await sending.get(key)?.catch(() => undefined);
+    let outcome: Outcome = id ? "duplicate" : "ready";
+    if (!id) {
       const known = journal.idOf(file.sha256, entry);
       if (known) outcome = before?.id !== known ? "duplicate" : finished ? "before" : "ready";
       if (known) line = { ...line, id: known };
       const work = send(entry, line, file, known, deps);
       sending.set(key, work);
-      sent = await work.finally(() => sending.delete(key));
+      id = await work.finally(() => sending.delete(key));
     }
-    line = { ...line, id: sent.id };
-    await journal.append({ ...line, state: "sent" });
-    const [sentLine, { id, image }] = [line, sent];
-    return () => settle(sentLine, { id, image }, outcome, deps);
+    const sent = { ...line, id };
+    line = sent;
+    await journal.append({ ...sent, state: "sent" });
+    return () => settle(sent, outcome, deps);
   } catch (error) {
     await fail(line, error, deps);
     return undefined;
@@ -136,34 +131,29 @@ async function importEntry(
   }
 }
 
-/** Sends a file, unless S3 has it already under the id `known`. */
-async function send(
-  entry: Entry,
+/** Sends a file, unless S3 has it already under the id `known`. Its id is in the journal before its first byte leaves. */
+function send(
+  { owner, preset, focus, source }: Entry,
   line: Line,
   file: LocalFile,
   known: string | undefined,
   { api, journal }: ImportDeps,
-): Promise<Sent> {
-  if (known) {
-    try {
-      return { id: known, image: await imageOf(api, known) };
-    } catch (error) {
-      // Signed for and never sent, or deleted since.
-      if (!(error instanceof Refused && (error.code === "not-found" || error.code === "gone"))) throw error;
-    }
-  }
-  const onSigned = (id: string) => journal.append({ ...line, id, state: "signed" });
-  return { id: await sendFile(api, file, { ...entry, name: nameOf(entry.source) }, onSigned) };
+): Promise<string> {
+  return api.upload(file, {
+    ...{ owner, preset, focus, name: nameOf(source) },
+    // Signed for and never sent, or deleted since, it is sent anew.
+    resume: known === undefined ? undefined : { id: known, size: file.blob.size },
+    onState: (state) => (state ? journal.append({ ...line, id: state.id, state: "signed" }) : undefined),
+  });
 }
 
 /** Waits for the image where that is wished, and writes down how it ended. */
-async function settle(line: Line, { id, image }: Sent, outcome: Outcome, deps: ImportDeps): Promise<void> {
+async function settle(line: Line & { id: string }, outcome: Outcome, deps: ImportDeps): Promise<void> {
   const { api, wait, signal, journal, onDone } = deps;
   try {
-    if (!image && wait === undefined)
-      return onDone({ ...line, state: "sent" }, outcome === "ready" ? "sent" : outcome);
-    const { source = {}, variants } = image ?? (await waitUntilReady(api, id, wait ?? 0, signal));
-    const { type, width, height } = source as NonNullable<Metadata["source"]>;
+    if (wait === undefined) return onDone({ ...line, state: "sent" }, outcome === "ready" ? "sent" : outcome);
+    const { source, variants } = await api.waitUntilReady(line.id, wait, signal);
+    const { type, width, height } = source ?? {};
     const ready: JournalLine = { ...line, state: "ready", image: { type, width, height, variants } };
     await journal.append(ready);
     onDone(ready, outcome);
@@ -176,11 +166,11 @@ async function settle(line: Line, { id, image }: Sent, outcome: Outcome, deps: I
 async function fail(line: Line, error: unknown, { journal, onDone, signal }: ImportDeps): Promise<void> {
   if (error instanceof CliError) throw error;
   // What was interrupted has not failed: the next run does it.
-  if (signal.aborted && !(error instanceof Refused)) {
+  if (signal.aborted && !(error instanceof DarkroomError)) {
     if (line.id) onDone({ ...line, state: "sent" }, "sent");
     return;
   }
-  const code = error instanceof Refused ? error.code : "unreadable";
+  const code = error instanceof DarkroomError ? error.code : "unreadable";
   const failed: JournalLine = { ...line, state: "failed", error: { code, message: messageOf(error) } };
   // An image that only takes long stays "sent": the next run waits for it again.
   if (code !== "still-processing") await journal.append(failed);
@@ -191,7 +181,10 @@ async function fail(line: Line, error: unknown, { journal, onDone, signal }: Imp
 async function regularFile(path: string): Promise<{ size: number; mtimeMs: number }> {
   const found = await stat(path);
   if (found.isFile()) return found;
-  throw new Refused("not-a-file", found.isDirectory() ? "It is a folder." : "It is neither file nor folder.");
+  throw new DarkroomError(
+    "not-a-file",
+    found.isDirectory() ? "It is a folder." : "It is neither file nor folder.",
+  );
 }
 
 const extensionOf = (source: string) => /\.([^./\\]+)$/.exec(source)?.[1]?.toLowerCase() ?? "";

@@ -5,7 +5,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Variant } from "../../core/metadata.ts";
+import type { Variant } from "../../client/image.ts";
 import { CliError, messageOf } from "../exit.ts";
 import type { Entry } from "./sources.ts";
 

@@ -9,13 +9,14 @@ import { join } from "node:path";
 import test, { after } from "node:test";
 import fc from "fast-check";
 import { isPublicAddress } from "../../adapters/http/public-address.ts";
-import { Api, connect, Refused } from "../../cli/api.ts";
+import { apiAt, connect } from "../../cli/api.ts";
 import { CliError } from "../../cli/exit.ts";
 import { type DownloadOptions, download } from "../../cli/import/download.ts";
 import { importAll } from "../../cli/import/importer.ts";
 import { Journal, type JournalLine } from "../../cli/import/journal.ts";
 import { csvRows, type Mapped } from "../../cli/import/mapping.ts";
 import type { Entry } from "../../cli/import/sources.ts";
+import { DarkroomError } from "../../client/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "darkroom-import-parts-"));
 const servers: Server[] = [];
@@ -60,7 +61,7 @@ test("with a journal that cannot be written nothing is sent that nobody would kn
   });
   await assert.rejects(
     importAll(entries(), {
-      api: new Api({ url, token: "x" }),
+      api: apiAt(url, "x"),
       journal,
       folder,
       concurrency: 1,
@@ -99,7 +100,7 @@ test("the same content at once is sent once, also where the first to send it fai
   };
   const done: string[] = [];
   await importAll(entries(), {
-    api: new Api({ url, token: "x" }),
+    api: apiAt(url, "x"),
     journal: new Journal(async () => {}),
     folder,
     concurrency: 8,
@@ -218,7 +219,7 @@ test("a download is bounded in size, time and hops, and tried again when the ser
   });
   const refusal = async (path: string, more: Partial<DownloadOptions> = {}) => {
     const error: unknown = await download(`${site}${path}`, fetched, { ...options, ...more }).catch((e) => e);
-    assert.ok(error instanceof Refused, String(error));
+    assert.ok(error instanceof DarkroomError, String(error));
     return `${error.code}: ${error.message}`;
   };
   assert.match(await refusal("/announces"), /^too-large: .*1000 bytes/);
@@ -235,7 +236,7 @@ test("a download is bounded in size, time and hops, and tried again when the ser
   const byName = site.replace("127.0.0.1", "localhost");
   await assert.rejects(
     download(`${byName}/flaky`, fetched, { ...options, allowPrivate: false }),
-    (error: unknown) => error instanceof Refused && error.code === "private-address",
+    (error: unknown) => error instanceof DarkroomError && error.code === "private-address",
   );
 });
 

@@ -1,6 +1,7 @@
 /** The CLI's side of an upload in parts, which no preset that ships has files large enough for. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -10,8 +11,9 @@ import { buffer } from "node:stream/consumers";
 import test, { after, before } from "node:test";
 import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
-import { Api, Refused } from "../../cli/api.ts";
-import { describeFile, sendFile } from "../../cli/send.ts";
+import { type Api, apiAt } from "../../cli/api.ts";
+import { openFile } from "../../cli/local-file.ts";
+import { hasCode } from "../../client/errors.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-cli-parts-"));
@@ -44,12 +46,10 @@ before(async () => {
       ...(body.length > 0 ? { body: sent } : {}),
     });
     response.writeHead(answer.status).end(await answer.text());
+    if (request.method === "DELETE") proxy.emit("taken back");
   });
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  api = new Api({
-    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
-    token: stack.uploadToken,
-  });
+  api = apiAt(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, stack.uploadToken);
 });
 after(async () => {
   proxy.close();
@@ -61,7 +61,7 @@ after(async () => {
 test("parts arrive as the file, those that fail at first too", async () => {
   const slow = { status: 503, code: "SlowDown" };
   faults.set("1", [slow]).set("3", [slow, { status: 500, code: "InternalError" }]);
-  const id = await sendFile(api, await describeFile(path));
+  const id = await api.upload(await openFile(path));
   assert.deepEqual([...faults.values()].flat(), [], "every fault was met");
   const client = s3Client({ forcePathStyle: true });
   const stored = await s3Store(client, stack.env["UPLOADS_BUCKET"] ?? "").get(`originals/${id}`);
@@ -75,10 +75,9 @@ test("parts arrive as the file, those that fail at first too", async () => {
 
 test("what S3 refuses for good is told, and taken back", async () => {
   faults.set("2", [{ status: 400, code: "BadDigest" }]);
-  await assert.rejects(
-    sendFile(api, await describeFile(path)),
-    (error: unknown) => error instanceof Refused && error.code === "BadDigest",
-  );
+  const takenBack = once(proxy, "taken back");
+  await assert.rejects(api.upload(await openFile(path)), (error: unknown) => hasCode(error, "file-changed"));
+  await takenBack;
   const client = s3Client({ forcePathStyle: true });
   const open = await client.send(
     new ListMultipartUploadsCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "" }),
@@ -90,6 +89,6 @@ test("what S3 refuses for good is told, and taken back", async () => {
 test("an expired signature is asked for again", async () => {
   // S3's own words for it, but for the injected message, stand in the code here.
   faults.set("1", [{ status: 403, code: "RequestExpired" }]);
-  await sendFile(api, await describeFile(path));
+  await api.upload(await openFile(path));
   assert.deepEqual(faults.get("1"), []);
 });

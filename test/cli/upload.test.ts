@@ -66,7 +66,7 @@ test("a folder is searched through, and one bad file spoils only itself", async 
   for (const name of ["one.png", "two.webp", "three.gif", "again.png"])
     assert.match(out, new RegExp(`✓ .*${name}`));
   assert.match(out, /✗ .*page\.jpg {2}unsupported-format: This is not an image/);
-  assert.match(out, /✗ .*empty\.jpg {2}file-empty: the file is empty/);
+  assert.match(out, /✗ .*empty\.jpg {2}file-empty: The file is empty/);
   assert.doesNotMatch(out, /notes|hidden/);
   assert.match(out, /✗ .*broken\.png {2}link-broken: The link leads to nowhere, which is not there\./);
   assert.match(out, /✗ .*up {2}link-loop: /);
