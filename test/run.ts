@@ -29,7 +29,7 @@ function isUnchanged(folder: string): boolean {
 }
 
 // What is loaded again and again, AWS's SDK above all, is compiled once: a quarter of the CPU time of `npm test`.
-process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../.cache/compiled", import.meta.url));
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../.cache/node", import.meta.url));
 
 const args = process.argv.slice(2);
 const all = args.includes("--all");

@@ -25,6 +25,9 @@ export interface Chromium {
   close(): Promise<void>;
 }
 
+/** For whatever a page is to do. Playwright's 30 s are not enough on a machine that is busy with other things. */
+export const PATIENCE_MS = 300_000;
+
 /** @param flags besides those it needs here. @throws Error where there is no Chromium */
 export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
@@ -34,7 +37,8 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
     );
   }
   // Chromium's own sandbox needs a user namespace, which containers and root do not have.
-  return chromium.launch({ executablePath, args: ["--no-sandbox", ...flags] });
+  const args = ["--no-sandbox", ...flags];
+  return chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
 }
 
 /** Collects what the page's console complains of. */
@@ -68,6 +72,7 @@ export async function startChromium(): Promise<Chromium> {
   return {
     async open() {
       const context = await browser.newContext();
+      context.setDefaultTimeout(PATIENCE_MS);
       const page = await context.newPage();
       const problems = problemsOf(page);
       await load(page, url);

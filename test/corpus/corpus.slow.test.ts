@@ -9,7 +9,7 @@ import { accepted, checkVariants, outcomeOf } from "./outcome.ts";
 const corpus = new URL("../../../shared/corpus/", import.meta.url);
 
 if (existsSync(corpus)) {
-  test("the corpus", { timeout: 900_000 }, async (t) => {
+  test("the corpus", async (t) => {
     // Never replaced for its size, so that its peak can be read.
     const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY });
     t.after(() => pixels.close());

@@ -87,7 +87,6 @@ try {
   const { stdout } = await run(command, [script], {
     cwd: unpacked,
     env: { PATH: process.env["PATH"], ...stack.env },
-    timeout: 110_000,
   });
   const seconds = (performance.now() - started) / 1000;
   const { answer, arch } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");

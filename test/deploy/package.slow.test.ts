@@ -158,7 +158,6 @@ async function invoke(name: string, event: unknown, env: Record<string, string>)
   const { stdout } = await run(process.execPath, ["--input-type=module", "--no-strip-types", "-e", script], {
     cwd: join(unpacked, name),
     env: { ...env, EVENT: JSON.stringify(event) },
-    timeout: 60_000,
   });
   return (JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { answer: unknown }).answer;
 }

@@ -50,7 +50,6 @@ export async function packageInto(
     return await promisify(execFile)("npx", ["serverless", "package", "--package", folder, ...options], {
       cwd,
       env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
-      timeout: 180_000,
     });
   } finally {
     await rm(cwd, { recursive: true, force: true });

@@ -34,7 +34,7 @@ function invoke(
   const args = [cli, "invoke", "local", "-s", "local", "-f", fn, ...event];
   const env = { PATH, HOME, DARKROOM_DATA: data, NODE_COMPILE_CACHE: `${ROOT}.cache/node` };
   return new Promise((resolve) => {
-    execFile(command, args, { cwd: ROOT, env, timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(command, args, { cwd: ROOT, env }, (error, stdout, stderr) => {
       // Log lines come first, one line each; the answer is indented.
       const answer = /^\{\n[\s\S]*\n\}$/m.exec(stdout)?.[0];
       const status = error ? (typeof error.code === "number" ? error.code : -1) : 0;

@@ -15,7 +15,7 @@ const folders: Record<string, string[]> = {
 };
 
 for (const [name, paths] of Object.entries(folders)) {
-  test(`${name} look as the browser shows them`, { timeout: 600_000 }, async (t) => {
+  test(`${name} look as the browser shows them`, async (t) => {
     const [oracle, pixels] = [await startOracle(), pixelProcess()];
     t.after(() => Promise.all([oracle.close(), pixels.close()]));
     const unexplained: string[] = [];

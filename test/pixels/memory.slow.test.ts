@@ -64,7 +64,7 @@ const cases: { what: string; format: FormatName; make: () => Promise<Buffer>; pr
 ];
 
 for (const { what, format, make, preset = photo } of cases) {
-  test(what, { timeout: 600_000 }, async (t) => {
+  test(what, async (t) => {
     const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY, developSeconds: 500 });
     t.after(() => pixels.close());
     const bytes = await make();

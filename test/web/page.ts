@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import type { Stack } from "../../laptop/stack.ts";
-import { problemsOf } from "../client/chromium.ts";
+import { PATIENCE_MS, problemsOf } from "../client/chromium.ts";
 
 export interface OpenPage {
   readonly page: Page;
@@ -24,6 +24,7 @@ export async function openPage(
     permissions: ["clipboard-read", "clipboard-write"],
     ...options,
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const problems = problemsOf(page);
   page.on("request", (request) => {
