@@ -40,6 +40,17 @@ export function apiAt(endpoint: string, token: Token): Api {
   };
 }
 
+/** All that a listing has, page by page: `name` is the page's field, `path` has a query already. */
+export async function* all<T>(api: Api, path: string, name: string): AsyncGenerator<T> {
+  let cursor: string | undefined;
+  do {
+    const next = cursor === undefined ? "" : `&cursor=${cursor}`;
+    const page = await api.call<Record<string, T[]> & { cursor?: string }>("GET", `${path}${next}`);
+    yield* page[name] ?? [];
+    ({ cursor } = page);
+  } while (cursor !== undefined);
+}
+
 /** The client speaks to the visitor of a page. */
 function inOurWords(error: unknown, url: string): unknown {
   if (!(error instanceof DarkroomError)) return error;

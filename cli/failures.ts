@@ -1,7 +1,7 @@
 /** `darkroom failures`: what needs attention, and why. */
 import { Command, Option } from "commander";
 import type { ImageInTrouble } from "../core/job/list-attention.ts";
-import { type Api, connect } from "./api.ts";
+import { all, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
 import { note, printable, table } from "./terminal.ts";
 
@@ -19,7 +19,8 @@ export const command = new Command("failures")
     const api = await connect(options, "admin");
     const images: ImageInTrouble[] = [];
     for (const one of status ? [status] : (["failed", "rejected"] as const)) {
-      for await (const image of all(api, one)) {
+      const path = `/admin/images?status=${one}&limit=100`;
+      for await (const image of all<ImageInTrouble>(api, path, "images")) {
         if (json) console.log(JSON.stringify(image));
         else images.push(image);
       }
@@ -33,19 +34,6 @@ export const command = new Command("failures")
   });
 withJson(withApi(command));
 withExamples(command, "failures", "failures --status failed --json");
-
-async function* all(api: Api, status: string): AsyncGenerator<ImageInTrouble> {
-  let cursor: string | undefined;
-  do {
-    const query = `status=${status}&limit=100${cursor ? `&cursor=${cursor}` : ""}`;
-    const page = await api.call<{ images: ImageInTrouble[]; cursor?: string }>(
-      "GET",
-      `/admin/images?${query}`,
-    );
-    yield* page.images;
-    ({ cursor } = page);
-  } while (cursor);
-}
 
 /** What is still shown as before its last re-process is marked. */
 const row = ({ id, status, code, preset, at, message, ready }: ImageInTrouble) => [

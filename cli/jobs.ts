@@ -1,7 +1,7 @@
 /** `darkroom jobs`: what runs and what ran, stopping it, going on with it. */
 import { Command } from "commander";
 import type { Progress as Job } from "../core/job/job-progress.ts";
-import { connect } from "./api.ts";
+import { all, connect } from "./api.ts";
 import { finishedOf, follow, report, show } from "./follow-job.ts";
 import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { table } from "./terminal.ts";
@@ -20,13 +20,8 @@ const list = new Command("list")
   .action(async ({ limit, json, ...options }: JobOptions) => {
     const api = await connect(options, "admin");
     const jobs: Job[] = [];
-    let cursor: string | undefined;
-    do {
-      const query = `limit=${Math.min(25, limit - jobs.length)}${cursor ? `&cursor=${cursor}` : ""}`;
-      const page = await api.call<{ jobs: Job[]; cursor?: string }>("GET", `/admin/jobs?${query}`);
-      jobs.push(...page.jobs);
-      ({ cursor } = page);
-    } while (cursor && jobs.length < limit);
+    for await (const job of all<Job>(api, `/admin/jobs?limit=${Math.min(25, limit)}`, "jobs"))
+      if (jobs.push(job) === limit) break;
     if (json) for (const job of jobs) console.log(JSON.stringify(job));
     else console.log(jobs.length > 0 ? listed(jobs) : "There are no jobs.");
   });

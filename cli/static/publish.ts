@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { staticKey, staticPrefix } from "../../core/keys.ts";
 import { inLanes } from "../../core/lanes.ts";
+import { listed } from "../../core/listing.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { CliError } from "../exit.ts";
 import { claimVersion, commitLatest, type Manifest, type Revision, readManifest } from "./documents.ts";
@@ -108,11 +109,7 @@ async function freeName(store: ObjectStore, tree: string) {
 async function pathsOf(store: ObjectStore, version: string): Promise<Set<string>> {
   const prefix = staticPrefix(version);
   const paths = new Set<string>();
-  for (let after: string | undefined, first = true; first || after !== undefined; first = false) {
-    const page = await store.list(prefix, { after });
-    for (const { key } of page.objects) paths.add(key.slice(prefix.length));
-    after = page.next;
-  }
+  for await (const { key } of listed(store, prefix)) paths.add(key.slice(prefix.length));
   return paths;
 }
 

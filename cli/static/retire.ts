@@ -1,6 +1,7 @@
 /** Deletes versions that no page names any more: first off the list, then the files, a day later the name. */
 import { parseStaticManifestKey, STATIC_MANIFESTS, staticPrefix } from "../../core/keys.ts";
 import { inLanes } from "../../core/lanes.ts";
+import { listed } from "../../core/listing.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { buryVersion, commitLatest, Overtaken, type Revision, readLatest } from "./documents.ts";
 
@@ -24,14 +25,10 @@ export async function abandoned(
 ): Promise<string[]> {
   const named = new Set([latest?.version, ...(latest?.previous ?? []).map(({ version }) => version)]);
   const found: string[] = [];
-  for (let after: string | undefined, first = true; first || after !== undefined; first = false) {
-    const page = await store.list(STATIC_MANIFESTS, { after });
-    for (const { key, lastModified } of page.objects) {
-      const version = parseStaticManifestKey(key);
-      const old = lastModified.getTime() + graceMs <= now.getTime();
-      if (version !== undefined && old && !named.has(version)) found.push(version);
-    }
-    after = page.next;
+  for await (const { key, lastModified } of listed(store, STATIC_MANIFESTS)) {
+    const version = parseStaticManifestKey(key);
+    const old = lastModified.getTime() + graceMs <= now.getTime();
+    if (version !== undefined && old && !named.has(version)) found.push(version);
   }
   return found;
 }
