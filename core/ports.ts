@@ -89,6 +89,8 @@ export interface QueueMessage {
   /** How often it has been received, this time included. */
   readonly receives: number;
   readonly sentAt: Date;
+  /** AWS's trace header, with the chain of invocations that led to the message, where its sender gave one. */
+  readonly trace?: string | undefined;
 }
 
 /**

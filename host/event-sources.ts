@@ -32,6 +32,8 @@ export function startEventSources(
     readonly sqs: SQSClient;
     readonly queues: ReadonlyMap<string, ProvisionedQueue>;
     readonly waitSeconds?: number;
+    /** Lambda's guards, for whoever develops: where nothing but this process runs, nothing has to be held back. */
+    readonly guarded?: boolean;
     readonly log: Log;
   },
 ): EventSources {
@@ -49,10 +51,12 @@ export function startEventSources(
       const queue = sqsQueue(sqs, found.url);
       const concurrency = Math.min(source.concurrency, most);
       const { batchSize } = source;
-      triggers.set(
-        source.queue,
-        queueTrigger(invoke, { ...options, queue, arn: found.arn, batchSize, concurrency }),
-      );
+      const { arn, deadLettersUrl } = found;
+      const deadLetters = deadLettersUrl === undefined ? undefined : sqsQueue(sqs, deadLettersUrl);
+      const recursion =
+        options.guarded && !template.mayRecurse ? { name: template.name, deadLetters } : undefined;
+      const trigger = { ...options, queue, arn, batchSize, concurrency, recursion };
+      triggers.set(source.queue, queueTrigger(invoke, trigger));
     }
   }
   return {

@@ -1,11 +1,20 @@
 /** Runs the deployed handlers in this process, where a debugger can stop in them, with Lambda's context and time-out. */
 import { randomUUID } from "node:crypto";
+import { InvokeStore, InvokeStoreBase } from "@aws/lambda-invoke-store";
 import type { Context } from "aws-lambda";
+import { nextTrace } from "./lineage.ts";
 import type { FunctionTemplate } from "./template.ts";
 
-export type Invoke = (event: unknown) => Promise<unknown>;
+/** @param chain trace headers of the messages in the event: what the invocation sends goes on from them */
+export type Invoke = (event: unknown, chain?: readonly (string | undefined)[]) => Promise<unknown>;
 
 let loads = 0;
+/**
+ * Where AWS's clients find the trace header that they send with every request. One for each invocation, as several run
+ * here at once; and before the first client makes a store of its own, which knows one invocation only.
+ */
+const invocations = await InvokeStore.getInstanceAsync(true);
+const TRACE = InvokeStoreBase.PROTECTED_KEYS.X_RAY_TRACE_ID;
 
 /**
  * A function to invoke. Its module is loaded at the first invocation, afresh for every call of `lambda`, so that a
@@ -14,7 +23,7 @@ let loads = 0;
 export function lambda({ name, file, timeoutSeconds, memoryMb }: FunctionTemplate, root: URL): Invoke {
   const module = new URL(`${file}?load=${++loads}`, root).href;
   let handler: Promise<(event: unknown, context: Context) => Promise<unknown>> | undefined;
-  return async (event) => {
+  return async (event, chain) => {
     handler ??= import(module).then(
       (loaded: { handler: Awaited<NonNullable<typeof handler>> }) => loaded.handler,
     );
@@ -26,7 +35,9 @@ export function lambda({ name, file, timeoutSeconds, memoryMb }: FunctionTemplat
       timer = setTimeout(late, timeoutSeconds * 1000).unref();
     });
     try {
-      return await Promise.race([run(event, contextOf(name, memoryMb, deadline)), timeOut]);
+      const context = contextOf(name, memoryMb, deadline);
+      const ran = invocations.run({ [TRACE]: nextTrace(name, chain) }, () => run(event, context));
+      return await Promise.race([ran, timeOut]);
     } finally {
       clearTimeout(timer);
     }

@@ -27,6 +27,7 @@ import { type BucketLifecycleRule, localName, type Template } from "./template.t
 export interface ProvisionedQueue {
   readonly url: string;
   readonly arn: string;
+  readonly deadLettersUrl?: string;
 }
 
 export interface Provisioned {
@@ -101,7 +102,8 @@ async function makeQueues(sqs: SQSClient, template: Template): Promise<Map<strin
     const { Attributes } = await sqs.send(
       new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["QueueArn"] }),
     );
-    queues.set(logicalId, { url, arn: Attributes?.["QueueArn"] ?? "" });
+    const arn = Attributes?.["QueueArn"] ?? "";
+    queues.set(logicalId, { url, arn, ...(target ? { deadLettersUrl: target.url } : {}) });
   }
   return queues;
 }

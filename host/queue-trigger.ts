@@ -5,6 +5,7 @@ import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { errorFields } from "../adapters/log.ts";
 import type { Log, Queue, QueueMessage } from "../core/ports.ts";
 import type { Invoke } from "./lambda.ts";
+import { hopsOf, MAX_HOPS } from "./lineage.ts";
 
 export interface QueueTrigger {
   /** Stops receiving; messages whose invocation has not ended within `graceMs` become visible again at once. */
@@ -21,7 +22,16 @@ export interface TriggerOptions {
   readonly concurrency: number;
   /** How long an empty queue is asked, and how long stopping may take; a second where absent. */
   readonly waitSeconds?: number;
+  /** Cuts chains of invocations as Lambda does; absent: none is cut. */
+  readonly recursion?: Recursion | undefined;
   readonly log: Log;
+}
+
+export interface Recursion {
+  /** The function's name. */
+  readonly name: string;
+  /** Gets what is not handed to it any more; absent: it stays on the queue. */
+  readonly deadLetters: Pick<Queue, "send"> | undefined;
 }
 
 interface Shared {
@@ -69,7 +79,7 @@ async function lane(invoke: Invoke, options: TriggerOptions, signal: AbortSignal
       await Promise.allSettled(messages.map(({ receipt }) => queue.retryIn(receipt, 0)));
       return;
     }
-    if (messages.length === 0) continue;
+    if (messages.length === 0 || (await isCut(messages, options))) continue;
     for (const message of messages) inFlight.add(message);
     const failed = await failures(invoke, messages, options);
     for (const message of messages) inFlight.delete(message);
@@ -81,6 +91,25 @@ async function lane(invoke: Invoke, options: TriggerOptions, signal: AbortSignal
   }
 }
 
+/** Whether the function is in the chain of these messages too often already; then they are dead letters. */
+async function isCut(messages: QueueMessage[], { queue, recursion, log }: TriggerOptions): Promise<boolean> {
+  if (!recursion) return false;
+  const { name, deadLetters } = recursion;
+  const hops = hopsOf(
+    name,
+    messages.map(({ trace }) => trace),
+  );
+  if (hops < MAX_HOPS) return false;
+  log("error", "RecursiveInvocationsDropped", { function: name, messages: messages.length });
+  if (!deadLetters) return true;
+  for (const { body, receipt } of messages)
+    await deadLetters
+      .send(body)
+      .then(() => queue.delete(receipt))
+      .catch((error: unknown) => log("warn", "cannot move a message", errorFields(error)));
+  return true;
+}
+
 /** The ids that stay on the queue. A throw, or an answer AWS would not understand, fails the whole batch. */
 async function failures(
   invoke: Invoke,
@@ -90,9 +119,9 @@ async function failures(
   const all = new Set(messages.map(({ id }) => id));
   let answer: SQSBatchResponse | null | undefined;
   try {
-    answer = (await invoke({
-      Records: messages.map((message) => recordOf(message, arn)),
-    } satisfies SQSEvent)) as typeof answer;
+    const event: SQSEvent = { Records: messages.map((message) => recordOf(message, arn)) };
+    const chain = messages.map(({ trace }) => trace);
+    answer = (await invoke(event, chain)) as typeof answer;
   } catch (error) {
     log("error", "invocation failed", errorFields(error));
     return all;
@@ -105,7 +134,7 @@ async function failures(
 }
 
 function recordOf(
-  { id, body, receipt, receives, sentAt }: QueueMessage,
+  { id, body, receipt, receives, sentAt, trace }: QueueMessage,
   arn: string,
 ): SQSEvent["Records"][number] {
   return {
@@ -117,6 +146,7 @@ function recordOf(
       SentTimestamp: String(sentAt.getTime()),
       SenderId: "000000000000",
       ApproximateFirstReceiveTimestamp: String(Date.now()),
+      ...(trace ? { AWSTraceHeader: trace } : {}),
     },
     messageAttributes: {},
     md5OfBody: createHash("md5").update(body).digest("hex"),

@@ -28,6 +28,8 @@ export interface FunctionTemplate {
   }[];
   /** Milliseconds between two turns of each of its schedules. */
   readonly schedules: readonly number[];
+  /** `RecursiveLoop: Allow`: may be invoked any number of times in one chain. */
+  readonly mayRecurse: boolean;
 }
 
 export interface Template {
@@ -95,6 +97,11 @@ interface Resource {
   readonly Type: string;
   readonly Properties?: Record<string, unknown>;
 }
+/** A file of resources; `extensions` change what Serverless makes of the functions. */
+interface Resources {
+  readonly Resources?: Readonly<Record<string, Resource>>;
+  readonly extensions?: Readonly<Record<string, Pick<Resource, "Properties">>>;
+}
 interface QueueProperties {
   readonly VisibilityTimeout?: number;
   readonly RedrivePolicy?: { readonly deadLetterTargetArn: GetAtt; readonly maxReceiveCount: number };
@@ -116,18 +123,22 @@ export function readTemplate(root: URL): Template {
   const service = load("serverless.yml") as Service;
   const params = parametersOf("local", root);
   const resources: Record<string, Resource> = {};
+  const extensions: Record<string, Pick<Resource, "Properties">> = {};
   for (const reference of service.resources) {
     const path = /^\$\{file\((.+)\)\}$/.exec(reference)?.[1];
-    if (path) Object.assign(resources, (load(path) as { Resources?: Record<string, Resource> }).Resources);
+    const file = path ? (load(path) as Resources) : {};
+    Object.assign(resources, file.Resources);
+    Object.assign(extensions, file.extensions);
   }
   const bucket = (name: string) => resolve(resources[name]?.Properties ?? {}, params) as BucketProperties;
   const uploads = bucket("UploadsBucket");
   const notifications = uploads.NotificationConfiguration?.QueueConfigurations ?? [];
   const prefix = notifications[0]?.Filter.S3Key.Rules.find(({ Name }) => Name === "prefix")?.Value;
   return {
-    functions: Object.entries(service.functions).map(([name, fn]) =>
-      functionOf(name, resolve(fn, params) as ServiceFunction),
-    ),
+    functions: Object.entries(service.functions).map(([name, fn]) => ({
+      ...functionOf(name, resolve(fn, params) as ServiceFunction),
+      mayRecurse: extensions[logicalIdOf(name)]?.Properties?.["RecursiveLoop"] === "Allow",
+    })),
     queues: Object.entries(resources)
       .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
       .map(([logicalId, { Properties = {} }]) => queueOf(logicalId, Properties)),
@@ -154,7 +165,10 @@ function resolve(value: unknown, params: Readonly<Record<string, string>>): unkn
   return source === "list" ? listOf(params[name]) : params[name];
 }
 
-function functionOf(name: string, fn: ServiceFunction): FunctionTemplate {
+/** As Serverless calls a function's resource: `worker` is `WorkerLambdaFunction`. */
+const logicalIdOf = (name: string) => `${name.slice(0, 1).toUpperCase()}${name.slice(1)}LambdaFunction`;
+
+function functionOf(name: string, fn: ServiceFunction): Omit<FunctionTemplate, "mayRecurse"> {
   const events = fn.events ?? [];
   return {
     name,

@@ -142,6 +142,8 @@ function connectionOf({ s3Url, sqsUrl, region, credentials }: Servers) {
     ...(sessionToken ? { AWS_SESSION_TOKEN: sessionToken } : {}),
     AWS_ENDPOINT_URL_S3: s3Url,
     AWS_ENDPOINT_URL_SQS: sqsUrl,
+    // With a name AWS's clients hand the chain of invocations on, as they do on Lambda.
+    AWS_LAMBDA_FUNCTION_NAME: "local",
   };
 }
 
@@ -172,8 +174,8 @@ function setEnvironment(env: Readonly<Record<string, string>>): () => void {
 function functionsOf(template: Template, onInvocation: StackOptions["onInvocation"]): HostedFunction[] {
   return template.functions.map((fn) => {
     const run = lambda(fn, ROOT);
-    const invoke: Invoke = async (event) => {
-      const result = await run(event);
+    const invoke: Invoke = async (event, chain) => {
+      const result = await run(event, chain);
       onInvocation?.(fn.name, event, result);
       return result;
     };
@@ -211,7 +213,7 @@ function startEvents(
   { buckets }: Template,
   log: Log,
 ): { close(): Promise<void> } {
-  const sources = startEventSources(functions, { sqs, queues, log });
+  const sources = startEventSources(functions, { sqs, queues, guarded: true, log });
   const watch =
     external.s3 || !notifies
       ? watchOriginals({

@@ -106,6 +106,7 @@ export function sqsQueue(client: SQSClient, queueUrl: string): Queue {
         receipt: ReceiptHandle ?? "",
         receives: Number(Attributes?.ApproximateReceiveCount ?? 1),
         sentAt: new Date(Number(Attributes?.SentTimestamp ?? 0)),
+        trace: Attributes?.AWSTraceHeader,
       }));
     },
 

@@ -23,7 +23,7 @@ function functionFile(t: TestContext, timeoutSeconds: number): () => Invoke {
     routes: [],
     sources: [],
     schedules: [],
-    environment: [],
+    mayRecurse: false,
   };
   return () => lambda(template, pathToFileURL(`${folder}/`));
 }

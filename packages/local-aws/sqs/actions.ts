@@ -26,6 +26,8 @@ export interface Call {
   readonly queues: Queues;
   readonly tasks: MoveTasks;
   readonly input: Input;
+  /** `X-Amzn-Trace-Id`: the trace header of the messages that this request sends. */
+  readonly trace: string | undefined;
   /** Aborted when the client hangs up: a message must not go to nobody. */
   readonly signal: AbortSignal;
 }
@@ -67,7 +69,7 @@ export const actions: Readonly<Record<string, Action>> = {
   PurgeQueue: (call) => call.queues.purge(queueOf(call)),
   DeleteQueue: (call) => call.queues.delete(queueOf(call)),
 
-  SendMessage: (call) => sendMessage(queueOf(call), call.input),
+  SendMessage: (call) => sendMessage(queueOf(call), call.input, call.trace),
   SendMessageBatch: (call) => {
     const queue = queueOf(call);
     const bytes = recordList(call.input, "Entries").reduce((sum, entry) => sum + sizeOfMessage(entry), 0);
@@ -75,7 +77,7 @@ export const actions: Readonly<Record<string, Action>> = {
       const reason = `Batch requests cannot be longer than ${MAX_BYTES} bytes. You have sent ${bytes} bytes.`;
       throw sqsError("BatchRequestTooLong", reason);
     }
-    return batch(call, "SendMessageBatch", (entry) => sendMessage(queue, entry));
+    return batch(call, "SendMessageBatch", (entry) => sendMessage(queue, entry, call.trace));
   },
   async ReceiveMessage(call) {
     const { input, signal } = call;

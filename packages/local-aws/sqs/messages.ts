@@ -29,8 +29,15 @@ interface Extra {
   readonly group?: string;
 }
 
-/** `SendMessage`, or one entry of `SendMessageBatch`. */
-export function sendMessage({ messages, attributes: { MaximumMessageSize } }: LocalQueue, input: Input) {
+/**
+ * `SendMessage`, or one entry of `SendMessageBatch`.
+ * @param trace the request's own trace header, which a message without one takes over
+ */
+export function sendMessage(
+  { messages, attributes: { MaximumMessageSize } }: LocalQueue,
+  input: Input,
+  trace?: string,
+) {
   const body = requiredText(input, "MessageBody");
   const attributes = parseMessageAttributes(input, "MessageAttributes");
   const system = parseMessageAttributes(input, "MessageSystemAttributes");
@@ -42,7 +49,14 @@ export function sendMessage({ messages, attributes: { MaximumMessageSize } }: Lo
     throw sqsError("InvalidParameterValue", value);
   }
   checkSize(sizeOfMessage(input), Number(MaximumMessageSize ?? MAX_BYTES));
-  const extra: Extra = { attributes, system, ...(group === undefined ? {} : { group }) };
+  const inherited: MessageAttributes = trace
+    ? { AWSTraceHeader: { DataType: "String", StringValue: trace } }
+    : {};
+  const extra: Extra = {
+    attributes,
+    system: { ...inherited, ...system },
+    ...(group === undefined ? {} : { group }),
+  };
   const delaySeconds = optionalInteger(input, "DelaySeconds");
   const { id } = messages.send(body, { delaySeconds, extra: JSON.stringify(extra) });
   return {

@@ -82,7 +82,8 @@ export async function startSqs({
       });
       const run = Object.hasOwn(actions, action) ? actions[action] : undefined;
       if (!run) throw sqsError("InvalidAction", `The action ${action} is not valid for this endpoint.`);
-      const result = await run({ queues, tasks, input, signal: hungUp.signal });
+      const trace = request.headers["x-amzn-trace-id"]?.toString();
+      const result = await run({ queues, tasks, input, trace, signal: hungUp.signal });
       sendResult(response, json, action, Object(result));
     } catch (error) {
       if (!(error instanceof QueueError) && !hungUp.signal.aborted) onError(error);

@@ -109,6 +109,33 @@ test("system attributes come when they are asked for, under their old and their 
   assert.deepEqual(one?.Attributes, { SentTimestamp: sentAt });
 });
 
+test("a request's trace header is that of its messages, as AWS's client sends it on Lambda", async (t) => {
+  const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1";
+  const lambda = { AWS_LAMBDA_FUNCTION_NAME: "sender", _X_AMZN_TRACE_ID: trace };
+  t.after(() => {
+    for (const name of Object.keys(lambda)) delete process.env[name];
+  });
+  Object.assign(process.env, lambda);
+  await send({ MessageBody: "one" });
+  const own = {
+    AWSTraceHeader: { DataType: "String", StringValue: "Root=1-67891233-abcdef012345678912345678" },
+  };
+  const Entries = [
+    { Id: "two", MessageBody: "two" },
+    { Id: "three", MessageBody: "three", MessageSystemAttributes: own },
+  ];
+  await sqs.client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+  const received = await receive({ MessageSystemAttributeNames: ["AWSTraceHeader"] });
+  assert.deepEqual(
+    received.map(({ Body, Attributes }) => [Body, Attributes?.AWSTraceHeader]),
+    [
+      ["one", trace],
+      ["two", trace],
+      ["three", own.AWSTraceHeader.StringValue],
+    ],
+  );
+});
+
 test("a body arrives byte for byte, with its digest", async () => {
   for (const MessageBody of ["ü😀\t\r\n\"<&>'", "x".repeat(1_048_576)]) {
     const { MD5OfMessageBody } = await send({ MessageBody });
