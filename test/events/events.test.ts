@@ -93,6 +93,43 @@ test("every stated outcome belongs to an event, and every sample to an event", (
   );
 });
 
+test("an event holds what handlers read, and nothing else", () => {
+  const read = {
+    http: [
+      "body",
+      "headers",
+      "isBase64Encoded",
+      "pathParameters",
+      "queryStringParameters",
+      "requestContext",
+      "routeKey",
+    ],
+    headers: ["authorization", "if-none-match"],
+    requestContext: ["requestId"],
+    record: ["attributes", "body", "eventSourceARN", "messageId", "receiptHandle"],
+    attributes: ["ApproximateReceiveCount", "SentTimestamp"],
+  };
+  type Fields = Readonly<Record<string, unknown>>;
+  const strange = ({ name, event }: (typeof sampleEvents)[number]) => {
+    const unread = (what: keyof typeof read, fields: unknown) =>
+      Object.keys(Object(fields)).flatMap((key) =>
+        read[what].includes(key) ? [] : `${name}: ${what} ${key}`,
+      );
+    const { Records, ...fields } = event as { Records?: readonly Fields[] } & Fields;
+    if ("routeKey" in fields)
+      return [
+        ...unread("http", fields),
+        ...unread("headers", fields["headers"]),
+        ...unread("requestContext", fields["requestContext"]),
+      ];
+    return (Records ?? []).flatMap((record) => [
+      ...unread("record", record),
+      ...unread("attributes", record["attributes"]),
+    ]);
+  };
+  assert.deepEqual(sampleEvents.flatMap(strange), []);
+});
+
 test("the README lists every event", () => {
   const readme = readFileSync(new URL("README.md", EVENTS), "utf8");
   const listed = [...readme.matchAll(/^\| `([a-z]+\.[a-z0-9-]+)` \|/gm)].map(([, name]) => name);
