@@ -2,8 +2,8 @@
 import { DarkroomError } from "../core/errors.ts";
 import type { Pixels } from "../core/ports.ts";
 
-/** A file that passes for a JPEG of 60 × 40 pixels, or for a corrupt one. */
-export function toyPicture(kind: "good" | "corrupt", salt = ""): Uint8Array {
+/** A file that passes for a JPEG of 60 × 40 pixels, for a corrupt one, or for one over which the worker itself dies. */
+export function toyPicture(kind: "good" | "corrupt" | "kills" | "stalls", salt = ""): Uint8Array {
   return Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.from(`${kind} ${salt}`)]);
 }
 

@@ -2,43 +2,89 @@
 import { attentionOf } from "../../core/attention.ts";
 import { readText } from "../../core/commit.ts";
 import { listImages } from "../../core/image/images.ts";
+import { JOBS } from "../../core/job-keys.ts";
 import {
   ATTENTION,
   attentionKey,
+  EVENTS,
   imagePrefix,
   metaKey,
   originalKey,
   ownerKey,
+  parseEventKey,
   SWEEP_KEY,
 } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
 import type { ObjectStore, OpenUploads } from "../../core/ports.ts";
 import { TOMBSTONE_MS } from "../../core/sweep/diagnose.ts";
 import type { ImageEvent } from "../../core/tell/tell.ts";
+import type { Cdn } from "./cdn.ts";
+import type { Climate } from "./climates.ts";
+import type { Receivers } from "./receivers.ts";
 
 export const OWNER = "somebody";
+const [MINUTE, DAY] = [60_000, 86_400_000];
+/** From when nothing goes wrong any more to the last image's end: a message hides for 15 minutes at most. */
+const SOON_MS = 20 * MINUTE;
+
+export type Bucket = "uploads" | "media";
+
+/** What the promises are about. */
+interface Scene {
+  readonly uploads: ObjectStore;
+  readonly openUploads: OpenUploads;
+  readonly media: ObjectStore;
+  readonly scheduler: { readonly now: number };
+  readonly climate: Climate;
+  readonly receivers: Receivers;
+  readonly cdn: Cdn;
+}
 
 interface Accepted {
-  /** Whether a delete was answered with success, or its original was removed. */
+  /** Whether somebody began to delete it. */
+  asked: boolean;
+  /** Whether a delete was answered with success. */
   deleted: boolean;
+  /** Its original went by other means than a delete of ours. */
+  gone: boolean;
+  readonly at: number;
+  /** When it first had a document, whatever that said. */
+  endedAt?: number;
   /** When its tombstone was written. */
   tombstoneSince?: number;
 }
 
 export class Promises {
+  readonly #scene: Scene;
   readonly #uploads: ObjectStore;
   readonly #openUploads: OpenUploads;
   readonly #media: ObjectStore;
-  readonly #now: () => number;
   readonly accepted = new Map<string, Accepted>();
-  /** By image, what was put on the events queue. */
-  readonly #told = new Map<string, ImageEvent[]>();
+  /** Buckets that somebody has emptied, for now. */
+  readonly gaps = new Set<Bucket>();
+  /** The media bucket was once lost and restored: revisions count from the start again. */
+  #restored = false;
 
-  constructor(uploads: ObjectStore, openUploads: OpenUploads, media: ObjectStore, now: () => number) {
-    this.#uploads = uploads;
-    this.#openUploads = openUploads;
-    this.#media = media;
-    this.#now = now;
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    this.#uploads = scene.uploads;
+    this.#openUploads = scene.openUploads;
+    this.#media = scene.media;
+  }
+
+  accept(id: string): void {
+    if (this.accepted.has(id)) return;
+    this.accepted.set(id, { asked: false, deleted: false, gone: false, at: this.#scene.scheduler.now });
+  }
+
+  /** Of the variants of whatever is ready. */
+  async publishedKeys(): Promise<string[]> {
+    const keys: string[] = [];
+    for (const id of this.accepted.keys()) {
+      const document = await this.#documentOf(id);
+      if (document?.status === "ready") keys.push(...document.variants.map(({ key }) => key));
+    }
+    return keys;
   }
 
   async #documentOf(id: string): Promise<Metadata | undefined> {
@@ -46,18 +92,17 @@ export class Promises {
     return stored && parseMetadata(await readText(stored.body));
   }
 
-  /** At every instant: `ready` names nothing that is not there, and a tombstone stays for its time. */
+  /** At every instant: `ready` names nothing that is not there, a tombstone stays, and none comes unasked. */
   async atEveryInstant(): Promise<void> {
+    if (this.gaps.has("media")) this.#restored = true;
+    // Whoever has emptied the bucket has promised nothing; what comes back is looked at again.
+    if (this.gaps.has("media")) return;
     for (const [id, accepted] of this.accepted) {
       const document = await this.#documentOf(id);
-      if (document?.status === "deleted")
-        accepted.tombstoneSince = (await this.#media.head(metaKey(id)))?.lastModified.getTime() ?? 0;
-      else if (accepted.tombstoneSince !== undefined) {
-        if (document) throw new Error(`${id} was deleted, and is ${document.status} again`);
-        const age = this.#now() - accepted.tombstoneSince;
-        if (age < TOMBSTONE_MS) throw new Error(`the tombstone of ${id} went after ${age / 3_600_000} hours`);
-        delete accepted.tombstoneSince;
-      }
+      if (document) accepted.endedAt ??= this.#scene.scheduler.now;
+      await this.#keepsTombstone(id, accepted, document);
+      if (document?.status === "deleted" && !this.#isAsked(accepted))
+        throw new Error(`${id} was deleted, and nobody had asked`);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
         const stored = await this.#media.head(key);
@@ -66,32 +111,70 @@ export class Promises {
     }
   }
 
+  /** Until the mend, an original that goes by other means takes its image along. */
+  #isAsked({ asked, gone }: Accepted): boolean {
+    return asked || (gone && !this.#scene.climate.expects.evidence);
+  }
+
+  async #keepsTombstone(id: string, accepted: Accepted, document: Metadata | undefined): Promise<void> {
+    if (document?.status === "deleted") {
+      accepted.tombstoneSince = (await this.#media.head(metaKey(id)))?.lastModified.getTime() ?? 0;
+    } else if (accepted.tombstoneSince !== undefined) {
+      if (document) throw new Error(`${id} was deleted, and is ${document.status} again`);
+      const age = this.#scene.scheduler.now - accepted.tombstoneSince;
+      // Where clocks may be a day off.
+      const least = TOMBSTONE_MS - (this.#scene.climate.rough ? DAY : 0);
+      if (age < least) throw new Error(`the tombstone of ${id} went after ${age / 3_600_000} hours`);
+      delete accepted.tombstoneSince;
+    }
+  }
+
   /** Once everything has come to rest and the sweep has been round: nothing is stuck, and nobody is told wrong. */
   async atRest(): Promise<string[]> {
     const statuses: string[] = [];
-    for (const [id, { deleted }] of this.accepted) {
+    for (const [id, accepted] of this.accepted) {
       const document = await this.#documentOf(id);
       const original = await this.#uploads.head(originalKey(id));
-      // A tombstone may have gone in its time, with all the rest.
-      if (!document && !(deleted && !original)) throw new Error(`${id} was accepted and has no end`);
+      const deleted = accepted.deleted || (this.#isAsked(accepted) && !original);
+      // A tombstone may have gone in its time, with all the rest; and of an original lost before its end nothing is known.
+      if (!document && !(deleted && !original) && !(accepted.gone && !original))
+        throw new Error(`${id} was accepted and has no end`);
       const status = document?.status ?? "deleted";
       statuses.push(status);
-      if (deleted !== (status === "deleted")) throw new Error(`${id}: deleted ${deleted}, yet ${status}`);
+      if (document && deleted !== (status === "deleted"))
+        throw new Error(`${id}: deleted ${deleted}, yet ${status}`);
       if (document?.status === "deleted") {
         const { objects } = await this.#media.list(imagePrefix(id));
         const left = objects.filter(({ key }) => key !== metaKey(id)).length + (original ? 1 : 0);
         if (left > 0) throw new Error(`${id} was deleted and ${left} objects are left`);
-      } else if (document) {
-        if (!original) throw new Error(`${id} lost its original`);
-        if (document.status === "ready" && document.source?.etag !== original.etag && !document.lastError)
-          throw new Error(`${id} is ready for bytes that are no longer its own`);
-        // Said to whoever looks after failures, where every try was used up.
-        if (document.pending.length > 0 && !document.lastError)
-          throw new Error(`${id} still waits for its ${document.pending.join(", ")}`);
-      }
+      } else if (document) this.#isWhole(accepted, document, original?.etag);
       await this.#isListed(id, document);
     }
     return statuses;
+  }
+
+  #isWhole({ gone }: Accepted, document: Metadata, etag: string | undefined): void {
+    const { id, status, source, lastError, error, pending } = document;
+    if (etag === undefined) {
+      if (!gone) throw new Error(`${id} lost its original`);
+      return;
+    }
+    if (status === "ready" && source?.etag !== etag && !lastError)
+      throw new Error(`${id} is ready for bytes that are no longer its own`);
+    // Said to whoever looks after failures, where every try was used up.
+    if (pending.length > 0 && !lastError) throw new Error(`${id} still waits for its ${pending.join(", ")}`);
+    if (!this.#scene.climate.expects.patience || !this.#scene.climate.swept) return;
+    const code = lastError?.code ?? error?.code;
+    if (code === "retries-exhausted") throw new Error(`${id} is ${status}, and stays failed`);
+  }
+
+  /** Once nothing goes wrong any more, every image has its end soon. */
+  soon(since: number): void {
+    for (const [id, { at, endedAt, deleted, gone }] of this.accepted) {
+      const took = (endedAt ?? since) - Math.max(at, since);
+      if (!deleted && !gone && took > SOON_MS)
+        throw new Error(`${id} had its end ${took / MINUTE} minutes later`);
+    }
   }
 
   /** No upload in parts could still become the original of an image that has a tombstone. */
@@ -102,25 +185,46 @@ export class Promises {
         throw new Error(`${id} was deleted and is being uploaded`);
   }
 
-  hear(event: ImageEvent): void {
-    const { id } = event.data;
-    this.#told.set(id, [...(this.#told.get(id) ?? []), event]);
-  }
-
   /** Whoever hears all events, in whatever order, knows by `rev` how each image ended. */
   async allWasTold(): Promise<void> {
+    if (this.#restored) return;
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
-    for (const id of this.accepted.keys()) {
-      const document = await this.#documentOf(id);
-      const told = this.#told.get(id) ?? [];
-      const last = told.reduce<ImageEvent | undefined>(
-        (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
-        undefined,
-      );
-      if (!last || !document || whatCounts(last.data) !== whatCounts(document))
-        throw new Error(`${id} is ${document?.status}, and ${last?.type ?? "nothing"} was told last`);
+    for (const [url, heard] of this.#scene.receivers.heard) {
+      for (const id of this.accepted.keys()) {
+        const document = await this.#documentOf(id);
+        const last = heard
+          .filter(({ data }) => data.id === id)
+          .reduce<ImageEvent | undefined>(
+            (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
+            undefined,
+          );
+        if (!document && this.#scene.climate.swept) continue;
+        if (!last || !document || whatCounts(last.data) !== whatCounts(document))
+          throw new Error(
+            `${id} is ${document?.status}, and ${url} was told ${last?.type ?? "nothing"} last`,
+          );
+      }
     }
+  }
+
+  /** What is kept for a replay names an image, and says nothing of what it was. */
+  async eventsCopyNothing(): Promise<void> {
+    for (const { key } of (await this.#uploads.list(EVENTS)).objects) {
+      const kept = parseEventKey(key);
+      if (!kept || !this.accepted.get(kept.id)?.deleted) continue;
+      const stored = await this.#uploads.get(key);
+      const text = stored ? await readText(stored.body) : "";
+      if (/dataUrl|"sha256"|"takenAt"|"variants":\[\{/.test(text))
+        throw new Error(`${kept.id} was deleted, and ${key} says what it was`);
+    }
+  }
+
+  /** The CDN serves nothing of what was deleted, at worst a day later. */
+  async cdnForgets(): Promise<void> {
+    const held = this.#scene.cdn.images();
+    for (const [id, { deleted }] of this.accepted)
+      if (deleted && held.has(id)) throw new Error(`${id} was deleted, and the CDN still serves it`);
   }
 
   async #isListed(id: string, document: Metadata | undefined): Promise<void> {
@@ -160,6 +264,7 @@ export class Promises {
     const { objects: media } = await this.#media.list("");
     const { uploads: open } = await this.#openUploads.list("");
     for (const { key } of [...objects, ...media, ...open])
-      if (!named.has(key)) throw new Error(`nobody names ${key}`);
+      if (!named.has(key) && !key.startsWith(EVENTS) && !key.startsWith(JOBS))
+        throw new Error(`nobody names ${key}`);
   }
 }

@@ -1,7 +1,8 @@
 /** What mistakes in the code would amount to, and the promise that notices each. */
 import assert from "node:assert/strict";
 import type { ListedObject, ObjectStore } from "../../core/ports.ts";
-import { World, type WorldOptions } from "./world.ts";
+import type { WorldOptions } from "./scene.ts";
+import { World } from "./world.ts";
 
 const with_ =
   (changes: (store: ObjectStore) => Partial<ObjectStore>) =>
@@ -71,51 +72,57 @@ type Sabotages = Record<string, [RegExp, () => WorldOptions]>;
 
 /** Noticed within some ten histories. */
 export const sabotages: Sabotages = {
-  "writes without conditions": [/is ready|again/, () => ({ store: unconditional, unswept: true })],
-  "a variant that is not written": [/is not there/, () => ({ store: forgetful, unswept: true })],
-  "a delete that leaves the original": [/objects are left/, () => ({ store: undying, unswept: true })],
-  "messages acknowledged before they are handled": [
-    /no end/,
-    () => ({ acknowledgeFirst: true, unswept: true }),
-  ],
-  "events that are not sent": [
-    /nothing was told/,
-    () => ({ events: () => ({ send: async () => {} }), unswept: true }),
-  ],
-  "an image told of once and no more": [/was told last/, () => ({ events: once(), unswept: true })],
+  "writes without conditions": [/is ready|again/, () => ({ store: unconditional })],
+  "a variant that is not written": [/is not there/, () => ({ store: forgetful })],
+  "a delete that leaves the original": [/objects are left/, () => ({ store: undying })],
+  "messages acknowledged before they are handled": [/no end/, () => ({ acknowledgeFirst: true })],
+  "events that are not sent": [/was told nothing last/, () => ({ events: () => ({ send: async () => {} }) })],
+  "an image told of once and no more": [/was told .* last/, () => ({ events: once() })],
   "a job's messages that are lost": [
     /counted|stands still/,
-    () => ({ loses: (body) => /"develop".*"job"/.test(body), unswept: true }),
+    () => ({ loses: (body) => /"develop".*"job"/.test(body) }),
   ],
   "formats that are never caught up on": [
     /still waits/,
-    () => ({ loses: (body) => !body.includes('"job"'), unswept: true }),
+    () => ({ loses: (body) => !body.includes('"job"') }),
   ],
-  "a job whose next page is lost": [
-    /stands still/,
-    () => ({ loses: (body) => body.includes('"page":1'), unswept: true }),
-  ],
-  "results that are not written": [/counted|stands still/, () => ({ store: resultless, unswept: true })],
+  "a job whose next page is lost": [/stands still/, () => ({ loses: (body) => body.includes('"page":1') })],
+  "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
   "uploads in parts that outlive their image": [
     /being uploaded/,
-    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }), unswept: true }),
+    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }) }),
   ],
-  "a sweep that never comes": [/no end/, () => ({ neverSweep: true })],
-  "tombstones that go too early": [/the tombstone .* went/, () => ({ sweepClock: 14 * 86_400_000 })],
-  "forgotten variants": [/nobody names images/, () => ({ sweptStore: blindTo(/\.(webp|jpg)$/) })],
-  "owners' entries that stay": [/nobody names owners/, () => ({ sweptStore: idle(/^owners\//) })],
+  "a sweep that never comes": [/no end/, () => ({ neverSweep: true, climate: "swept" })],
+  "tombstones that go too early": [
+    /the tombstone .* went/,
+    () => ({ sweepClock: 14 * 86_400_000, climate: "swept" }),
+  ],
+  "forgotten variants": [
+    /nobody names images/,
+    () => ({ sweptStore: blindTo(/\.(webp|jpg)$/), climate: "swept" }),
+  ],
+  "owners' entries that stay": [
+    /nobody names owners/,
+    () => ({ sweptStore: idle(/^owners\//), climate: "swept" }),
+  ],
 };
 
 /** Races so narrow that it takes hundreds. */
 export const rareSabotages: Sabotages = {
-  "results that are written again": [/written twice/, () => ({ store: overwriting, unswept: true })],
-  "a sweep that deletes what it has not announced": [/is not there/, () => ({ sweptStore: hasty })],
-  "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy() })],
+  "results that are written again": [/written twice/, () => ({ store: overwriting })],
+  "a sweep that deletes what it has not announced": [
+    /is not there/,
+    () => ({ sweptStore: hasty, climate: "swept" }),
+  ],
+  "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
     /deleted false, yet deleted/,
-    () => ({ sweptStore: with_(() => ({ head: async () => undefined })) }),
+    () => ({ sweptStore: with_(() => ({ head: async () => undefined })), climate: "swept" }),
   ],
-  "images that need attention and are not listed": [/is due/, () => ({ sweptStore: idle(/^failures\//) })],
+  "images that need attention and are not listed": [
+    /is due/,
+    () => ({ sweptStore: idle(/^failures\//), climate: "swept" }),
+  ],
 };
 
 /** @returns what the promises said */

@@ -1,17 +1,14 @@
 /**
- * Decides who goes on next, when time passes, and what goes wrong. Every call of a port waits to be let go on, so that
- * any interleaving can happen, and may crash its caller, fail before its effect, or lose its answer after it.
+ * Decides who goes on next, and when time passes. Whoever acts waits to be let go on before every step, so that any
+ * interleaving can happen; an invocation may die at any of them.
  */
-import type { ObjectStore, OpenUploads, Queue } from "../../core/ports.ts";
+import type { Tally } from "./faults.ts";
 import { type Random, seeded } from "./random.ts";
+import type { Chain } from "./traced-queue.ts";
 
-interface Faults {
-  readonly crash: number;
-  readonly unavailable: number;
-  readonly lostAnswer: number;
-}
-const FAULTS: Faults = { crash: 0.015, unavailable: 0.045, lostAnswer: 0.025 };
-const CALM: Faults = { crash: 0, unavailable: 0, lostAnswer: 0 };
+const CRASH = 0.012;
+/** Of those, what ran out of its time instead. */
+const STALL = 0.1;
 
 /** Somebody with a turn of their own: a person, or an invocation, which may crash. */
 export interface Actor {
@@ -21,49 +18,54 @@ export interface Actor {
   readonly ended: () => void;
   /** Nothing it would do afterwards happens. */
   dead: boolean;
+  /** By how much its clock is wrong, in milliseconds. */
+  skew: number;
+  /** How often each function is in the chain of invocations that led to it, as Lambda's lineage says. */
+  chain: Chain;
 }
 
-export class Fault extends Error {}
+interface Waiting {
+  readonly actor: Actor;
+  readonly go: () => void;
+}
 
 export class Scheduler {
   readonly random: Random;
+  readonly #tally: Tally;
   now = Date.parse("2026-11-20T12:00:00Z");
-  faultCount = 0;
   steps = 0;
-  #faults: Faults = FAULTS;
+  calm = false;
   #failure: unknown;
-  /** Small pages, so that listings have several. */
-  readonly #pageSize: number;
-  readonly #waiting: { actor: Actor; go: () => void }[] = [];
+  readonly #waiting: Waiting[] = [];
+  #sleeping: (Waiting & { at: number })[] = [];
 
-  constructor(seed: number) {
+  constructor(seed: number, tally: Tally) {
     this.random = seeded(seed);
-    this.#pageSize = 1 + this.random.below(4);
-  }
-
-  get calm(): boolean {
-    return this.#faults === CALM;
-  }
-
-  /** The storm passes. */
-  calmDown(): void {
-    this.#faults = CALM;
+    this.#tally = tally;
   }
 
   /** @param lifetime in milliseconds, of an invocation; people do not crash */
-  start(act: (actor: Actor) => Promise<void>, lifetime?: number, ended: () => void = () => {}): void {
+  start(
+    act: (actor: Actor) => Promise<void>,
+    {
+      lifetime,
+      ended = () => {},
+      skew = 0,
+      chain = {},
+    }: { lifetime?: number; ended?: () => void } & Partial<Pick<Actor, "skew" | "chain">> = {},
+  ): void {
     const until = this.now + (lifetime ?? Number.POSITIVE_INFINITY);
-    const actor: Actor = { mortal: lifetime !== undefined, until, ended, dead: false };
+    const actor: Actor = { mortal: lifetime !== undefined, until, ended, dead: false, skew, chain };
     act(actor).then(
-      () => this.#end(actor),
+      () => this.end(actor),
       (error: unknown) => {
         if (!actor.dead) this.#failure ??= error;
-        this.#end(actor);
+        this.end(actor);
       },
     );
   }
 
-  #end(actor: Actor): void {
+  end(actor: Actor): void {
     if (!actor.dead) actor.ended();
     actor.dead = true;
   }
@@ -72,81 +74,45 @@ export class Scheduler {
     return new Promise((go) => this.#waiting.push({ actor, go }));
   }
 
+  /** As `turn`, and not before so many milliseconds are over. */
+  sleep(actor: Actor, ms: number): Promise<void> {
+    return new Promise((go) => this.#sleeping.push({ actor, go, at: this.now + ms }));
+  }
+
+  /** To when the first of those who sleep wakes, or at most so far. False when nobody does. */
+  advance(ms: number): boolean {
+    const first = this.#sleeping.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY);
+    const then = Math.min(this.now + ms, Math.max(this.now, first));
+    if (then < Number.POSITIVE_INFINITY) this.now = then;
+    return first < Number.POSITIVE_INFINITY;
+  }
+
   /** Lets one of those who wait go on. False when nobody does. */
   async step(): Promise<boolean> {
     // All promises that can settle by themselves have done so after this.
     await new Promise(setImmediate);
     if (this.#failure) throw this.#failure;
+    if (this.#sleeping.length > 0) this.#wake();
     const next = this.#waiting.splice(this.random.below(this.#waiting.length), 1)[0];
     if (!next || next.actor.dead) return next !== undefined;
     this.steps++;
     this.now += this.random.below(40);
-    const { actor } = next;
-    if (actor.mortal && (this.random.chance(this.#faults.crash) || this.now > actor.until)) {
-      this.faultCount++;
-      this.#end(actor);
-    } else {
-      next.go();
-    }
+    if (this.#dies(next.actor)) this.end(next.actor);
+    else next.go();
     return true;
   }
 
-  async #call<T>(actor: Actor, effect: () => Promise<T>): Promise<T> {
-    await this.turn(actor);
-    if (this.random.chance(this.#faults.unavailable)) throw this.#fault("503 SlowDown");
-    const result = await effect();
-    await this.turn(actor);
-    if (this.random.chance(this.#faults.lostAnswer)) throw this.#fault("connection reset");
-    return result;
+  #wake(): void {
+    for (const sleeper of this.#sleeping) if (sleeper.at <= this.now) this.#waiting.push(sleeper);
+    this.#sleeping = this.#sleeping.filter(({ at }) => at > this.now);
   }
 
-  #fault(what: string): Fault {
-    this.faultCount++;
-    return new Fault(what);
-  }
-
-  through(actor: Actor, store: ObjectStore): ObjectStore {
-    return {
-      head: (...args) => this.#call(actor, () => store.head(...args)),
-      get: (...args) => this.#call(actor, () => store.get(...args)),
-      // The SDK repeats a request whose answer was lost: a conditional write then meets itself.
-      put: async (...args) => {
-        try {
-          return await this.#call(actor, () => store.put(...args));
-        } catch (error) {
-          if (!(error instanceof Fault)) throw error;
-          return this.#call(actor, () => store.put(...args));
-        }
-      },
-      delete: (...args) => this.#call(actor, () => store.delete(...args)),
-      list: (prefix, options) =>
-        this.#call(actor, () => store.list(prefix, { limit: this.#pageSize, ...options })),
-    };
-  }
-
-  throughUploads(actor: Actor, open: OpenUploads): OpenUploads {
-    return {
-      list: (...args) => this.#call(actor, () => open.list(...args)),
-      abort: (upload) => this.#call(actor, () => open.abort(upload)),
-    };
-  }
-
-  throughSend(actor: Actor, queue: Pick<Queue, "send">): Pick<Queue, "send"> {
-    return { send: (...args) => this.#call(actor, () => queue.send(...args)) };
-  }
-
-  throughQueue(actor: Actor, queue: Queue): Queue {
-    const { send } = this.throughSend(actor, queue);
-    return {
-      send,
-      // Some are sent when it fails.
-      sendMany: async (bodies) => {
-        for (const body of bodies) await send(body);
-      },
-      backlog: () => this.#call(actor, () => queue.backlog()),
-      receive: (...args) => queue.receive(...args),
-      delete: (...args) => queue.delete(...args),
-      retryIn: (...args) => queue.retryIn(...args),
-    };
+  #dies({ mortal, until }: Actor): boolean {
+    if (!mortal) return false;
+    const late = this.now > until;
+    if (!late && (this.calm || !this.random.chance(CRASH))) return false;
+    const stalled = late || this.random.chance(STALL);
+    this.#tally.count(stalled ? "invocation out of time" : "crash between two steps");
+    return true;
   }
 }

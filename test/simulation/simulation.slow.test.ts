@@ -5,10 +5,10 @@ import { World } from "./world.ts";
 
 const [FROM, TO] = [100, 1400];
 
-for (const unswept of [true, false]) {
-  test(`histories ${FROM} to ${TO} ${unswept ? "without" : "with"} a sweep keep every promise too`, async () => {
+for (const climate of ["busy", "swept"] as const) {
+  test(`histories ${FROM} to ${TO} ${climate === "busy" ? "without" : "with"} a sweep keep every promise too`, async () => {
     for (let seed = FROM; seed < TO; seed++) {
-      await new World(seed, { unswept }).run().catch((error: unknown) => {
+      await new World(seed, { climate }).run().catch((error: unknown) => {
         throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error });
       });
     }

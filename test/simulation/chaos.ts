@@ -1,0 +1,181 @@
+/**
+ * `npm run chaos`: histories under faults, one after the other, on every core, until the seeds or the minutes are used
+ * up. The same seed gives the same history, on any machine.
+ */
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { climates } from "./climates.ts";
+import { type FaultKind, faultKinds } from "./faults.ts";
+import { World } from "./world.ts";
+
+const HELP = `npm run chaos -- [options]
+
+  --seeds N      histories of each climate (default 1000)
+  --from N       the first seed (default 0)
+  --minutes N    stop after so many minutes, whatever is left
+  --climate A,B  ${Object.keys(climates).join(", ")} (default: busy,swept,rough)
+  --lanes N      histories at a time (default: the cores)
+  --keep-going   look at all seeds, and list those that broke a promise
+  --help         this
+
+Exit code 1 where a promise was broken: the seed that it says repeats it.
+`;
+
+type ClimateName = keyof typeof climates;
+const isClimate = (name: string): name is ClimateName => Object.hasOwn(climates, name);
+
+interface Task {
+  readonly climate: ClimateName;
+  readonly seed: number;
+}
+interface Result extends Task {
+  readonly error?: string;
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  readonly refused: number;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly statuses: readonly string[];
+}
+
+async function live({ climate, seed }: Task): Promise<Result> {
+  const nothing = { faults: new Map<FaultKind, number>(), refused: 0, steps: 0, virtualMs: 0, statuses: [] };
+  try {
+    const { faults, refused, steps, virtualMs, statuses } = await new World(seed, { climate }).run();
+    return { climate, seed, faults, refused, steps, virtualMs, statuses };
+  } catch (error) {
+    return {
+      climate,
+      seed,
+      ...nothing,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
+  }
+}
+
+interface Options {
+  readonly names: readonly ClimateName[];
+  readonly seeds: number;
+  readonly from: number;
+  readonly minutes: number;
+  readonly lanes: number;
+  readonly keepGoing: boolean;
+}
+
+function readOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      from: { type: "string", default: "0" },
+      minutes: { type: "string", default: "Infinity" },
+      climate: { type: "string", default: "busy,swept,rough" },
+      lanes: { type: "string", default: String(availableParallelism()) },
+      "keep-going": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const names = values.climate.split(",").filter(isClimate);
+  const [seeds, from, minutes, lanes] = [values.seeds, values.from, values.minutes, values.lanes].map(Number);
+  const numbers = [seeds, from, minutes, lanes];
+  if (
+    names.length !== values.climate.split(",").length ||
+    numbers.some((n) => n === undefined || Number.isNaN(n))
+  )
+    throw new Error("There is no such climate, or a number is none. --help lists the options.");
+  return {
+    names,
+    seeds: seeds ?? 0,
+    from: from ?? 0,
+    minutes: minutes ?? 0,
+    lanes: Math.max(1, lanes ?? 1),
+    keepGoing: values["keep-going"],
+  };
+}
+
+class Sum {
+  readonly faults = new Map<FaultKind, number>();
+  readonly statuses = new Map<string, number>();
+  readonly broken: Result[] = [];
+  histories = 0;
+  steps = 0;
+  refused = 0;
+  virtualMs = 0;
+
+  add(result: Result): void {
+    this.histories++;
+    this.steps += result.steps;
+    this.refused += result.refused;
+    this.virtualMs += result.virtualMs;
+    for (const [kind, count] of result.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + count);
+    for (const status of result.statuses) this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+    if (result.error === undefined) return;
+    this.broken.push(result);
+    console.log(`\n${result.climate} ${result.seed}: ${result.error}`);
+  }
+
+  get total(): number {
+    return [...this.faults.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  print(seconds: number): void {
+    const figure = (n: number) => n.toLocaleString("en");
+    for (const kind of Object.keys(faultKinds) as FaultKind[])
+      console.log(`${figure(this.faults.get(kind) ?? 0).padStart(12)}  ${kind}`);
+    console.log(`${figure(this.total).padStart(12)}  faults injected`);
+    const ends = [...this.statuses].map(([status, count]) => `${figure(count)} ${status}`).join(", ");
+    const years = (this.virtualMs / (365 * 86_400_000)).toFixed(1);
+    console.log(
+      `\n${figure(this.histories)} histories, ${figure(this.steps)} steps, ${years} years of virtual time, ${ends};`,
+      `${figure(this.refused)} calls refused by outages`,
+    );
+    console.log(
+      `${figure(Math.round(seconds))} s, ${figure(Math.round(this.total / seconds))} faults a second`,
+    );
+    console.log(`${this.broken.length} broken promises`);
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (!options) {
+    console.log(HELP);
+    return;
+  }
+  const sum = new Sum();
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  const workers = Array.from({ length: options.lanes }, (_, lane) => {
+    return new Worker(new URL(import.meta.url), { workerData: { ...options, lane } });
+  });
+  const stop = () => Promise.all(workers.map((worker) => worker.terminate()));
+  const tooLate = setTimeout(() => void stop(), Math.min(options.minutes * 60_000, 2 ** 31 - 1));
+  const progress = setInterval(() => {
+    const { histories, total, broken } = sum;
+    console.error(
+      `${Math.round(seconds())} s: ${histories} histories, ${total} faults, ${broken.length} broken promises`,
+    );
+  }, 10_000);
+  const ended = workers.map((worker) => {
+    worker.on("message", (result: Result) => {
+      sum.add(result);
+      if (result.error !== undefined && !options.keepGoing) void stop();
+    });
+    return once(worker, "exit");
+  });
+  await Promise.all(ended);
+  clearInterval(progress);
+  clearTimeout(tooLate);
+  sum.print(seconds());
+  process.exitCode = sum.broken.length > 0 ? 1 : 0;
+}
+
+/** Every so many seeds, in a thread of its own. */
+async function lane({ names, seeds, from, lanes, lane }: Options & { lane: number }): Promise<void> {
+  for (let seed = from + lane; seed < from + seeds; seed += lanes)
+    for (const climate of names) parentPort?.postMessage(await live({ climate, seed }));
+}
+
+if (isMainThread) await main();
+else await lane(workerData);

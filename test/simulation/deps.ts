@@ -1,0 +1,107 @@
+/** What the use cases of `core/` are given, in the name of one actor. */
+import { memoryStore } from "../../adapters/memory/memory-store.ts";
+import type { JudgeDeps } from "../../core/image/judge.ts";
+import type { JobDeps } from "../../core/job/job.ts";
+import type { ScanDeps } from "../../core/job/scan-page.ts";
+import type { ObjectStore, Pixels, Queue } from "../../core/ports.ts";
+import type { EventDeps } from "../../core/tell/handle-event.ts";
+import { toyPixels } from "../toy-pixels.ts";
+import type { Scene } from "./scene.ts";
+import type { Actor } from "./scheduler.ts";
+import type { TracedQueue } from "./traced-queue.ts";
+
+const [OUT_OF_MEMORY, SEGFAULT] = [0.01, 0.02];
+
+export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDeps {
+  const { ports, sabotage } = scene;
+  const wrap = sabotage.store ?? ((store) => store);
+  const wrapOpen = sabotage.openUploads ?? ((open) => open);
+  const wrapEvents = sabotage.events ?? ((events) => events);
+  return {
+    backfill: ports.queue(actor, lossy(scene, chained(scene, actor, scene.backfill))),
+    // So that a few images are several pages.
+    pageSize: 2,
+    events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
+    uploads: ports.store(actor, wrap(scene.uploads)),
+    openUploads: ports.openUploads(actor, wrapOpen(scene.openUploads)),
+    media: ports.store(actor, wrap(scene.media)),
+    pixels: pixelsOf(scene, actor),
+    config: scene.config,
+    mediaUrl: "https://cdn.example",
+    now: () => scene.timeOf(actor),
+    random: scene.random.bytes,
+  };
+}
+
+export function eventDepsOf(scene: Scene, actor: Actor): EventDeps {
+  const { cdn, sabotage } = scene;
+  return {
+    uploads: scene.ports.store(actor, scene.uploads),
+    random: scene.random.bytes,
+    events: scene.ports.sender(actor, chained(scene, actor, scene.events)),
+    urls: scene.receivers.urls,
+    post: (url, _, body) => scene.receivers.post(actor, url, body),
+    forget: async (path, reference) => {
+      await scene.scheduler.turn(actor);
+      if (sabotage.forget !== "never") cdn.invalidate(path, reference);
+    },
+  };
+}
+
+/** The bucket of a name that is nobody's. */
+export const emptyBucket = ({ ports, scheduler }: Scene, actor: Actor): ObjectStore =>
+  ports.store(actor, memoryStore({ now: () => new Date(scheduler.now) }));
+
+/** The SDK hands the chain of invocations on with every message. */
+function chained({ sabotage }: Scene, { chain }: Actor, traced: TracedQueue): Queue {
+  const { inherits = () => true } = sabotage;
+  return with_(traced.queue, {
+    send: async (body, options) => traced.add(body, { ...options, ...(inherits(body) ? { chain } : {}) }),
+  });
+}
+
+function lossy({ sabotage }: Scene, queue: Queue): Queue {
+  return with_(queue, {
+    send: async (body, options) => {
+      if (!sabotage.loses?.(body)) await queue.send(body, options);
+    },
+  });
+}
+
+const with_ = (queue: Queue, changes: Partial<Queue>): Queue => ({
+  send: (...args) => queue.send(...args),
+  sendMany: (bodies) => queue.sendMany(bodies),
+  backlog: () => queue.backlog(),
+  receive: (...args) => queue.receive(...args),
+  delete: (...args) => queue.delete(...args),
+  retryIn: (...args) => queue.retryIn(...args),
+  ...changes,
+});
+
+/** The pixel work, over which the child or the whole invocation may die. */
+function pixelsOf({ scheduler, tally, random }: Scene, actor: Actor): Pixels {
+  const toy = toyPixels(() => scheduler.turn(actor));
+  const dies = () => {
+    scheduler.end(actor);
+    return new Promise<never>(() => {});
+  };
+  return {
+    async develop(source, ...rest) {
+      const text = Buffer.from(source).toString("latin1");
+      const poison = actor.mortal && (["kills", "stalls"] as const).find((deed) => text.includes(deed));
+      if (poison) {
+        tally.count(`poison that ${poison} the worker`);
+        return dies();
+      }
+      if (!scheduler.calm && actor.mortal && random.chance(OUT_OF_MEMORY)) {
+        tally.count("out of memory");
+        return dies();
+      }
+      if (!scheduler.calm && random.chance(SEGFAULT)) {
+        tally.count("decoder crashed");
+        await toy.develop(source, ...rest);
+      }
+      return toy.develop(source, ...rest);
+    },
+  };
+}

@@ -1,0 +1,223 @@
+/** Lambda and its event sources: who is invoked with what, and what becomes of it. */
+import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
+import { hasOutcome } from "../../core/errors.ts";
+import { sweep } from "../../core/sweep/sweep.ts";
+import { handleEvent, retryAfter } from "../../core/tell/handle-event.ts";
+import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
+import { depsOf, emptyBucket, eventDepsOf } from "./deps.ts";
+import { Fault } from "./faults.ts";
+import { BUCKET } from "./notifications.ts";
+import type { Bucket } from "./promises.ts";
+import { DAY, MINUTE, type Scene } from "./scene.ts";
+import type { Actor } from "./scheduler.ts";
+import type { Chain, TracedMessage, TracedQueue } from "./traced-queue.ts";
+
+type FunctionName = "worker" | "failures" | "events";
+interface Source {
+  readonly fn: FunctionName;
+  readonly queue: TracedQueue;
+  /** Of invocations that share a bound. */
+  readonly lanes: "images" | "events";
+  /** How often it is asked, among the others. */
+  readonly weight: number;
+}
+
+const LANES = 2;
+const THROTTLED = 0.02;
+const SKEWED = 0.2;
+const SKEWED_BY_A_DAY = 0.01;
+/** Of one function in a chain: 16 on AWS, for pages of a thousand images. */
+const CHAIN = 3;
+/** Of one queue: 120,000 on SQS. */
+const IN_FLIGHT = 12;
+
+export class Lambda {
+  readonly #scene: Scene;
+  readonly #sources: readonly Source[];
+  readonly #invocations = { images: 0, events: 0 };
+  /** What the sweeps did. */
+  readonly swept: Record<string, number> = {};
+  sweeps = 0;
+  /** What the next sweep takes for one of the buckets. */
+  misaddressed: Bucket | undefined;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+    const { images, backfill, deadLetters, events } = scene;
+    this.#sources = [
+      { fn: "worker", queue: images, lanes: "images", weight: 0.3 },
+      { fn: "worker", queue: backfill, lanes: "images", weight: 0.25 },
+      { fn: "failures", queue: deadLetters, lanes: "images", weight: 0.2 },
+      { fn: "events", queue: events, lanes: "events", weight: 0.25 },
+    ];
+  }
+
+  /** Asks one of the queues, and invokes its function when there are messages. */
+  async poll(): Promise<void> {
+    const { random, weather, calm, tally, sabotage } = this.#scene;
+    const source = this.#choose();
+    const { fn, queue, lanes } = source;
+    if (this.#invocations[lanes] >= LANES || weather.isAway("sqs") || this.#isFull(queue)) return;
+    const received = await queue.receive(1 + random.below(3));
+    for (const { sentAt } of received)
+      if (this.#scene.scheduler.now - sentAt.getTime() > DAY) tally.count("event later than a day");
+    const messages = await this.#cut(fn, queue, received);
+    if (messages.length === 0) return;
+    if (weather.isAway(fn)) return void tally.refused++;
+    if (!calm && random.chance(THROTTLED)) return tally.count("receive throttled");
+    this.#invocations[lanes]++;
+    if (sabotage.acknowledgeFirst) for (const { receipt } of messages) await queue.queue.delete(receipt);
+    this.#scene.scheduler.start((actor) => this.#invoke(actor, source, messages), {
+      ...this.#terms(10 * MINUTE),
+      chain: chainOf(fn, messages),
+      ended: () => void this.#invocations[lanes]--,
+    });
+  }
+
+  #choose(): Source {
+    let left = this.#scene.random();
+    for (const source of this.#sources) {
+      left -= source.weight;
+      if (left <= 0) return source;
+    }
+    return this.#sources[0] as Source;
+  }
+
+  #isFull(queue: TracedQueue): boolean {
+    if (!this.#scene.climate.expects.telling || queue.queue.count().inFlight < IN_FLIGHT) return false;
+    this.#scene.tally.count("too many in flight");
+    return true;
+  }
+
+  /** What Lambda's recursion detection ends goes to the dead letters. */
+  async #cut(fn: FunctionName, queue: TracedQueue, received: TracedMessage[]): Promise<TracedMessage[]> {
+    const { climate, sabotage, tally, deadLetters } = this.#scene;
+    if (!climate.expects.lineage || sabotage.recursive?.includes(fn)) return received;
+    const left: TracedMessage[] = [];
+    for (const message of received) {
+      if ((chainOf(fn, [message])[fn] ?? 0) <= CHAIN) {
+        left.push(message);
+        continue;
+      }
+      tally.count("chain of invocations cut");
+      deadLetters.add(message.body);
+      await queue.queue.delete(message.receipt);
+    }
+    return left;
+  }
+
+  /** How long an invocation may take, and how wrong its clock is. */
+  #terms(ms: number): { lifetime: number; skew: number } {
+    const { laptop, random, tally, calm, climate } = this.#scene;
+    const lifetime = laptop ? Number.POSITIVE_INFINITY : ms;
+    if (calm || laptop || !random.chance(SKEWED)) return { lifetime, skew: 0 };
+    if (climate.rough && random.chance(SKEWED_BY_A_DAY)) {
+      tally.count("clock off by a day");
+      return { lifetime, skew: random.chance(0.5) ? DAY : -DAY };
+    }
+    tally.count("clock off by minutes");
+    return { lifetime, skew: random.below(10 * MINUTE) - 5 * MINUTE };
+  }
+
+  async #invoke(actor: Actor, { fn, queue }: Source, messages: TracedMessage[]): Promise<void> {
+    const { weather, tally, random, sabotage } = this.#scene;
+    const away = () => {
+      if (!weather.isAway("sqs")) return;
+      tally.refused++;
+      throw new Fault("sqs is away");
+    };
+    const options = {
+      concurrency: fn === "events" ? 10 : 2,
+      remainingMs: () => 1e6,
+      reserveMs: 0,
+      retryIn: async ({ receiptHandle }: { receiptHandle: string }, seconds: number) => {
+        away();
+        // As functions/failures.ts has it: a dead letter comes back at its own time.
+        if (fn !== "failures") await queue.queue.retryIn(receiptHandle, seconds);
+      },
+      ...(fn === "events" ? { retryAfter } : {}),
+      jitter: random,
+      log: () => {},
+    };
+    const deps = depsOf(this.#scene, actor);
+    const wrap = sabotage.workStore ?? ((store) => store);
+    const workDeps = { ...deps, uploads: wrap(deps.uploads), media: wrap(deps.media) };
+    const eventDeps = eventDepsOf(this.#scene, actor);
+    const { batchItemFailures } = await settleBatch(
+      messages.map(recordOf),
+      options,
+      async ({ body }, receives) => {
+        if (fn === "worker") await developMessage(workDeps, { body, receives, bucket: BUCKET });
+        else if (fn === "failures") await failMessage(workDeps, { body, bucket: BUCKET });
+        else await handleEvent(eventDeps, body, receives);
+      },
+    );
+    if (actor.dead) return;
+    const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    // Lambda's own pollers delete, and try again where SQS is away: the messages come once more.
+    if (weather.isAway("sqs")) return;
+    for (const { id, receipt } of messages) if (!failed.has(id)) await queue.queue.delete(receipt);
+  }
+
+  sweep(begin: boolean): void {
+    const { sabotage, patience, random, scheduler, laptop } = this.#scene;
+    if (sabotage.neverSweep) return;
+    if (this.sweeps > 0) this.#scene.tally.count("two sweeps at once");
+    this.sweeps++;
+    const wrap = sabotage.sweptStore ?? ((store) => store);
+    const wrong = this.misaddressed;
+    this.misaddressed = undefined;
+    const act = async (actor: Actor) => {
+      const deps = depsOf(this.#scene, actor);
+      const { done } = await sweep(
+        {
+          ...deps,
+          uploads: wrap(deps.uploads),
+          media: wrap(deps.media),
+          ...(wrong ? { [wrong]: emptyBucket(this.#scene, actor) } : {}),
+          now: () => new Date(scheduler.now + actor.skew + (sabotage.sweepClock ?? 0)),
+          log: () => {},
+        },
+        {
+          begin,
+          patience,
+          batch: 1 + random.below(4),
+          timeLeft: () => scheduler.calm || random.chance(0.9),
+        },
+      ).catch((error: unknown) => {
+        // An invocation that failed; the next one goes on.
+        if (error instanceof Fault || hasOutcome(error, "retry")) return { done: {} };
+        throw error;
+      });
+      for (const [deed, count] of Object.entries(done)) this.swept[deed] = (this.swept[deed] ?? 0) + count;
+    };
+    const terms = laptop ? { lifetime: Number.POSITIVE_INFINITY } : this.#terms(15 * MINUTE);
+    scheduler.start(act, { ...terms, ended: () => void this.sweeps-- });
+  }
+}
+
+/** Of all messages of a batch: Lambda does not say which of them a batch goes on with. */
+function chainOf(fn: FunctionName, messages: readonly TracedMessage[]): Chain {
+  const chain: Record<string, number> = {};
+  for (const message of messages)
+    for (const [name, count] of Object.entries(message.chain))
+      chain[name] = Math.max(chain[name] ?? 0, count);
+  return { ...chain, [fn]: (chain[fn] ?? 0) + 1 };
+}
+
+const recordOf = ({ id, body, receipt, receives }: TracedMessage) => ({
+  messageId: id,
+  body,
+  receiptHandle: receipt,
+  attributes: {
+    ApproximateReceiveCount: String(receives),
+    SentTimestamp: "0",
+    SenderId: "s3",
+    ApproximateFirstReceiveTimestamp: "0",
+  },
+  messageAttributes: {},
+  md5OfBody: "",
+  eventSource: "aws:sqs",
+  eventSourceARN: "arn:aws:sqs:us-east-1:000000000000:images",
+  awsRegion: "us-east-1",
+});
