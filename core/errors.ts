@@ -10,6 +10,8 @@
  *
  * `sentence` is for the person who uploads: what is wrong and what to do about it.
  */
+import type { Finding } from "./checks.ts";
+
 const table = {
   "bad-request": {
     outcome: "answer",
@@ -109,15 +111,18 @@ export class DarkroomError extends Error {
   readonly code: ErrorCode;
   /** HTTP headers that go with the answer, such as `retry-after`. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What a look at a rejected file found. */
+  readonly finding: Finding | undefined;
 
   constructor(
     code: ErrorCode,
     detail?: string,
-    options: { cause?: unknown; headers?: Record<string, string> } = {},
+    options: { cause?: unknown; headers?: Record<string, string>; finding?: Finding } = {},
   ) {
     super(detail ?? errors[code].sentence, "cause" in options ? { cause: options.cause } : {});
     this.code = code;
     this.headers = options.headers ?? {};
+    this.finding = options.finding;
   }
 
   get row(): ErrorRow {

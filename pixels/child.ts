@@ -8,8 +8,8 @@ import { type FormatName, formatNames } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
-import { endsEarly } from "./ends-early.ts";
 import { letGo } from "./let-go.ts";
+import { lookAgain, Refused } from "./look/look.ts";
 import type { Raster } from "./raster.ts";
 import { makeVariants } from "./variants.ts";
 import { receive, send, type ToChild } from "./wire.ts";
@@ -60,10 +60,20 @@ async function decode(
     letGo(bytes);
     return { base, plan: answer.plan };
   } catch (error) {
-    const code = endsEarly(format, bytes) ? "truncated" : "corrupt";
-    send(socket, { kind: "rejected", code, reason: reasonOf(error) });
+    const refused = error instanceof Refused ? error : await refusalOf(format, bytes, error);
+    send(socket, { kind: "rejected", ...refused.finding, reason: reasonOf(refused.cause ?? refused) });
     return undefined;
   }
+}
+
+/** What the file's structure says of an error that its decoder has. */
+async function refusalOf(format: FormatName, bytes: Uint8Array, cause: unknown): Promise<Refused> {
+  try {
+    await lookAgain(format, bytes, cause);
+  } catch (error) {
+    if (error instanceof Refused) return error;
+  }
+  return new Refused({ check: "decoder", at: 0 }, { cause });
 }
 
 /** Decoders quote the file: what could not stand in a log line goes. */

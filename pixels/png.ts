@@ -1,6 +1,8 @@
 /** Pixels as an uncompressed PNG: the way to hand libvips raw pixels together with their ICC profile. */
 import { crc32, deflateSync } from "node:zlib";
 
+export const SIGNATURE = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+
 /** `data` holds rows of RGB or RGBA without gaps, 8 bits each. */
 export function pngOf(
   raster: { data: Uint8Array; width: number; height: number; channels: 3 | 4 },
@@ -18,15 +20,15 @@ export function pngOf(
     scanlines.set(raster.data.subarray(y * row, (y + 1) * row), y * (row + 1) + 1);
   }
   return Buffer.concat([
-    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
-    chunk("IHDR", header),
-    chunk("iCCP", Buffer.concat([Buffer.from("icc\0\0", "latin1"), deflateSync(icc, { level: 0 })])),
-    chunk("IDAT", deflateSync(scanlines, { level: 0 })),
-    chunk("IEND", Buffer.alloc(0)),
+    SIGNATURE,
+    chunkOf("IHDR", header),
+    chunkOf("iCCP", Buffer.concat([Buffer.from("icc\0\0", "latin1"), deflateSync(icc, { level: 0 })])),
+    chunkOf("IDAT", deflateSync(scanlines, { level: 0 })),
+    chunkOf("IEND", Buffer.alloc(0)),
   ]);
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+export function chunkOf(type: string, data: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
   const ends = Buffer.alloc(8);
   ends.writeUInt32BE(data.length, 0);

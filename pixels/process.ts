@@ -2,6 +2,7 @@
  * The worker's side of the pixel work: one child process, used for one image at a time and for as many as it stays
  * healthy, killed at the wall-clock limit.
  */
+import { checks } from "../core/checks.ts";
 import { DarkroomError } from "../core/errors.ts";
 import { type FormatName, formatNames } from "../core/formats.ts";
 import type { Header, Plan } from "../core/plan.ts";
@@ -153,8 +154,13 @@ function variantOf(plan: Plan, head: FromChild, bytes: Uint8Array): MadeVariant 
 
 /** What an answer means that is not the one hoped for. */
 function troubleOf(head: FromChild): Error {
-  if (head.kind === "rejected")
-    return new DarkroomError(head.code, undefined, { cause: new Error(head.reason) });
+  if (head.kind === "rejected") {
+    const { check, at, reason } = head;
+    return new DarkroomError(checks[check].code, undefined, {
+      finding: { check, at },
+      cause: new Error(reason),
+    });
+  }
   if (head.kind === "broken") return new Error(`the decoded pixels could not be encoded: ${head.reason}`);
   return new ChildGone("decoder-crashed", { cause: new Error(`an unexpected "${head.kind}"`) });
 }

@@ -5,6 +5,7 @@
  * nothing here that the file could not have caused anyway.
  */
 import * as v from "valibot";
+import { checkNames } from "../core/checks.ts";
 import type { FormatName } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { letGo } from "./let-go.ts";
@@ -47,7 +48,8 @@ const FromChild = v.variant("kind", [
   /** The file's fault. `reason` is the decoder's own sentence, printable ASCII. */
   v.strictObject({
     kind: v.literal("rejected"),
-    code: v.picklist(["corrupt", "truncated"]),
+    check: v.picklist(checkNames),
+    at: index,
     reason: v.pipe(v.string(), v.maxLength(300)),
   }),
   /** Ours: encoding pixels that had been decoded went wrong. */

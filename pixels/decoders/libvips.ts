@@ -2,6 +2,10 @@
 import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import { rasterOf, replaced, shaped, upright, withoutIdleAlpha } from "../develop.ts";
+import { mayLackItsEnd } from "../look/jpeg-end.ts";
+import { lookAgain, type Whole } from "../look/look.ts";
+import { withoutIdleTransparency } from "../look/png.ts";
+import type { Raster } from "../raster.ts";
 import { headerOf, type Source } from "./source.ts";
 
 /** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
@@ -19,24 +23,27 @@ export function openLoaders(names: readonly FormatName[]): void {
   sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
 }
 
-export async function openWithLibvips(bytes: Uint8Array, format: FormatName): Promise<Source> {
-  const metadata = await sharp(bytes, { failOn: "warning", limitInputPixels: false }).metadata();
+export async function openWithLibvips(original: Uint8Array, format: FormatName): Promise<Source> {
+  const bytes = format === "png" ? withoutIdleTransparency(original) : original;
+  // Of a header alone: whether the rest is there is seen when it is decoded.
+  const metadata = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
   const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop, exif } = metadata;
   // The pages of an AVIF are no frames.
   const frames = formats[format].animates ? pages : 1;
   return {
     header: headerOf(format, autoOrient, { frames, alpha: hasAlpha, exif }),
     async decode({ frames, source, base: size }) {
-      const image = sharp(bytes, {
-        failOn: "warning",
-        limitInputPixels: source.width * source.height * frames,
-        animated: frames > 1,
-      });
       const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
-      const small =
-        frames > 1
-          ? await replaced(await rasterOf(image), (all) => shaped(all, lying))
-          : await rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
+      const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
+        const limitInputPixels = source.width * source.height * frames;
+        const image = sharp(bytes, { failOn, limitInputPixels, animated: frames > 1 });
+        if (frames === 1) return rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
+        return replaced(await rasterOf(image), (all) => shaped(all, lying));
+      };
+      const small = await read({ bytes, failOn: "warning" }).catch(async (error: unknown) =>
+        read(await lookAgain(format, bytes, error)),
+      );
+      if (format === "jpeg" && mayLackItsEnd(bytes, small)) await lookAgain(format, bytes, undefined);
       const turned = await replaced(small, (lies) => upright(lies, orientation));
       const base = await replaced(turned, withoutIdleAlpha);
       return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
