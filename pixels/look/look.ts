@@ -33,7 +33,10 @@ const looks: Partial<Record<FormatName, Look>> = {
     // What is not walked is whole if its decoder says so.
     return { bytes, failOn: found === "whole" ? "none" : "warning" };
   },
-  png: mendPng,
+  png: async (bytes) => {
+    const found = await mendPng(bytes);
+    return "check" in found ? found : { bytes: found, failOn: "warning" };
+  },
   webp: riffEndsEarly,
   avif: boxesEndEarly,
   heic: boxesEndEarly,

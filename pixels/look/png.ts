@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { constants, createDeflate, createInflateRaw } from "node:zlib";
 import type { Finding } from "../../core/checks.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
-import type { Whole } from "./look.ts";
 
 interface Chunk {
   readonly type: string;
@@ -82,7 +81,7 @@ function mostOf(type: string, chunks: readonly Chunk[]): number {
 }
 
 /** The file with its rows compressed anew and right checksums, where every row is there. */
-export async function mendPng(bytes: Uint8Array): Promise<Finding | Whole> {
+export async function mendPng(bytes: Uint8Array): Promise<Finding | Buffer> {
   const chunks = [...chunksOf(bytes)];
   const [header] = chunks;
   const first = chunks.findIndex(({ type }) => type === "IDAT");
@@ -100,7 +99,7 @@ export async function mendPng(bytes: Uint8Array): Promise<Finding | Whole> {
       .slice(0, first)
       .map(({ type, data }) => chunkOf(type, data.subarray(0, mostOf(type, chunks))));
     const copy = [SIGNATURE, ...before, chunkOf("IDAT", rows), chunkOf("IEND", new Uint8Array(0))];
-    return { bytes: Buffer.concat(copy), failOn: "warning" };
+    return Buffer.concat(copy);
   }
   return isCut
     ? { check: "ends-early", at: ends?.start ?? 0 }
