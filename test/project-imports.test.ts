@@ -36,7 +36,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ],
   ["adapters/upload-deps.ts", "core/* adapters adapters/*", "node:"],
   ["functions", "core/* adapters adapters/* pixels", "node:timers/promises @middy/core"],
-  ["host", "core/* adapters adapters/*", "node: @aws-sdk/client- aws-lambda yaml"],
+  ["host", "core/* adapters adapters/*", "node: @aws-sdk/client- @aws/lambda-invoke-store aws-lambda yaml"],
   ["packages/local-aws", "", "node:"],
   [
     "laptop",
