@@ -54,7 +54,7 @@ export const settings = {
   MEDIA_BUCKET: {
     parse: text,
     help: "bucket of the variants and metadata",
-    for: ["images", "reprocess", "worker", "failures", "sweep"],
+    for: ["images", "reprocess", "worker", "failures", "sweep", "parked", "webhooks"],
     from: { ref: "MediaBucket" },
   },
   MEDIA_URL: {
@@ -78,7 +78,7 @@ export const settings = {
   EVENTS_QUEUE_URL: {
     parse: url,
     help: "queue of what is told",
-    for: ["images", "worker", "failures", "sweep", "events", "webhooks"],
+    for: ["images", "worker", "failures", "sweep", "events", "webhooks", "parked"],
     from: { ref: "EventsQueue" },
   },
   BACKFILL_QUEUE_URL: {
@@ -147,7 +147,7 @@ export const settings = {
     parse: urls,
     help: "who is told of events, spaces between",
     optional: true,
-    for: ["events"],
+    for: ["events", "parked", "webhooks"],
     from: { param: "webhookUrls" },
   },
   WEBHOOK_SECRET: {
@@ -168,14 +168,14 @@ export const settings = {
     parse: text,
     help: "CloudFront's, asked to forget deleted images",
     optional: true,
-    for: ["events"],
+    for: ["parked"],
     from: { ref: "MediaDistribution" },
   },
   METRICS_SERVICE: {
     parse: text,
     help: "name under which metrics are counted; none where absent",
     optional: true,
-    for: ["worker", "failures", "sweep", "events"],
+    for: ["worker", "failures", "sweep", "events", "parked"],
     from: { ref: "AWS::StackName" },
   },
   LOG_LEVEL: {
@@ -204,6 +204,7 @@ type FunctionName =
   | "images"
   | "reprocess"
   | "worker"
+  | "parked"
   | "failures"
   | "sweep"
   | "events"

@@ -63,13 +63,14 @@ async function list(options: FailedOptions): Promise<void> {
     return;
   }
   if (webhooks.length === 0) return void note("Every webhook was taken, or is still being tried.");
-  const rows = webhooks.map(({ id, type, host = "", what, sentAt }) => [
+  const rows = webhooks.map(({ id, type, host = "", what, sentAt = "", due = "" }) => [
     id,
     type,
     what === "deliver" ? host : what === "forget" ? "(the CDN)" : "(not handed on)",
     sentAt,
+    due,
   ]);
-  console.log(table(["image", "event", "to", "since"], rows));
+  console.log(table(["image", "event", "to", "since", "next try"], rows));
   if (more) note("There are more.");
   note("darkroom webhooks replay --failed sends them again.");
 }

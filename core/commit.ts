@@ -10,7 +10,7 @@ export interface Revision {
   readonly etag: string | undefined;
 }
 
-export async function readRevision(media: ObjectStore, id: string): Promise<Revision> {
+export async function readRevision(media: Pick<ObjectStore, "get">, id: string): Promise<Revision> {
   const stored = await media.get(metaKey(id));
   if (!stored) return { document: undefined, etag: undefined };
   return { document: parseMetadata(await readText(stored.body)), etag: stored.etag };

@@ -115,6 +115,44 @@ export function parseEventKey(key: string): { at: Date; id: string; rev: number;
   return { at: new Date(`${date}T${hours}:${minutes}:${seconds}.${ms}Z`), id, rev: Number(rev), kind };
 }
 
+/** A receiver of webhooks in keys, where its URL may be a secret. */
+export const receiverOf = (url: string) => digest(url);
+/** What is known of a receiver that takes nothing; absent as long as it does. */
+export const receiverKey = (receiver: string) => `receivers/${receiver}.json`;
+
+/** Webhooks that were not taken. By receiver, so that what waits for a dead one is listed once and not by everybody. */
+export const DELIVERIES = "deliveries/";
+export interface Delivery {
+  readonly receiver: string;
+  /** When it is to be tried again. */
+  readonly due: Date;
+  readonly id: string;
+  readonly rev: number;
+  /** As in `image.{kind}`. */
+  readonly kind: string;
+}
+export const deliveryPrefix = (receiver: string) => `${DELIVERIES}${receiver}/`;
+/** Sorts by when it is due. */
+export const deliveryKey = ({ receiver, due, id, rev, kind }: Delivery) =>
+  `${deliveryPrefix(receiver)}${String(due.getTime()).padStart(13, "0")}-${id}-${rev}-${kind}.json`;
+export function parseDeliveryKey(key: string): Delivery | undefined {
+  const match = new RegExp(`^${DELIVERIES}([0-9a-z]{16})/(\\d{13})-(${ID})-(\\d+)-([a-z]+)\\.json$`).exec(
+    key,
+  );
+  if (!match) return undefined;
+  const [, receiver = "", due, id = "", rev, kind = ""] = match;
+  return { receiver, due: new Date(Number(due)), id, rev: Number(rev), kind };
+}
+
+/** Images that the CDN has yet to forget. */
+export const FORGETS = "forget/images/";
+export const forgetKey = (id: string) => `${FORGETS}${id}`;
+export const parseForgetKey = (key: string) => new RegExp(`^${FORGETS}(${ID})$`).exec(key)?.[1];
+/** Tells S3's own time of when the CDN is about to be asked to forget everything. */
+export const FORGET_MARK_KEY = "forget/mark";
+/** When the CDN was last asked to forget everything at once. */
+export const FORGOT_ALL_KEY = "forget/all.json";
+
 export const ATTENTION = ["failed", "rejected"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const attentionPrefix = (status: Attention) => `failures/${status}/`;

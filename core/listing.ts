@@ -3,7 +3,7 @@ import type { ListedObject, ObjectStore, OpenUpload, OpenUploads } from "./ports
 
 /** Every object with the prefix, in the order of keys, of those after `after`. */
 export async function* listed(
-  store: ObjectStore,
+  store: Pick<ObjectStore, "list">,
   prefix: string,
   after?: string,
 ): AsyncGenerator<ListedObject, void> {

@@ -98,7 +98,8 @@ export interface QueueMessage {
  * receive, dead-lettered after too many.
  */
 export interface Queue {
-  send(body: string, options?: { delaySeconds?: number }): Promise<void>;
+  /** @param options.group messages of one group do not keep those of others waiting, where the server knows that */
+  send(body: string, options?: { delaySeconds?: number; group?: string }): Promise<void>;
   /** Any number of messages, several requests at once. When it throws, some of them may have been sent. */
   sendMany(bodies: readonly string[]): Promise<void>;
   /** How many messages wait to be received, delayed ones left out. SQS says so approximately. */

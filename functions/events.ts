@@ -1,9 +1,9 @@
-/** The events queue: keeps what is told, hands it to every receiver, and has the CDN forget what was deleted. */
-import { cloudFrontForget } from "../adapters/aws/cdn.ts";
+/** The events queue: keeps what is told, and hands it to every receiver. */
 import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { webhookSender } from "../adapters/http/webhook.ts";
-import { handleEvent, retryAfter } from "../core/tell/handle-event.ts";
+import { Receivers, retryAfter } from "../core/tell/deliver.ts";
+import { handleEvent } from "../core/tell/handle-event.ts";
 
 const WEBHOOK_TIMEOUT_MS = 15_000;
 
@@ -14,13 +14,12 @@ export const handler = onQueue(() => {
     "WEBHOOK_URLS",
     "WEBHOOK_SECRET",
     "WEBHOOK_ALLOW_PRIVATE",
-    "MEDIA_DISTRIBUTION_ID",
   );
-  const { WEBHOOK_URLS: urls = [], WEBHOOK_SECRET: secrets = [], MEDIA_DISTRIBUTION_ID: distribution } = env;
+  const { WEBHOOK_URLS: urls = [], WEBHOOK_SECRET: secrets = [] } = env;
   if (urls.length > 0 && secrets.length === 0) throw new Error("WEBHOOK_URLS needs WEBHOOK_SECRET.");
   const allowPrivate = env.WEBHOOK_ALLOW_PRIVATE;
   const post = webhookSender({ secrets, allowPrivate, timeoutMs: WEBHOOK_TIMEOUT_MS, now: deps.now });
-  const forget = distribution ? cloudFrontForget(distribution) : undefined;
+  const told = { ...deps, urls, post, receivers: new Receivers(deps) };
   return {
     logLevel: env.LOG_LEVEL,
     done: "event",
@@ -31,8 +30,6 @@ export const handler = onQueue(() => {
     reserveMs: WEBHOOK_TIMEOUT_MS + 5_000,
     beside: env.EVENTS_QUEUE_URL,
     retryAfter,
-    handle: async ({ body, receives }) => [
-      await handleEvent({ ...deps, urls, post, forget }, body, receives),
-    ],
+    handle: async ({ body, receives }) => [await handleEvent(told, body, receives)],
   };
 });

@@ -33,6 +33,12 @@ export const metricTable = {
   WebhooksDelivered: { unit: MetricUnit.Count },
   /** Tries: one webhook may fail several times before it is delivered. */
   WebhooksFailed: { unit: MetricUnit.Count },
+  /** Put aside after several tries, until they are due. */
+  WebhooksParked: { unit: MetricUnit.Count },
+  /** Receivers that take nothing: a figure for every turn of the schedule. */
+  ReceiversDead: { unit: MetricUnit.Count },
+  /** Deleted images that the CDN was asked to forget. */
+  ImagesForgotten: { unit: MetricUnit.Count },
 } as const satisfies Record<string, { unit: Unit; by?: string }>;
 export type MetricName = keyof typeof metricTable;
 
@@ -89,6 +95,7 @@ export function meter(now: () => number = Date.now): Meter {
       if (outcome.status === "deleted") count("ImagesDeleted", 1);
       if (outcome.status === "ignored") count("MessagesIgnored", 1);
       if (outcome.status === "delivered") count("WebhooksDelivered", 1);
+      if (outcome.status === "parked") count("WebhooksParked", 1);
       count("TimeToReady", outcome.readyMs);
       count("DevelopTime", outcome.durationMs);
       count("BytesIn", outcome.sourceBytes);

@@ -4,6 +4,7 @@ import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } 
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
+import { noteForget } from "../tell/forget.ts";
 import { tell } from "../tell/tell.ts";
 
 export interface DeleteDeps {
@@ -39,23 +40,31 @@ export async function deleteImage(
     current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
   );
   await purge(deps, id, upload.originalGone);
-  // Last, as the CDN forgets on this what it could still fetch before. Each time: the event of the original that
-  // goes leads here again, and makes good a try that died before it told.
+  // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
   if (document) await tell(deps.events, document);
   return document;
 }
 
-/** Removes all that lies under the id but the tombstone and the owner's entry. Idempotent. */
+/**
+ * Removes all that lies under the id but the tombstone and the owner's entry, and has the CDN forget it. Idempotent.
+ */
 export async function purge(
-  { uploads, openUploads, media }: Omit<DeleteDeps, "now" | "random">,
+  deps: Omit<DeleteDeps, "events">,
   id: string,
   originalGone = false,
 ): Promise<void> {
+  const { uploads, openUploads, media } = deps;
   // Before the original: completed in between, it would be one again.
   for await (const upload of listedOpen(openUploads, originalKey(id)))
     if (upload.key === originalKey(id)) await openUploads.abort(upload);
   if (!originalGone) await uploads.delete(originalKey(id));
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
-  for await (const { key } of listed(media, imagePrefix(id)))
-    if (key !== metaKey(id)) await media.delete(key);
+  const variants: string[] = [];
+  for await (const { key } of listed(media, imagePrefix(id))) if (key !== metaKey(id)) variants.push(key);
+  // Only what was there can have been served, and every path costs.
+  if (variants.length === 0) return;
+  // Before, so that a try that dies half-way has said so; after, as until then the CDN could fetch them again.
+  await noteForget(deps, id);
+  for (const key of variants) await media.delete(key);
+  await noteForget(deps, id);
 }

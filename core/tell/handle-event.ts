@@ -1,40 +1,46 @@
 /**
- * One message of the events queue: an event is kept and handed on, in a message of its own to each receiver and to the
- * CDN, so that each is retried by itself and none waits for another.
+ * One message of the events queue. An event is kept and handed on, in a message of its own to each receiver, so that
+ * each is retried by itself and none waits for another.
  */
 import * as v from "valibot";
 import { DarkroomError, hasOutcome } from "../errors.ts";
-import { eventKey, imagePrefix, newId } from "../keys.ts";
+import { eventKey, newId } from "../keys.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
-import { type AnyEvent, EventSchema, eventId } from "./tell.ts";
+import { type DeliverDeps, type Delivered, deliver, handOn, park, type Receivers } from "./deliver.ts";
+import { noteForget } from "./forget.ts";
+import { type AnyEvent, EventSchema, type KeptEvent } from "./tell.ts";
 
 const MessageSchema = v.variant("darkroom", [
   /** `replay`: to be handed on though it is kept already. */
-  v.object({ darkroom: v.literal("event"), event: EventSchema, replay: v.optional(v.boolean()) }),
-  v.object({ darkroom: v.literal("deliver"), url: v.string(), event: EventSchema }),
+  v.object({
+    darkroom: v.literal("event"),
+    event: EventSchema,
+    rev: v.optional(v.number()),
+    replay: v.optional(v.boolean()),
+  }),
+  v.object({
+    darkroom: v.literal("deliver"),
+    url: v.string(),
+    event: EventSchema,
+    rev: v.optional(v.number()),
+    parked: v.optional(v.number()),
+  }),
+  /** Of the release before: today whoever deletes leaves a note. */
   v.object({ darkroom: v.literal("forget"), id: v.string(), rev: v.number() }),
 ]);
 type EventMessage = v.InferOutput<typeof MessageSchema>;
 
-export interface EventDeps {
-  readonly uploads: Pick<ObjectStore, "put" | "head">;
-  readonly random: (bytes: number) => Uint8Array;
+export interface EventDeps extends DeliverDeps {
+  readonly uploads: DeliverDeps["uploads"] & Pick<ObjectStore, "head">;
   /** The events queue itself. */
   readonly events: Pick<Queue, "send">;
-  /** Of the receivers. */
-  readonly urls: readonly string[];
-  /**
-   * Sends a signed webhook; resolves with the HTTP status of the answer.
-   * @throws DarkroomError `unavailable` where there is none
-   */
-  readonly post: (url: string, id: string, body: string) => Promise<number>;
-  /** Asks the CDN to forget what it holds under a path; the same `reference` asks once. Absent: there is no CDN. */
-  readonly forget?: ((path: string, reference: string) => Promise<void>) | undefined;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly receivers: Receivers;
 }
 
 /** What became of a message, for the log. */
 export interface EventOutcome {
-  readonly status: "told" | "duplicate" | "delivered" | "stopped" | "forgotten" | "ignored";
+  readonly status: Delivered | "told" | "duplicate" | "noted" | "ignored";
   readonly id?: string;
   readonly type?: string;
   /** Host of a receiver; the rest of its URL may be a secret. */
@@ -50,10 +56,14 @@ export async function handleEvent(deps: EventDeps, body: string, receives: numbe
   const message = parseEventMessage(body);
   if (!message && isOurs(body)) throw new DarkroomError("unavailable", "Of a later release than this one.");
   if (!message) return { status: "ignored", reason: "not a message of ours" };
-  if (message.darkroom === "deliver") return deliver(deps, message.url, message.event);
-  if (message.darkroom === "event") return spread(deps, message.event, message.replay === true, receives);
-  await deps.forget?.(`/${imagePrefix(message.id)}*`, `${message.id}-${message.rev}`);
-  return { status: "forgotten", id: message.id };
+  if (message.darkroom === "event") return spread(deps, message, receives);
+  if (message.darkroom === "forget") {
+    await noteForget(deps, message.id);
+    return { status: "noted", id: message.id };
+  }
+  const { url, event } = message;
+  const about = { id: event.data.id, type: event.type, host: URL.canParse(url) ? new URL(url).host : "" };
+  return { ...about, ...(await deliver(deps, deps.receivers, message, receives)) };
 }
 
 /** Undefined for what is none of ours. */
@@ -73,17 +83,18 @@ function isOurs(body: string): boolean {
 
 async function spread(
   deps: EventDeps,
-  event: AnyEvent,
-  replay: boolean,
+  { event, rev, replay = false }: EventMessage & { darkroom: "event" },
   receives: number,
 ): Promise<EventOutcome> {
-  const { events, urls, forget } = deps;
-  const { type, data } = event;
-  const told = { id: data.id, type };
-  if (!(await keep(deps, event)) && receives === 1 && !replay) return { status: "duplicate", ...told };
-  const messages: EventMessage[] = urls.map((url) => ({ darkroom: "deliver", url, event }));
-  if (type === "image.deleted" && forget) messages.push({ darkroom: "forget", id: data.id, rev: data.rev });
-  await Promise.all(messages.map((message) => events.send(JSON.stringify(message))));
+  const told = { id: event.data.id, type: event.type };
+  if (!replay && !(await keep(deps, event)) && receives === 1) return { status: "duplicate", ...told };
+  await Promise.all(
+    deps.urls.map(async (url) => {
+      const delivery = { url, event, rev };
+      if (await deps.receivers.isDead(url)) await park(deps, delivery, 0);
+      else await handOn(deps.events, delivery);
+    }),
+  );
   return { status: "told", ...told };
 }
 
@@ -91,12 +102,12 @@ async function spread(
  * False when it is kept already: somebody told it before. Whoever kept it hands it on, or comes back as a message
  * received before, so that a repetition may stop here.
  */
-async function keep({ uploads, random }: EventDeps, event: AnyEvent): Promise<boolean> {
-  const { id, rev } = event.data;
+async function keep({ uploads, random }: EventDeps, { type, timestamp, data }: AnyEvent): Promise<boolean> {
+  const kept: KeptEvent = { id: data.id, rev: data.rev, type, timestamp };
   const by = newId(random);
-  const key = eventKey({ at: new Date(event.timestamp), id, rev, kind: event.type.replace("image.", "") });
+  const key = eventKey({ ...kept, at: new Date(timestamp), kind: type.replace("image.", "") });
   try {
-    await uploads.put(key, JSON.stringify(event), {
+    await uploads.put(key, JSON.stringify(kept), {
       type: "application/json",
       metadata: { by },
       ifNoneMatch: "*",
@@ -107,30 +118,4 @@ async function keep({ uploads, random }: EventDeps, event: AnyEvent): Promise<bo
     // The client repeats a write whose answer was lost, and meets itself: then nobody else hands it on.
     return (await uploads.head(key))?.metadata["by"] === by;
   }
-}
-
-async function deliver({ urls, post }: EventDeps, url: string, event: AnyEvent): Promise<EventOutcome> {
-  const outcome = { id: event.data.id, type: event.type, host: URL.canParse(url) ? new URL(url).host : "" };
-  // Taken from the settings since it was handed on.
-  if (!urls.includes(url)) return { ...outcome, status: "stopped", reason: "no longer configured" };
-  const status = await post(url, eventId(event), JSON.stringify(event));
-  if (status >= 200 && status < 300) return { ...outcome, status: "delivered" };
-  // Standard Webhooks: the receiver wants no more of it.
-  if (status === 410) return { ...outcome, status: "stopped", reason: "410" };
-  throw new DarkroomError("unavailable", `${outcome.host} answered ${status}.`);
-}
-
-/**
- * Seconds before each further try. Together 122,755 s, 34 hours; a day remains when one of them is lost to an
- * invocation that was throttled or died. The queue gives up after one receive more than there are rows. None, with
- * its fifth of chance and the try itself, may pass the 12 hours that SQS hides a message at most.
- */
-export const RETRY_SECONDS = [
-  5, 30, 120, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 32_400, 33_200,
-] as const;
-
-/** @param jitter 0 to 1: spreads the tries of those that failed together over a fifth of the time more */
-export function retryAfter(receives: number, jitter: number): number {
-  const seconds = RETRY_SECONDS[Math.min(receives, RETRY_SECONDS.length) - 1] ?? RETRY_SECONDS[0];
-  return Math.round(seconds * (1 + jitter / 5));
 }

@@ -1,15 +1,23 @@
 /** Sends events again: those that are kept, by time, image or kind, and those that no receiver took. */
 import * as v from "valibot";
-import { readText } from "../commit.ts";
+import { readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { EVENTS, eventsFrom, isId, parseEventKey } from "../keys.ts";
-import type { ObjectStore, Queue } from "../ports.ts";
+import {
+  deliveryPrefix,
+  EVENTS,
+  eventsFrom,
+  isId,
+  parseDeliveryKey,
+  parseEventKey,
+  receiverOf,
+} from "../keys.ts";
+import { inLanes } from "../lanes.ts";
+import type { Queue } from "../ports.ts";
+import { type BringDeps, bringBack, Receivers } from "./deliver.ts";
 import { parseEventMessage } from "./handle-event.ts";
-import { EVENT_TYPES, EventSchema } from "./tell.ts";
+import { EVENT_TYPES, eventAsOf } from "./tell.ts";
 
-export interface ReplayDeps {
-  readonly uploads: Pick<ObjectStore, "list" | "get">;
-  readonly events: Pick<Queue, "send">;
+export interface ReplayDeps extends BringDeps {
   readonly deadLetters: Pick<Queue, "receive" | "retryIn" | "delete">;
 }
 
@@ -41,7 +49,7 @@ const AT_ONCE = 25;
  * @throws DarkroomError `bad-request` where neither a time nor an image is named: that would be everything
  */
 export async function replayEvents(
-  { uploads, events }: ReplayDeps,
+  { uploads, media, events }: Pick<ReplayDeps, "uploads" | "media" | "events">,
   { since, until, id, types, cursor }: ReplayRequest,
 ): Promise<{ looked: number; sent: number; cursor?: string }> {
   if (!since && !id) throw new DarkroomError("bad-request", "since or id: one of them is needed.");
@@ -51,32 +59,21 @@ export async function replayEvents(
   const page = await uploads.list(EVENTS, { after, limit: PAGE });
   const end = until === undefined ? undefined : eventsFrom(new Date(until));
   const keys = page.objects.map(({ key }) => key).filter((key) => end === undefined || key < end);
-  const meant = keys.filter((key) => {
+  const meant = keys.flatMap((key) => {
     const kept = parseEventKey(key);
-    return (
-      kept &&
-      (id === undefined || kept.id === id) &&
-      (types === undefined || types.some((type) => type === `image.${kept.kind}`))
-    );
+    if (!kept || (id !== undefined && kept.id !== id)) return [];
+    const type = EVENT_TYPES.find((one) => one === `image.${kept.kind}`);
+    return type && (types === undefined || types.includes(type)) ? [{ ...kept, type }] : [];
   });
-  let sent = 0;
-  for (let i = 0; i < meant.length; i += AT_ONCE) {
-    const replayed = await Promise.all(
-      meant.slice(i, i + AT_ONCE).map(async (key) => {
-        const stored = await uploads.get(key);
-        // Its thirty days may just be over.
-        if (!stored) return 0;
-        const event = v.parse(EventSchema, JSON.parse(await readText(stored.body)));
-        await events.send(JSON.stringify({ darkroom: "event", event, replay: true }));
-        return 1;
-      }),
-    );
-    sent += replayed.reduce<number>((sum, one) => sum + one, 0);
-  }
+  await inLanes(meant, AT_ONCE, async ({ at, ...kept }) => {
+    const { document } = await readRevision(media, kept.id);
+    const event = eventAsOf({ ...kept, timestamp: at.toISOString() }, document);
+    await events.send(JSON.stringify({ darkroom: "event", event, rev: kept.rev, replay: true }));
+  });
   const more = page.next !== undefined && keys.length === page.objects.length;
   return {
     looked: keys.length,
-    sent,
+    sent: meant.length,
     ...(more && page.next ? { cursor: page.next.slice(EVENTS.length) } : {}),
   };
 }
@@ -91,7 +88,9 @@ export interface FailedWebhook {
   /** The receiver's; the rest of its URL may be a secret. */
   readonly host?: string;
   /** When it was first put on the queue. */
-  readonly sentAt: string;
+  readonly sentAt?: string;
+  /** When it is tried next, of what is parked; a receiver that takes nothing is asked by one of its webhooks only. */
+  readonly due?: string;
 }
 
 /** More than anybody reads at once, and within a request. */
@@ -99,40 +98,56 @@ const MOST = 200;
 /** Of what is looked at: long enough to be seen once, short enough if we die over it. */
 const LOOK_SECONDS = 30;
 
-/** What lies among the dead letters, which stay there. `more` where these are not all. */
+/** What is parked, and what lies among the dead letters; all of it stays there. `more` where these are not all. */
 export async function failedWebhooks({
   deadLetters,
-}: Pick<ReplayDeps, "deadLetters">): Promise<{ webhooks: FailedWebhook[]; more: boolean }> {
+  uploads,
+  urls,
+}: Pick<ReplayDeps, "deadLetters" | "uploads" | "urls">): Promise<{
+  webhooks: FailedWebhook[];
+  more: boolean;
+}> {
   const seen = await takeLetters(deadLetters);
   await Promise.all(seen.map(({ receipt }) => deadLetters.retryIn(receipt, 0)));
-  const webhooks = seen.flatMap(({ body, sentAt }): FailedWebhook[] => {
+  const letters = seen.flatMap(({ body, sentAt }): FailedWebhook[] => {
     const message = parseEventMessage(body);
     if (!message) return [];
     const { id, rev } = message.darkroom === "forget" ? message : message.event.data;
     const type = message.darkroom === "forget" ? "image.deleted" : message.event.type;
-    const host = message.darkroom === "deliver" && URL.canParse(message.url) ? new URL(message.url).host : "";
+    const host = message.darkroom === "deliver" ? hostOf(message.url) : "";
     return [
       { what: message.darkroom, id, rev, type, ...(host ? { host } : {}), sentAt: sentAt.toISOString() },
     ];
   });
-  return { webhooks, more: seen.length >= MOST };
+  const parked = await Promise.all(
+    urls.map(async (url): Promise<FailedWebhook[]> => {
+      const { objects } = await uploads.list(deliveryPrefix(receiverOf(url)), { limit: MOST });
+      return objects.flatMap(({ key }) => {
+        const one = parseDeliveryKey(key);
+        if (!one) return [];
+        const { id, rev, kind, due } = one;
+        return [
+          { what: "deliver", id, rev, type: `image.${kind}`, host: hostOf(url), due: due.toISOString() },
+        ];
+      });
+    }),
+  );
+  const webhooks = [...letters, ...parked.flat()];
+  const more = [seen, ...parked].some(({ length }) => length >= MOST);
+  return { webhooks, more };
 }
 
-/** Puts dead letters back on the queue, with all their tries before them. */
-export async function replayFailed({
-  events,
-  deadLetters,
-}: Pick<ReplayDeps, "events" | "deadLetters">): Promise<{ sent: number; more: boolean }> {
-  const letters = await takeLetters(deadLetters);
-  for (let i = 0; i < letters.length; i += AT_ONCE) {
-    await Promise.all(
-      letters.slice(i, i + AT_ONCE).map(async ({ body, receipt }) => {
-        await events.send(asReplay(body));
-        await deadLetters.delete(receipt);
-      }),
-    );
-  }
-  return { sent: letters.length, more: letters.length >= MOST };
+const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : "");
+
+/** Puts dead letters back on the queue, with all their tries before them, and what is parked, due or not. */
+export async function replayFailed(deps: ReplayDeps, until: Date): Promise<{ sent: number; more: boolean }> {
+  const letters = await takeLetters(deps.deadLetters);
+  await inLanes(letters, AT_ONCE, async ({ body, receipt }) => {
+    await deps.events.send(asReplay(body));
+    await deps.deadLetters.delete(receipt);
+  });
+  const parked = await bringBack(deps, new Receivers(deps), until, { all: true });
+  return { sent: letters.length + parked.sent, more: letters.length >= MOST || parked.more };
 }
 
 /** An event that was not handed on may be kept all the same, and would pass for a duplicate. */

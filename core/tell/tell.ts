@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { indexAttention } from "../attention.ts";
 import { isId } from "../keys.ts";
-import type { Metadata } from "../metadata.ts";
+import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 
 export const EVENT_TYPES = [
@@ -44,8 +44,29 @@ export function eventOf(document: Metadata): ImageEvent {
   return { type: typeOf(document), timestamp: lastError?.at ?? processedAt, data: document };
 }
 
-/** Names an event: no dot, which separates it from what else is signed. */
-export const eventId = ({ data }: Pick<AnyEvent, "data">) => `${data.id}-${data.rev}`;
+/** An event as it is kept: what happened, and nothing of the image that would outlive it. */
+export interface KeptEvent {
+  readonly id: string;
+  readonly rev: number;
+  readonly type: string;
+  readonly timestamp: string;
+}
+
+/**
+ * The event of a document that is told later than it happened: what happened then, and the document as it is now. Of
+ * an image that was deleted since, only that; its tombstone may be gone by now.
+ */
+export function eventAsOf(kept: KeptEvent, document: Metadata | undefined): AnyEvent {
+  if (document?.status === "deleted") return eventOf(document);
+  if (document) return { type: kept.type, timestamp: kept.timestamp, data: document };
+  const gone = tombstone(undefined, kept.id, undefined, new Date(kept.timestamp));
+  const rev = kept.type === "image.deleted" ? kept.rev : kept.rev + 1;
+  return eventOf({ ...gone, rev, writeId: kept.id });
+}
+
+/** Names an event: no dot, which separates it from what else is signed. `rev` where it is told later than it happened. */
+export const eventId = ({ type, data }: AnyEvent, rev = data.rev) =>
+  `${data.id}-${type === "image.deleted" ? data.rev : rev}`;
 
 function typeOf({ status, readyAt, processedAt, lastError }: Metadata): ImageEvent["type"] {
   if (status !== "ready") return `image.${status}`;

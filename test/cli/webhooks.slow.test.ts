@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { sqsClient, sqsQueue } from "../../adapters/aws/sqs-queue.ts";
+import { metaKey } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import { eventOf, tell } from "../../core/tell/tell.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
@@ -53,6 +55,9 @@ async function received(count: number): Promise<string[]> {
 }
 
 test("what was told is sent again, under the same id", async () => {
+  const s3 = s3Client({ forcePathStyle: true });
+  await s3Store(s3, stack.env["MEDIA_BUCKET"] ?? "").put(metaKey(ID), JSON.stringify(document()));
+  s3.destroy();
   await tell(sqsQueue(sqs, stack.env["EVENTS_QUEUE_URL"] ?? ""), document());
   await received(1);
   const { status, out, err } = await run("replay", "--since", "1h", "--type", "ready");

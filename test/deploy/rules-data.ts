@@ -1,6 +1,6 @@
 /** Buckets and queues. */
 import { isDeepStrictEqual } from "node:util";
-import { RETRY_SECONDS } from "../../core/tell/handle-event.ts";
+import { RETRY_SECONDS } from "../../core/tell/deliver.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, type Resource, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
@@ -26,7 +26,7 @@ const S3_EVENTS = new Set(
 
 /** In days, by prefix. */
 const KEPT_FOR_A_WHILE: Readonly<Record<string, readonly string[]>> = {
-  UploadsBucket: ["events/ 30", "jobs/ 180"],
+  UploadsBucket: ["events/ 30", "deliveries/ 14", "forget/images/ 7", "jobs/ 180"],
 };
 
 export const bucketRules: Rules = {
@@ -214,10 +214,15 @@ export const queueRules: Rules = {
       ["Resources.BackfillQueue.Properties.RedrivePolicy", undefined],
     ],
   },
-  "the events queue has a receive for every try of a webhook": {
+  "an event that cannot be handed on is tried until its days are over": {
     check: (template) => {
-      const receives = at(template, "Resources.EventsQueue.Properties.RedrivePolicy.maxReceiveCount");
-      return receives === RETRY_SECONDS.length + 1 ? [] : [`${receives} receives`];
+      const { RedrivePolicy, MessageRetentionPeriod: seconds } =
+        template.Resources["EventsQueue"]?.Properties ?? {};
+      // The longest delay between two tries, as often as its days have room for it.
+      const tries = Number(seconds) / Math.max(...RETRY_SECONDS);
+      return Number(at({ RedrivePolicy }, "RedrivePolicy.maxReceiveCount")) >= Math.min(1000, tries)
+        ? []
+        : ["too few receives"];
     },
     breaks: [["Resources.EventsQueue.Properties.RedrivePolicy.maxReceiveCount", 12]],
   },

@@ -4,11 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import type { SQSEvent } from "aws-lambda";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { DELIVERIES, receiverKey, receiverOf } from "../../core/keys.ts";
 import { readTemplate } from "../../host/template.ts";
 import { fillPlaceholders } from "../../laptop/placeholders.ts";
 import { type SampleWorld, samples, samplesIn, seedSamples } from "../../laptop/samples.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
+import { Receiver } from "../receiver.ts";
 import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
 import { type Grant, grantFor, grantsOf, queueGrantFor } from "./roles.ts";
 
@@ -18,9 +21,14 @@ const data = mkdtempSync(join(tmpdir(), "darkroom-events-"));
 /** Whose rights hold at the moment; while samples are made, nobody's. */
 let running: string | undefined;
 const used = new Set<Grant>();
+/** Configured as well, and takes nothing. */
+let refusing: Receiver;
 const grants = new Map(sampleEvents.map(({ fn }) => [fn, grantsOf(fn)]));
 
 before(async () => {
+  refusing = await Receiver.start();
+  refusing.answer = ({ response }) => response.writeHead(500).end();
+  process.env["WEBHOOK_URLS"] = refusing.url;
   stack = await startStack({
     port: 0,
     data,
@@ -36,6 +44,8 @@ before(async () => {
 after(async () => {
   world?.s3.destroy();
   await stack?.close();
+  refusing?.close();
+  delete process.env["WEBHOOK_URLS"];
   rmSync(data, { recursive: true, force: true });
 });
 
@@ -85,6 +95,43 @@ for (const sample of sampleEvents) {
   });
 }
 
+test("what a receiver refuses is parked, brought back, and told when it takes it, within the roles' rights", async () => {
+  const as = async (fn: string, event: unknown) => {
+    running = fn;
+    await stack.invoke(fn, event).finally(() => {
+      running = undefined;
+    });
+  };
+  const sample = JSON.parse(readFileSync(new URL("events.deliver.json", EVENTS), "utf8")) as SQSEvent;
+  const body = (darkroom: string, receives: number) => {
+    const [record] = sample.Records;
+    const message = { ...JSON.parse(record?.body ?? ""), darkroom, url: refusing.url, replay: true };
+    const attributes = { ...record?.attributes, ApproximateReceiveCount: String(receives) };
+    return { Records: [{ ...record, attributes, body: JSON.stringify(message) }] };
+  };
+  const parked = async () => (await world.uploads.list(DELIVERIES)).objects.map(({ key }) => key);
+  const [schedule] = sampleEvents.filter(({ fn }) => fn === "parked");
+  for (let time = 0; time < 5; time++) await as("events", body("deliver", 5));
+  await as("events", body("event", 1));
+  const before = await parked();
+  assert.ok(before.length >= 2, "one that was tried, one that was not, as five before it were in vain");
+  await as("parked", schedule?.event);
+  assert.equal((await parked()).length, before.length - 1);
+  refusing.answer = ({ response }) => response.writeHead(204).end();
+  await as("events", body("deliver", 1));
+  const again = { type: "image.ready", timestamp: "2026-11-20T12:00:01.000Z", parked: 1 };
+  await world.uploads.put(before[0] ?? "", JSON.stringify(again));
+  await as("parked", schedule?.event);
+  assert.equal((await parked()).length, before.length - 1, "taken again: all that is due comes back");
+  await world.uploads.put(receiverKey(receiverOf(refusing.url)), JSON.stringify({ parked: 5 }));
+  running = "webhooks";
+  const headers = { authorization: `Bearer ${stack.adminToken}` };
+  const answer = await fetch(`${stack.api}/admin/webhooks/failed`, { method: "POST", headers });
+  running = undefined;
+  assert.equal(answer.status, 202);
+  assert.deepEqual(await parked(), []);
+});
+
 test("every right of a role is needed by some event, or by the service that polls for the function", () => {
   for (const { name, sources } of readTemplate(new URL("../", EVENTS)).functions) {
     for (const { queue } of sources)
@@ -98,16 +145,21 @@ test("every right of a role is needed by some event, or by the service that poll
     rights.filter((grant) => !used.has(grant)).map(({ action, on }) => `${fn}: ${action} on ${on}`),
   );
   assert.deepEqual(needless.sort(), [
-    // Here is no CDN.
-    "events: cloudfront:CreateInvalidation on distribution/MediaDistribution",
-    // Without it S3 says 403 instead of 404 for an original that is gone, which this server does not imitate.
+    // Without it S3 says 403 instead of 404 for what is not there, which this server does not imitate.
+    "events: s3:ListBucket on UploadsBucket",
     "failures: s3:ListBucket on UploadsBucket",
     "multipart: s3:ListBucket on UploadsBucket",
+    // Here is no CDN.
+    "parked: cloudfront:CreateInvalidation on distribution/MediaDistribution",
+    "parked: s3:GetObject on UploadsBucket/forget/*",
+    "parked: s3:ListBucket on MediaBucket",
+    "parked: s3:PutObject on UploadsBucket/forget/*",
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
     // Messages lost on their way and dead letters, which no sample makes.
     "sweep: sqs:SendMessage on BackfillQueue",
+    "webhooks: s3:ListBucket on MediaBucket",
     "webhooks: sqs:ChangeMessageVisibility on EventsDeadLetters",
     "webhooks: sqs:DeleteMessage on EventsDeadLetters",
     // As with the queue of images, of which there is a sample.

@@ -6,8 +6,8 @@ import type { Tally } from "./faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const [MINUTE, DAY] = [60_000, 86_400_000];
-/** Of wildcards: 15 on AWS, for thousands of images. */
-const UNDER_WAY = 2;
+/** Paths with a wildcard. */
+const UNDER_WAY = 15;
 
 export class Cdn {
   readonly #media: ObjectStore;
@@ -35,14 +35,19 @@ export class Cdn {
     this.#held.set(key, { since: now, until: now + this.#age });
   }
 
-  /** @throws what CloudFront says to one invalidation too many */
-  invalidate(path: string, reference: string): void {
+  /** False where it is still at work on as much as it takes. */
+  invalidate(paths: readonly string[], reference: string): boolean {
     this.#settle();
-    if (this.#references.has(reference)) return;
-    if (this.#underWay.length >= UNDER_WAY) throw this.#tally.fault("too many invalidations");
+    if (this.#references.has(reference)) return true;
+    if (this.#underWay.length + paths.length > UNDER_WAY) {
+      this.#tally.count("too many invalidations");
+      return false;
+    }
     this.#references.add(reference);
     const { now, random } = this.#scheduler;
-    this.#underWay.push({ path, since: now, until: now + MINUTE + random.below(10 * MINUTE) });
+    for (const path of paths)
+      this.#underWay.push({ path, since: now, until: now + MINUTE + random.below(10 * MINUTE) });
+    return true;
   }
 
   /** Images of which it holds something. */

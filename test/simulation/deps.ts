@@ -4,6 +4,8 @@ import type { JudgeDeps } from "../../core/image/judge.ts";
 import type { JobDeps } from "../../core/job/job.ts";
 import type { ScanDeps } from "../../core/job/scan-page.ts";
 import type { ObjectStore, Pixels, Queue } from "../../core/ports.ts";
+import { type BringDeps, Receivers as ReceiverStates } from "../../core/tell/deliver.ts";
+import type { ForgetDeps } from "../../core/tell/forget.ts";
 import type { EventDeps } from "../../core/tell/handle-event.ts";
 import { toyPixels } from "../toy-pixels.ts";
 import type { Scene } from "./scene.ts";
@@ -34,16 +36,29 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
 }
 
 export function eventDepsOf(scene: Scene, actor: Actor): EventDeps {
-  const { cdn, sabotage } = scene;
+  const stated = { uploads: scene.ports.store(actor, scene.uploads), now: () => scene.timeOf(actor) };
   return {
-    uploads: scene.ports.store(actor, scene.uploads),
+    ...stated,
     random: scene.random.bytes,
     events: scene.ports.sender(actor, chained(scene, actor, scene.events)),
     urls: scene.receivers.urls,
     post: (url, _, body) => scene.receivers.post(actor, url, body),
-    forget: async (path, reference) => {
+    receivers: new ReceiverStates(stated),
+  };
+}
+
+export function parkedDepsOf(scene: Scene, actor: Actor): BringDeps & ForgetDeps {
+  const { cdn, sabotage, ports } = scene;
+  const { uploads, urls, now, events } = eventDepsOf(scene, actor);
+  return {
+    uploads: { ...ports.store(actor, scene.uploads), ...uploads },
+    media: ports.store(actor, scene.media),
+    events: { ...events, backlog: () => scene.events.queue.backlog() },
+    urls,
+    now,
+    forget: async (paths, reference) => {
       await scene.scheduler.turn(actor);
-      if (sabotage.forget !== "never") cdn.invalidate(path, reference);
+      return sabotage.forget === "never" || cdn.invalidate(paths, reference);
     },
   };
 }

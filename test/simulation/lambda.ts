@@ -2,9 +2,11 @@
 import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
-import { handleEvent, retryAfter } from "../../core/tell/handle-event.ts";
+import { bringBack, Receivers, retryAfter } from "../../core/tell/deliver.ts";
+import { forgetNoted } from "../../core/tell/forget.ts";
+import { handleEvent } from "../../core/tell/handle-event.ts";
 import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
-import { depsOf, emptyBucket, eventDepsOf } from "./deps.ts";
+import { depsOf, emptyBucket, eventDepsOf, parkedDepsOf } from "./deps.ts";
 import { Fault } from "./faults.ts";
 import { BUCKET } from "./notifications.ts";
 import type { Bucket } from "./promises.ts";
@@ -159,6 +161,18 @@ export class Lambda {
     for (const { id, receipt } of messages) if (!failed.has(id)) await queue.queue.delete(receipt);
   }
 
+  /** A turn of the schedule of `functions/parked.ts`. */
+  parked(): void {
+    const { scheduler, random } = this.#scene;
+    const act = async (actor: Actor) => {
+      const deps = parkedDepsOf(this.#scene, actor);
+      const until = new Date(deps.now().getTime() + MINUTE);
+      await forgetNoted(deps, until);
+      await bringBack(deps, new Receivers(deps), until, { random });
+    };
+    scheduler.start((actor) => act(actor).catch(passes), this.#terms(MINUTE));
+  }
+
   sweep(begin: boolean): void {
     const { sabotage, patience, random, scheduler, laptop } = this.#scene;
     if (sabotage.neverSweep) return;
@@ -185,15 +199,19 @@ export class Lambda {
           timeLeft: () => scheduler.calm || random.chance(0.9),
         },
       ).catch((error: unknown) => {
-        // An invocation that failed; the next one goes on.
-        if (error instanceof Fault || hasOutcome(error, "retry")) return { done: {} };
-        throw error;
+        passes(error);
+        return { done: {} };
       });
       for (const [deed, count] of Object.entries(done)) this.swept[deed] = (this.swept[deed] ?? 0) + count;
     };
     const terms = laptop ? { lifetime: Number.POSITIVE_INFINITY } : this.#terms(15 * MINUTE);
     scheduler.start(act, { ...terms, ended: () => void this.sweeps-- });
   }
+}
+
+/** An invocation that failed; the next one goes on. */
+function passes(error: unknown): void {
+  if (!(error instanceof Fault || hasOutcome(error, "retry"))) throw error;
 }
 
 /** Of all messages of a batch: Lambda does not say which of them a batch goes on with. */

@@ -17,6 +17,7 @@ export async function leaveLegacy(scene: Scene): Promise<void> {
     metadata: writeUploadMetadata({ owner: OWNER, preset: "photo" }),
   });
   promises.accept(id);
+  promises.legacy.add(id);
   await uploads.put(ownerKey(OWNER, at.getTime(), id), "");
   const document = random.chance(0.5)
     ? await readyDocument(scene, id, etag, at.toISOString())

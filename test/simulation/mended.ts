@@ -11,10 +11,10 @@ export const mended = {
   /** Lambda cuts chains of invocations, and jobs finish. */
   lineage: false,
   /** A dead receiver delays nobody else. */
-  telling: false,
+  telling: true,
   /** The CDN forgets what was deleted, within a day at worst. */
-  forgetting: false,
+  forgetting: true,
   /** No kept event copies what a deleted image was. */
-  keeping: false,
+  keeping: true,
 };
 export type Mended = typeof mended;

@@ -6,6 +6,7 @@ import { JOBS } from "../../core/job-keys.ts";
 import {
   ATTENTION,
   attentionKey,
+  DELIVERIES,
   EVENTS,
   imagePrefix,
   metaKey,
@@ -54,6 +55,9 @@ interface Accepted {
   tombstoneSince?: number;
 }
 
+/** What has an end of its own: kept events and what is parked, jobs, and what the CDN was told. */
+const ELSEWHERE = [EVENTS, JOBS, DELIVERIES, "receivers/", "forget/"];
+
 export class Promises {
   readonly #scene: Scene;
   readonly #uploads: ObjectStore;
@@ -62,6 +66,8 @@ export class Promises {
   readonly accepted = new Map<string, Accepted>();
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
+  /** Images of the last release. */
+  readonly legacy = new Set<string>();
   /** The media bucket was once lost and restored: revisions count from the start again. */
   #restored = false;
 
@@ -212,7 +218,8 @@ export class Promises {
   async eventsCopyNothing(): Promise<void> {
     for (const { key } of (await this.#uploads.list(EVENTS)).objects) {
       const kept = parseEventKey(key);
-      if (!kept || !this.accepted.get(kept.id)?.deleted) continue;
+      // The last release copied; what it kept goes within its thirty days.
+      if (!kept || !this.accepted.get(kept.id)?.deleted || this.legacy.has(kept.id)) continue;
       const stored = await this.#uploads.get(key);
       const text = stored ? await readText(stored.body) : "";
       if (/dataUrl|"sha256"|"takenAt"|"variants":\[\{/.test(text))
@@ -264,7 +271,7 @@ export class Promises {
     const { objects: media } = await this.#media.list("");
     const { uploads: open } = await this.#openUploads.list("");
     for (const { key } of [...objects, ...media, ...open])
-      if (!named.has(key) && !key.startsWith(EVENTS) && !key.startsWith(JOBS))
+      if (!named.has(key) && !ELSEWHERE.some((prefix) => key.startsWith(prefix)))
         throw new Error(`nobody names ${key}`);
   }
 }

@@ -76,7 +76,7 @@ const DEFERRING = [ladder([32, 64], later), ladder([32, 48], later)] as const;
 /** As `deploy/infra/queues.yml` has them, or small, so that what needs many receives happens too. */
 const VISIBILITY_SECONDS = 60;
 const MAX_RECEIVES = 4;
-const EVENT_RECEIVES = 13;
+const EVENT_RECEIVES = 1000;
 
 export class Scene {
   readonly tally = new Tally();

@@ -1,12 +1,13 @@
 /** One history: the whole system in one process under a seeded scheduler, the real use cases on memory store and queues. */
 import { reprocess } from "../../core/job/job.ts";
+import { DELIVERIES, FORGETS } from "../../core/keys.ts";
 import { Accidents } from "./accidents.ts";
 import type { FaultKind } from "./faults.ts";
 import { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { Notifications } from "./notifications.ts";
 import { backOffice, browser, closeAccount, operator, viewer } from "./people.ts";
-import { DAY, HOUR, Scene, type WorldOptions } from "./scene.ts";
+import { DAY, HOUR, MINUTE, Scene, type WorldOptions } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
 
 const HOP_SECONDS = 60;
@@ -30,6 +31,8 @@ export class World {
   readonly #notifications: Notifications;
   readonly #accidents: Accidents;
   readonly #startedAt: number;
+  #nextTurn = 0;
+  #isParked = false;
 
   constructor(seed: number, options: WorldOptions = {}) {
     this.#notifications = new Notifications(() => this.#scene);
@@ -77,7 +80,7 @@ export class World {
   async #isTold(): Promise<void> {
     const { climate, promises } = this.#scene;
     // Where weeks are skipped, messages are dropped after their four days.
-    if (!climate.swept || climate.expects.telling) await promises.allWasTold();
+    if (!climate.swept) await promises.allWasTold();
     if (climate.expects.keeping) await promises.eventsCopyNothing();
     if (climate.expects.forgetting) await promises.cdnForgets();
   }
@@ -161,6 +164,7 @@ export class World {
     const { scheduler, promises } = this.#scene;
     for (;;) {
       await this.#lambda.poll();
+      await this.#turnOfSchedule();
       const moved = await scheduler.step();
       if (this.#scene.changed) await promises.atEveryInstant();
       this.#scene.changed = false;
@@ -169,12 +173,24 @@ export class World {
     }
   }
 
+  /** Every minute, where it finds anything. */
+  async #turnOfSchedule(): Promise<void> {
+    const { scheduler, uploads } = this.#scene;
+    if (scheduler.now < this.#nextTurn) return;
+    this.#nextTurn = scheduler.now + MINUTE;
+    const there = await Promise.all(
+      [DELIVERIES, FORGETS].map((prefix) => uploads.list(prefix, { limit: 1 })),
+    );
+    this.#isParked = there.some(({ objects }) => objects.length > 0);
+    if (this.#isParked) this.#lambda.parked();
+  }
+
   /** To the time of the next thing that happens by itself. False when nothing will. */
   #advance(): boolean {
     const { images, backfill, deadLetters, events, scheduler, random, calm } = this.#scene;
     const hop = 1000 * (1 + random.below(HOP_SECONDS * (calm ? 1 : 10)));
     const waiting = [images, backfill, deadLetters, events].some(({ isEmpty }) => !isEmpty);
-    if (waiting) {
+    if (waiting || this.#isParked) {
       scheduler.advance(hop);
       return true;
     }

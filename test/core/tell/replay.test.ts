@@ -4,10 +4,11 @@ import test from "node:test";
 import { ManualClock } from "local-aws/manual-clock";
 import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
-import { newId } from "../../../core/keys.ts";
+import { DELIVERIES, metaKey, newId } from "../../../core/keys.ts";
 import type { Metadata } from "../../../core/metadata.ts";
 import type { Queue } from "../../../core/ports.ts";
-import { handleEvent, RETRY_SECONDS } from "../../../core/tell/handle-event.ts";
+import { park, RETRY_SECONDS, Receivers } from "../../../core/tell/deliver.ts";
+import { handleEvent } from "../../../core/tell/handle-event.ts";
 import { failedWebhooks, type ReplayRequest, replayEvents, replayFailed } from "../../../core/tell/replay.ts";
 import { eventOf } from "../../../core/tell/tell.ts";
 
@@ -26,10 +27,14 @@ async function told(count = 90) {
     delete: (receipt) => letters.delete(receipt),
     retryIn: (...args) => letters.retryIn(...args),
   };
-  const uploads = memoryStore({ now: () => new Date(clock.now()) });
+  const now = () => new Date(clock.now());
+  const [uploads, media] = [memoryStore({ now }), memoryStore({ now })];
   const urls = ["https://one.example/hook?key=private", "https://two.example/"];
   const deps = {
     uploads,
+    media,
+    now,
+    receivers: new Receivers({ uploads, now }),
     events,
     deadLetters,
     random: randomBytes,
@@ -38,7 +43,10 @@ async function told(count = 90) {
   };
   const ids = Array.from({ length: count }, () => newId(randomBytes));
   for (const [i, id] of ids.entries()) {
-    const event = eventOf(document(id, START + i * MINUTE, i % 3 === 0 ? "deleted" : "ready"));
+    const told = document(id, START + i * MINUTE, i % 3 === 0 ? "deleted" : "ready");
+    const event = eventOf(told);
+    // Of every third nothing is left by now, as after the tombstone's days.
+    if (i % 3 !== 0) await media.put(metaKey(id), JSON.stringify(told));
     await handleEvent(deps, JSON.stringify({ darkroom: "event", event }), 1);
   }
   const replay = async (request: ReplayRequest) => {
@@ -65,7 +73,7 @@ async function told(count = 90) {
     const minutes = messages.map(({ event }) => ids.indexOf(event.data.id)).sort((a, b) => a - b);
     return { minutes, pages };
   };
-  return { deps: { ...deps, urls }, letters, ids, replay };
+  return { deps: { ...deps, urls }, clock, letters, ids, replay };
 }
 
 const document = (id: string, at: number, status: Metadata["status"]): Metadata => ({
@@ -98,6 +106,26 @@ test("what was told is sent again by time, kind and image", async () => {
   assert.deepEqual((await replay({ since: at(90) })).minutes, []);
 });
 
+test("a replay tells of an image as it is now: of one deleted since, that it is", async () => {
+  const { deps, ids } = await told(2);
+  const id = ids[1] ?? "";
+  const replayed = async () => {
+    await replayEvents(deps, { id });
+    const [message] = await deps.events.receive({ max: 1 });
+    await deps.events.delete(message?.receipt ?? "");
+    const { event, rev } = JSON.parse(message?.body ?? "");
+    return [event.type, event.data.rev, rev];
+  };
+  assert.deepEqual(await replayed(), ["image.ready", 1, 1]);
+  const later = { ...document(id, START, "ready"), rev: 3 };
+  await deps.media.put(metaKey(id), JSON.stringify(later));
+  assert.deepEqual(await replayed(), ["image.ready", 3, 1]);
+  await deps.media.put(metaKey(id), JSON.stringify({ ...document(id, START, "deleted"), rev: 4 }));
+  assert.deepEqual(await replayed(), ["image.deleted", 4, 1]);
+  await deps.media.delete(metaKey(id));
+  assert.deepEqual(await replayed(), ["image.deleted", 2, 1]);
+});
+
 test("more than one request looks at is sent in several", async () => {
   const { replay } = await told(1001);
   const { minutes, pages } = await replay({ since: at(0) });
@@ -113,27 +141,32 @@ test("nothing named is not everything, and a cursor is one of ours", async () =>
 });
 
 test("dead letters are listed without the secret part of a URL, stay, and go back when asked", async () => {
-  const { deps, ids, letters } = await told(1);
+  const { deps, ids, letters, clock } = await told(1);
   const { deadLetters, events, urls } = deps;
   const id = ids[0] ?? "";
   const event = eventOf(document(id, START, "ready"));
   for (const url of urls) await deadLetters.send(JSON.stringify({ darkroom: "deliver", url, event }));
   await deadLetters.send(JSON.stringify({ darkroom: "forget", id, rev: 2 }));
   await deadLetters.send("none of ours");
+  for (const url of urls) await park(deps, { url, event }, 900);
   for (let time = 0; time < 2; time++) {
     const { webhooks, more } = await failedWebhooks(deps);
     assert.equal(more, false);
     assert.deepEqual(webhooks.map(({ what, host, type }) => `${what} ${type} ${host ?? ""}`).sort(), [
       "deliver image.ready one.example",
+      "deliver image.ready one.example",
+      "deliver image.ready two.example",
       "deliver image.ready two.example",
       "forget image.deleted ",
     ]);
     assert.doesNotMatch(JSON.stringify(webhooks), /private/);
   }
-  assert.deepEqual(await replayFailed(deps), { sent: 4, more: false });
+  const until = new Date(clock.now() + MINUTE);
+  assert.deepEqual(await replayFailed(deps, until), { sent: 6, more: false });
+  assert.deepEqual((await deps.uploads.list(DELIVERIES)).objects, []);
   assert.equal(letters.count().visible + letters.count().inFlight, 0);
   const back = await events.receive({ max: 10 });
-  assert.equal(back.length, 4);
+  assert.equal(back.length, 6);
   assert.ok(
     back.every(({ receives }) => receives === 1),
     `all ${RETRY_SECONDS.length} delays are before them`,
