@@ -1,0 +1,139 @@
+/** The boxes of ISO media files (ISO/IEC 14496-12, 4.2), and the items of AVIF and HEIC in them (ISO/IEC 23008-12). */
+
+/** A box as it lies in a file: `start` is its size's, `body` what follows its type, `end` the next one's. */
+export interface Box {
+  readonly type: string;
+  readonly start: number;
+  readonly body: number;
+  readonly end: number;
+}
+
+/** The boxes between two places; ends where what follows is none. */
+export function* boxesIn(bytes: Buffer, from = 0, to = bytes.length): Generator<Box, undefined> {
+  for (let start = from; start + 8 <= to; ) {
+    const size = bytes.readUInt32BE(start);
+    // 1: a 64-bit size follows the type; 0: to the end of what it is in.
+    if (size === 1 && start + 16 > to) return undefined;
+    const body = start + (size === 1 ? 16 : 8);
+    const length =
+      size === 0 ? to - start : size === 1 ? Number(bytes.readBigUInt64BE(start + 8)) : size;
+    const end = start + length;
+    if (end < body || end > to) return undefined;
+    yield { type: bytes.toString("latin1", start + 4, start + 8), start, body, end };
+    start = end;
+  }
+  return undefined;
+}
+
+/** An item: a picture, its alpha, a tile, EXIF. */
+export interface Item {
+  readonly id: number;
+  readonly properties: readonly Box[];
+  /** The first of its pieces in the file; none where it has none. */
+  readonly data: { readonly start: number; readonly end: number } | undefined;
+  /** By kind of reference (`dimg`, `auxl`, `prem`): the items that this one names. */
+  readonly names: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface Items {
+  readonly primary: number;
+  readonly all: ReadonlyMap<number, Item>;
+}
+
+/** Reads whole numbers of any size, one after the other. */
+class Reader {
+  readonly #bytes: Buffer;
+  at: number;
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+  /** @throws RangeError past the end */
+  take(size: number): number {
+    if (size === 0) return 0;
+    const value = size === 8 ? Number(this.#bytes.readBigUInt64BE(this.at)) : this.#bytes.readUIntBE(this.at, size);
+    this.at += size;
+    return value;
+  }
+}
+
+/** The items of a file, none where it has no such structure. @throws RangeError where it ends within one */
+export function itemsOf(bytes: Buffer): Items | undefined {
+  const meta = [...boxesIn(bytes)].find(({ type }) => type === "meta");
+  if (!meta) return undefined;
+  const inMeta = new Map([...boxesIn(bytes, meta.body + 4, meta.end)].map((box) => [box.type, box]));
+  const [pitm, iloc, iprp, iref] = ["pitm", "iloc", "iprp", "iref"].map((type) => inMeta.get(type));
+  if (!pitm || !iprp) return undefined;
+  const properties = propertiesOf(bytes, iprp);
+  const places = iloc ? placesOf(bytes, iloc) : new Map<number, Item["data"]>();
+  const references = iref ? referencesOf(bytes, iref) : [];
+  const all = new Map<number, Item>();
+  for (const id of new Set([...properties.keys(), ...places.keys()])) {
+    const own = references.filter(({ from }) => from === id);
+    all.set(id, {
+      id,
+      properties: properties.get(id) ?? [],
+      data: places.get(id),
+      names: Object.fromEntries(own.map(({ kind, to }) => [kind, to])),
+    });
+  }
+  const primary = bytes[pitm.body] === 0 ? bytes.readUInt16BE(pitm.body + 4) : bytes.readUInt32BE(pitm.body + 4);
+  return { primary, all };
+}
+
+/** `ipco` holds the properties, `ipma` says which are whose (ISO/IEC 23008-12, 9.3). */
+function propertiesOf(bytes: Buffer, iprp: Box): Map<number, Box[]> {
+  const inside = [...boxesIn(bytes, iprp.body, iprp.end)];
+  const ipco = inside.find(({ type }) => type === "ipco");
+  const all = ipco ? [...boxesIn(bytes, ipco.body, ipco.end)] : [];
+  const found = new Map<number, Box[]>();
+  for (const { body } of inside.filter(({ type }) => type === "ipma")) {
+    const wideIds = (bytes[body] ?? 0) > 0;
+    const wideIndex = ((bytes[body + 3] ?? 0) & 1) === 1;
+    const read = new Reader(bytes, body + 4);
+    for (let left = read.take(4); left > 0; left--) {
+      const id = read.take(wideIds ? 4 : 2);
+      const own: Box[] = [];
+      for (let count = read.take(1); count > 0; count--) {
+        const index = wideIndex ? read.take(2) & 0x7fff : read.take(1) & 0x7f;
+        const box = all[index - 1];
+        if (box) own.push(box);
+      }
+      found.set(id, own);
+    }
+  }
+  return found;
+}
+
+/** The first extent of every item that lies in the file itself (ISO/IEC 14496-12, 8.11.3). */
+function placesOf(bytes: Buffer, { body }: Box): Map<number, Item["data"]> {
+  const version = bytes[body] ?? 0;
+  const read = new Reader(bytes, body + 4);
+  const sizes = read.take(2);
+  const [offsetSize, lengthSize, baseSize] = [sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15];
+  const indexSize = version > 0 ? sizes & 15 : 0;
+  const found = new Map<number, Item["data"]>();
+  for (let left = read.take(version < 2 ? 2 : 4); left > 0; left--) {
+    const id = read.take(version < 2 ? 2 : 4);
+    const method = version > 0 ? read.take(2) & 15 : 0;
+    read.take(2);
+    const base = read.take(baseSize);
+    const extents = read.take(2);
+    for (let extent = 0; extent < extents; extent++) {
+      read.take(indexSize);
+      const start = base + read.take(offsetSize);
+      const length = read.take(lengthSize);
+      if (extent === 0 && method === 0) found.set(id, { start, end: start + length });
+    }
+  }
+  return found;
+}
+
+function referencesOf(bytes: Buffer, { body, end }: Box): { kind: string; from: number; to: number[] }[] {
+  const size = bytes[body] === 0 ? 2 : 4;
+  return [...boxesIn(bytes, body + 4, end)].map(({ type, body }) => {
+    const read = new Reader(bytes, body);
+    const from = read.take(size);
+    return { kind: type, from, to: Array.from({ length: read.take(2) }, () => read.take(size)) };
+  });
+}
