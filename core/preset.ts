@@ -18,7 +18,7 @@ import {
 import { digest } from "./keys.ts";
 
 /** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
-export const PIPELINE_VERSION = 3;
+export const PIPELINE_VERSION = 4;
 
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
 const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));

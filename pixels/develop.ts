@@ -5,6 +5,8 @@
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
 import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
+import type { Colours } from "./colour/colours.ts";
+import { fromInk, type Numbers, type Reading, straight, type Target } from "./colour/straight.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
@@ -52,6 +54,50 @@ export async function rasterOf(image: Sharp): Promise<Raster> {
   const { width, height, channels, pageHeight = height } = info;
   if (channels !== 3 && channels !== 4) throw new Error(`${channels} channels after conversion to sRGB`);
   return { data, width, height: pageHeight, channels, frames: height / pageHeight };
+}
+
+/** Runs a pipeline to numbers as the file has them, and makes them straight. */
+export async function straightRasterOf(image: Sharp, colours: Colours, target: Target): Promise<Raster> {
+  const from = colours.from(target);
+  const isDeep = colours.reading.most > 255;
+  // By a profile of tables sharp comes to Display P3 with more than 8 bits, and to sRGB with this alone (lovell/sharp#2862).
+  if (from === "profile" && isDeep) image.withIccProfile("srgb");
+  if (from === "profile" || from === "srgb") return rasterOf(image);
+  if (from === "ink") image.pipelineColourspace("cmyk").toColourspace("cmyk");
+  else image.toColourspace(isDeep ? "rgb16" : "srgb");
+  const { data, info } = await image
+    .raw({ depth: isDeep ? "ushort" : "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const shape = { width, height, frames: 1 };
+  if (from === "ink") return { ...shape, data: fromInk(data), channels: 3 };
+  if (channels !== 3 && channels !== 4) throw new Error(`${channels} channels where red, green and blue are`);
+  const numbers = isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+  const made = straight({ data: numbers, channels }, colours.reading, target);
+  if (isDeep) letGo(data);
+  return { ...shape, data: made, channels };
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Numbers as a decoder has them, small, and straight. */
+export async function straightRaster(
+  numbers: Numbers & Size,
+  size: Size,
+  reading: Reading,
+  target: Target,
+): Promise<Raster> {
+  const { data, width, height, channels } = numbers;
+  const isDeep = data instanceof Uint16Array;
+  const image = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
+    .resize(size.width, size.height, { fit: "fill" })
+    .toColourspace(isDeep ? "rgb16" : "srgb");
+  const small = await image.raw({ depth: isDeep ? "ushort" : "uchar" }).toBuffer();
+  const made = isDeep ? new Uint16Array(small.buffer, small.byteOffset, small.length / 2) : small;
+  return { ...size, frames: 1, channels, data: straight({ data: made, channels }, reading, target) };
 }
 
 /** Pixels of a PNG that we wrote ourselves, by its ICC profile; one that is broken is not used. */

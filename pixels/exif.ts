@@ -25,3 +25,14 @@ export function takenAtOf(exif: Uint8Array | undefined, now = Date.now()): strin
     return undefined;
   }
 }
+
+/** Whether a camera says that it wrote Adobe RGB: ColorSpace is not sRGB's, and DCF 2.0's interoperability index is R03. */
+export function isAdobeRgb(exif: Uint8Array | undefined): boolean {
+  if (!exif) return false;
+  try {
+    const { Photo, Iop } = readExif(Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength));
+    return Photo?.ColorSpace !== 1 && Iop?.InteroperabilityIndex === "R03";
+  } catch {
+    return false;
+  }
+}

@@ -97,7 +97,8 @@ export type TransferCode = keyof typeof transfers;
 export const SRGB_TRANSFER = 13;
 export const isTransfer = (code: number): code is TransferCode => Object.hasOwn(transfers, code);
 
-export const times = (a: Matrix, b: Matrix): Matrix => mapped((r, c) => sum(a[r], [b[0][c], b[1][c], b[2][c]]));
+export const times = (a: Matrix, b: Matrix): Matrix =>
+  mapped((r, c) => sum(a[r], [b[0][c], b[1][c], b[2][c]]));
 const sum = (a: Vector, b: Vector): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const mapped = (cell: (row: 0 | 1 | 2, column: 0 | 1 | 2) => number): Matrix => [
   [cell(0, 0), cell(0, 1), cell(0, 2)],

@@ -2,7 +2,15 @@
  * ICC profiles (ICC.1:2022) that are three primaries and their curves, or one curve of grey: those of screens, cameras and
  * working spaces. Profiles by tables (presses, scanners) are libvips' matter.
  */
-import { type Curve, isPrimaries, isTransfer, type Matrix, power, type PrimariesCode, type TransferCode } from "./cicp.ts";
+import {
+  type Curve,
+  isPrimaries,
+  isTransfer,
+  type Matrix,
+  type PrimariesCode,
+  power,
+  type TransferCode,
+} from "./cicp.ts";
 
 export interface Profile {
   /** Linear light to XYZ under D50; none of grey. */

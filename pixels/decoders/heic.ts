@@ -6,7 +6,10 @@
  */
 import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
 import type { FormatName } from "../../core/formats.ts";
-import { rasterOfPng, shaped } from "../develop.ts";
+import { coloursOf } from "../colour/colours.ts";
+import type { Numbers } from "../colour/straight.ts";
+import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
+import { isAdobeRgb } from "../exif.ts";
 import { pngOf } from "../png.ts";
 import { headerOf, type Source } from "./source.ts";
 
@@ -14,15 +17,26 @@ import { headerOf, type Source } from "./source.ts";
 const COLORSPACE_RGB = 1;
 const CHROMA_RGB = 10;
 const CHROMA_RGBA = 11;
+/** Numbers of 16 bits, the lower byte first. */
+const CHROMA_DEEP_RGB = 14;
+const CHROMA_DEEP_RGBA = 15;
 const CHANNEL_INTERLEAVED = 10;
 
 export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<Source> {
   const heic = readHeic(bytes);
-  const { width, height, icc } = heic;
+  const { width, height, icc, bits, exif } = heic;
+  const colours = coloursOf(format, bytes, { space: "light", bits: 8, icc, isAdobeRgb: isAdobeRgb(exif) });
+  // Eight bits of PQ or HLG are too few for the dark half: steps would show.
+  const isDeep = bits > 8 && colours.hdr !== undefined;
   return {
     header: headerOf(format, heic, heic),
     async decode({ base: size }) {
-      const small = await shaped({ ...heic.decode(), width, height, frames: 1 }, size);
+      const numbers = { ...heic.decode(isDeep), width, height };
+      if (colours.from("srgb") === "numbers") {
+        const most = isDeep ? 2 ** bits - 1 : 255;
+        return straightRaster(numbers, size, { ...colours.reading, most }, "srgb");
+      }
+      const small = await shaped({ ...numbers, data: numbers.data as Uint8Array, frames: 1 }, size);
       // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
       return icc ? rasterOfPng(pngOf(small, icc)) : small;
     },
@@ -34,15 +48,18 @@ interface Heic {
   readonly width: number;
   readonly height: number;
   readonly alpha: boolean;
+  /** Of one number of the picture. */
+  readonly bits: number;
   /** The ICC profile that the decoded colours are in; sRGB where there is none. */
   readonly icc: Uint8Array | undefined;
   /** TIFF structure as in other formats. */
   readonly exif: Uint8Array | undefined;
   /**
-   * Rows of RGB or RGBA without gaps, 8 bits each: a view of the instance's memory, valid while it is referenced.
+   * Rows of RGB or RGBA without gaps, 8 bits each, or as many as there are: a view of the instance's memory, valid while it
+   * is referenced.
    * @throws Error when the pixels cannot be decoded
    */
-  decode(): { readonly data: Uint8Array; readonly channels: 3 | 4 };
+  decode(isDeep?: boolean): Numbers;
 }
 
 /** @throws Error when the structure of the file cannot be read */
@@ -89,6 +106,7 @@ export function readHeic(bytes: Uint8Array): Heic {
     width: lib._heif_image_handle_get_width(handle),
     height: lib._heif_image_handle_get_height(handle),
     alpha,
+    bits: lib._heif_image_handle_get_luma_bits_per_pixel(handle),
     icc: copied(lib._heif_image_handle_get_raw_color_profile_size(handle), (error, buffer) =>
       lib._heif_image_handle_get_raw_color_profile(error, handle, buffer),
     ),
@@ -109,17 +127,17 @@ export function readHeic(bytes: Uint8Array): Heic {
     return block.subarray(4 + new DataView(block.buffer).getUint32(0));
   }
 
-  function decode() {
-    attempt((error) =>
-      lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, alpha ? CHROMA_RGBA : CHROMA_RGB, 0),
-    );
+  function decode(isDeep = false): Numbers {
+    const chromas = isDeep ? [CHROMA_DEEP_RGB, CHROMA_DEEP_RGBA] : [CHROMA_RGB, CHROMA_RGBA];
+    const chroma = chromas[alpha ? 1 : 0] ?? CHROMA_RGB;
+    attempt((error) => lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, chroma, 0));
     const image = result();
     const width = lib._heif_image_get_width(image, CHANNEL_INTERLEAVED);
     const height = lib._heif_image_get_height(image, CHANNEL_INTERLEAVED);
     const plane = lib._heif_image_get_plane_readonly2(image, CHANNEL_INTERLEAVED, out);
     const stride = result();
     const channels = alpha ? 4 : 3;
-    const row = width * channels;
+    const row = width * channels * (isDeep ? 2 : 1);
     const sized =
       width === lib._heif_image_handle_get_width(handle) &&
       height === lib._heif_image_handle_get_height(handle);
@@ -130,6 +148,7 @@ export function readHeic(bytes: Uint8Array): Heic {
         lib.HEAPU8.copyWithin(plane + y * row, plane + y * stride, plane + y * stride + row);
       }
     }
-    return { data: lib.HEAPU8.subarray(plane, plane + row * height), channels } as const;
+    const data = lib.HEAPU8.subarray(plane, plane + row * height);
+    return { channels, data: isDeep ? new Uint16Array(data.buffer, plane, data.length / 2) : data };
   }
 }

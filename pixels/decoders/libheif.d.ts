@@ -18,6 +18,7 @@ declare module "libheif-js/libheif-wasm/libheif-bundle.mjs" {
     _heif_image_handle_get_width(handle: number): number;
     _heif_image_handle_get_height(handle: number): number;
     _heif_image_handle_has_alpha_channel(handle: number): number;
+    _heif_image_handle_get_luma_bits_per_pixel(handle: number): number;
     _heif_image_handle_get_raw_color_profile_size(handle: number): number;
     _heif_image_handle_get_raw_color_profile(error: number, handle: number, out: number): void;
     _heif_image_handle_get_list_of_metadata_block_IDs(

@@ -1,7 +1,9 @@
 /** What libvips decodes, through sharp. */
 import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
-import { rasterOf, replaced, shaped, upright, withoutIdleAlpha } from "../develop.ts";
+import { type Colours, coloursOf } from "../colour/colours.ts";
+import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
+import { isAdobeRgb } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
 import { lookAgain, type Whole } from "../look/look.ts";
 import { withoutIdleTransparency } from "../look/png.ts";
@@ -30,14 +32,22 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
   const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop, exif } = metadata;
   // The pages of an AVIF are no frames.
   const frames = formats[format].animates ? pages : 1;
+  const colours = coloursOf(format, bytes, {
+    space: metadata.space === "cmyk" ? "ink" : "light",
+    bits: metadata.bitsPerSample ?? 8,
+    icc: metadata.icc,
+    isAdobeRgb: isAdobeRgb(exif),
+  });
   return {
     header: headerOf(format, autoOrient, { frames, alpha: hasAlpha, exif }),
     async decode({ frames, source, base: size }) {
       const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
-        const image = sharp(bytes, { failOn, limitInputPixels, animated: frames > 1 });
-        if (frames === 1) return rasterOf(image.resize(lying.width, lying.height, { fit: "fill" }));
+        const ignoreIcc = colours.from("srgb") !== "profile";
+        const image = sharp(withRange(bytes, colours), { failOn, limitInputPixels, ignoreIcc, animated: frames > 1 });
+        if (frames === 1)
+          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, "srgb");
         return replaced(await rasterOf(image), (all) => shaped(all, lying));
       };
       const small = await read({ bytes, failOn: "warning" }).catch(async (error: unknown) =>
@@ -49,4 +59,12 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
       return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
     },
   };
+}
+
+/** The file with the bit of its data turned over that says another range than the container does, which counts. */
+function withRange(bytes: Uint8Array, { wrongBit }: Colours): Uint8Array {
+  if (wrongBit === undefined) return bytes;
+  const turned = new Uint8Array(bytes);
+  turned[wrongBit >> 3] = (turned[wrongBit >> 3] ?? 0) ^ (0x80 >> (wrongBit & 7));
+  return turned;
 }

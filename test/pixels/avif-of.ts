@@ -4,7 +4,9 @@ const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [valu
 const u32 = (...values: number[]) =>
   Buffer.concat(values.map((value) => u16(Math.floor(value / 65536), value % 65536)));
 const box = (type: string, ...parts: (Buffer | string)[]) => {
-  const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
+  const body = Buffer.concat(
+    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
+  );
   return Buffer.concat([u32(body.length + 8), Buffer.from(type, "latin1"), body]);
 };
 const full = (type: string, version: number, ...parts: (Buffer | string)[]) =>
@@ -13,7 +15,6 @@ const full = (type: string, version: number, ...parts: (Buffer | string)[]) =>
 /** `colr` of kind `nclx`: code points of ITU-T H.273, and whether the range is full. */
 export const nclx = (primaries: number, transfer: number, matrix = 6, fullRange = true) =>
   box("colr", "nclx", u16(primaries, transfer, matrix), Buffer.from([fullRange ? 0x80 : 0]));
-export const profile = (icc: Buffer) => box("colr", "prof", icc);
 
 /** What sharp wrote of a picture: its AV1 data, `av1C` and size. The file must have one item alone. */
 export function av1Of(avif: Buffer) {
@@ -30,7 +31,9 @@ export function avifOf(colour: Av1, properties: Buffer[], alpha?: Av1, premultip
   const pictures = alpha ? [colour, alpha] : [colour];
   const own = [
     [colour.ispe, colour.av1C, ...properties],
-    ...(alpha ? [[alpha.ispe, alpha.av1C, full("auxC", 0, "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")]] : []),
+    ...(alpha
+      ? [[alpha.ispe, alpha.av1C, full("auxC", 0, "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")]]
+      : []),
   ];
   const ids = pictures.map((_, i) => i + 1);
   let index = 0;

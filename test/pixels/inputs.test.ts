@@ -122,10 +122,10 @@ const kinds: Record<string, { format: FormatName; make: () => Promise<Buffer>; o
     make: () => base().jpeg({ progressive: true, quality: 95 }).toBuffer(),
     off: 4,
   },
-  "CMYK JPEG": {
+  "CMYK JPEG with a profile": {
     format: "jpeg",
-    make: () => base().toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer(),
-    off: 45,
+    make: () => base().toColourspace("cmyk").withIccProfile("cmyk").jpeg({ quality: 100 }).toBuffer(),
+    off: 60,
   },
   "grey JPEG": {
     format: "jpeg",

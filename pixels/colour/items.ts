@@ -1,7 +1,7 @@
-/** The boxes of ISO media files (ISO/IEC 14496-12, 4.2), and the items of AVIF and HEIC in them (ISO/IEC 23008-12). */
+/** The items of AVIF and HEIC (ISO/IEC 23008-12): pictures, their alpha, tiles, EXIF, with their properties. */
 
 /** A box as it lies in a file: `start` is its size's, `body` what follows its type, `end` the next one's. */
-export interface Box {
+interface Box {
   readonly type: string;
   readonly start: number;
   readonly body: number;
@@ -9,14 +9,13 @@ export interface Box {
 }
 
 /** The boxes between two places; ends where what follows is none. */
-export function* boxesIn(bytes: Buffer, from = 0, to = bytes.length): Generator<Box, undefined> {
+function* boxesIn(bytes: Buffer, from = 0, to = bytes.length): Generator<Box, undefined> {
   for (let start = from; start + 8 <= to; ) {
     const size = bytes.readUInt32BE(start);
     // 1: a 64-bit size follows the type; 0: to the end of what it is in.
     if (size === 1 && start + 16 > to) return undefined;
     const body = start + (size === 1 ? 16 : 8);
-    const length =
-      size === 0 ? to - start : size === 1 ? Number(bytes.readBigUInt64BE(start + 8)) : size;
+    const length = size === 0 ? to - start : size === 1 ? Number(bytes.readBigUInt64BE(start + 8)) : size;
     const end = start + length;
     if (end < body || end > to) return undefined;
     yield { type: bytes.toString("latin1", start + 4, start + 8), start, body, end };
@@ -51,7 +50,8 @@ class Reader {
   /** @throws RangeError past the end */
   take(size: number): number {
     if (size === 0) return 0;
-    const value = size === 8 ? Number(this.#bytes.readBigUInt64BE(this.at)) : this.#bytes.readUIntBE(this.at, size);
+    const value =
+      size === 8 ? Number(this.#bytes.readBigUInt64BE(this.at)) : this.#bytes.readUIntBE(this.at, size);
     this.at += size;
     return value;
   }
@@ -77,7 +77,8 @@ export function itemsOf(bytes: Buffer): Items | undefined {
       names: Object.fromEntries(own.map(({ kind, to }) => [kind, to])),
     });
   }
-  const primary = bytes[pitm.body] === 0 ? bytes.readUInt16BE(pitm.body + 4) : bytes.readUInt32BE(pitm.body + 4);
+  const primary =
+    bytes[pitm.body] === 0 ? bytes.readUInt16BE(pitm.body + 4) : bytes.readUInt32BE(pitm.body + 4);
   return { primary, all };
 }
 
