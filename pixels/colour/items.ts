@@ -1,28 +1,5 @@
 /** The items of AVIF and HEIC (ISO/IEC 23008-12): pictures, their alpha, tiles, EXIF, with their properties. */
-
-/** A box as it lies in a file: `start` is its size's, `body` what follows its type, `end` the next one's. */
-interface Box {
-  readonly type: string;
-  readonly start: number;
-  readonly body: number;
-  readonly end: number;
-}
-
-/** The boxes between two places; ends where what follows is none. */
-function* boxesIn(bytes: Buffer, from = 0, to = bytes.length): Generator<Box, undefined> {
-  for (let start = from; start + 8 <= to; ) {
-    const size = bytes.readUInt32BE(start);
-    // 1: a 64-bit size follows the type; 0: to the end of what it is in.
-    if (size === 1 && start + 16 > to) return undefined;
-    const body = start + (size === 1 ? 16 : 8);
-    const length = size === 0 ? to - start : size === 1 ? Number(bytes.readBigUInt64BE(start + 8)) : size;
-    const end = start + length;
-    if (end < body || end > to) return undefined;
-    yield { type: bytes.toString("latin1", start + 4, start + 8), start, body, end };
-    start = end;
-  }
-  return undefined;
-}
+import { type Box, boxesOf } from "../look/boxes.ts";
 
 /** An item: a picture, its alpha, a tile, EXIF. */
 export interface Item {
@@ -59,9 +36,9 @@ class Reader {
 
 /** The items of a file, none where it has no such structure. @throws RangeError where it ends within one */
 export function itemsOf(bytes: Buffer): Items | undefined {
-  const meta = [...boxesIn(bytes)].find(({ type }) => type === "meta");
+  const meta = [...boxesOf(bytes)].find(({ type }) => type === "meta");
   if (!meta) return undefined;
-  const inMeta = new Map([...boxesIn(bytes, meta.body + 4, meta.end)].map((box) => [box.type, box]));
+  const inMeta = new Map([...boxesOf(bytes, meta.body + 4, meta.end)].map((box) => [box.type, box]));
   const [pitm, iloc, iprp, iref] = ["pitm", "iloc", "iprp", "iref"].map((type) => inMeta.get(type));
   if (!pitm || !iprp) return undefined;
   const properties = propertiesOf(bytes, iprp);
@@ -84,9 +61,9 @@ export function itemsOf(bytes: Buffer): Items | undefined {
 
 /** `ipco` holds the properties, `ipma` says which are whose (ISO/IEC 23008-12, 9.3). */
 function propertiesOf(bytes: Buffer, iprp: Box): Map<number, Box[]> {
-  const inside = [...boxesIn(bytes, iprp.body, iprp.end)];
+  const inside = [...boxesOf(bytes, iprp.body, iprp.end)];
   const ipco = inside.find(({ type }) => type === "ipco");
-  const all = ipco ? [...boxesIn(bytes, ipco.body, ipco.end)] : [];
+  const all = ipco ? [...boxesOf(bytes, ipco.body, ipco.end)] : [];
   const found = new Map<number, Box[]>();
   for (const { body } of inside.filter(({ type }) => type === "ipma")) {
     const wideIds = (bytes[body] ?? 0) > 0;
@@ -132,7 +109,7 @@ function placesOf(bytes: Buffer, { body }: Box): Map<number, Item["data"]> {
 
 function referencesOf(bytes: Buffer, { body, end }: Box): { kind: string; from: number; to: number[] }[] {
   const size = bytes[body] === 0 ? 2 : 4;
-  return [...boxesIn(bytes, body + 4, end)].map(({ type, body }) => {
+  return [...boxesOf(bytes, body + 4, end)].map(({ type, body }) => {
     const read = new Reader(bytes, body);
     const from = read.take(size);
     return { kind: type, from, to: Array.from({ length: read.take(2) }, () => read.take(size)) };

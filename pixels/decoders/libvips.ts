@@ -45,7 +45,12 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
         const ignoreIcc = colours.from("srgb") !== "profile";
-        const image = sharp(withRange(bytes, colours), { failOn, limitInputPixels, ignoreIcc, animated: frames > 1 });
+        const image = sharp(withRange(bytes, colours), {
+          failOn,
+          limitInputPixels,
+          ignoreIcc,
+          animated: frames > 1,
+        });
         if (frames === 1)
           return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, "srgb");
         return replaced(await rasterOf(image), (all) => shaped(all, lying));

@@ -1,7 +1,7 @@
 /** The boxes of an ISO media file (ISO/IEC 14496-12, 4.2), as AVIF and HEIC are. */
 import type { Finding } from "../../core/checks.ts";
 
-interface Box {
+export interface Box {
   readonly type: string;
   /** Where it begins, where its content begins, and where it ends: of the last one that may be after the file's end. */
   readonly start: number;
@@ -10,7 +10,7 @@ interface Box {
 }
 
 /** The boxes that stand in these bytes, up to one that is none. A box without an end of its own goes up to `to`. */
-function* boxesOf(bytes: Uint8Array, from = 0, to = bytes.length): Generator<Box, undefined> {
+export function* boxesOf(bytes: Uint8Array, from = 0, to = bytes.length): Generator<Box, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let start = from; start + 8 <= to; ) {
     const size = view.getUint32(start);
