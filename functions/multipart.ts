@@ -8,6 +8,7 @@ import { companionRoutes, type Originals } from "../adapters/http/companion.ts";
 import { xmlRoutes } from "../adapters/http/multipart-xml.ts";
 import config from "../adapters/presets.ts";
 import { uploadDeps } from "../adapters/upload-deps.ts";
+import type { Caller } from "../core/caller.ts";
 import { agreeOnUpload } from "../core/upload/issue-uploads.ts";
 import { rateLimit } from "../core/upload/rate-limit.ts";
 
@@ -18,14 +19,13 @@ export const handler = api(() => {
   const bucket = env.UPLOADS_BUCKET;
   const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
   const store = multipartStore(client, bucket);
-  const deps = { store, sign: partSigner(signer), tickets: issue.tickets, uploads, now: issue.now };
   const limit = rateLimit(issue.now);
+  const deps = {
+    ...{ store, sign: partSigner(signer), tickets: issue.tickets, uploads, now: issue.now },
+    count: (caller: Caller) => limit(caller, 1),
+  };
   const originals: Originals = {
-    // Those that come with a ticket were counted when it was given out.
-    agree(caller, name, type) {
-      limit(caller, 1);
-      return agreeOnUpload(issue, caller, { name, type });
-    },
+    agree: (caller, name, type, size) => agreeOnUpload(issue, caller, { name, type, size }),
     sign: uploadSigner(signer),
     validitySeconds: issue.validitySeconds,
     where: (key) => ({ bucket, location: `${bucketUrl(signer)}/${key}` }),

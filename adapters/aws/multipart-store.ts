@@ -4,6 +4,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListPartsCommand,
   type S3Client,
   S3ServiceException,
@@ -23,6 +24,11 @@ export function multipartStore(client: S3Client, Bucket: string): MultipartStore
       const { UploadId } = await client.send(command);
       if (!UploadId) throw new Error("the S3 server's answer has no UploadId");
       return UploadId;
+    },
+
+    async begun(key) {
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: key }));
+      return Uploads.flatMap(({ Key, UploadId }) => (Key === key && UploadId ? [UploadId] : []));
     },
 
     async listParts(Key, UploadId) {

@@ -17,8 +17,8 @@ import type { ApiRequest, Route, Routes } from "./api.ts";
 
 /** What was agreed on an original, and where it will lie. */
 export interface Originals {
-  /** On one whose size the client cannot say. */
-  agree(caller: Caller, name: string, type: string): UploadTerms & Agreement;
+  /** On one whose size the client may not be able to say. */
+  agree(caller: Caller, name: string, type: string, size?: number): UploadTerms & Agreement;
   readonly sign: SignUpload;
   /** How long a signed form holds. */
   readonly validitySeconds: number;
@@ -39,6 +39,7 @@ export function companionRoutes(
     "GET /s3/params": {
       scopes,
       run: async ({ caller, query }) => {
+        deps.count(caller);
         const terms = agree(caller, query["filename"] ?? "", query["type"] ?? "");
         return { status: 200, json: { ...(await sign("POST", terms)), expires: validitySeconds } };
       },
@@ -50,9 +51,9 @@ export function companionRoutes(
         const agreement =
           "ticket" in wanted
             ? openTicket(deps, caller, wanted.ticket)
-            : agree(caller, wanted.filename, wanted.type ?? "");
+            : agree(caller, wanted.filename, wanted.type ?? "", wanted.metadata?.size);
         const { bucket } = where(agreement.key);
-        return { status: 200, json: { ...(await createUpload(deps, agreement)), bucket } };
+        return { status: 200, json: { ...(await createUpload(deps, caller, agreement)), bucket } };
       },
     },
     "GET /s3/multipart/{uploadId}": {

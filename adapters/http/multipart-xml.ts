@@ -27,7 +27,7 @@ export function xmlRoutes(
   const create = async (caller: Caller, key: string, ticket: string): Promise<ApiResponse> => {
     const agreement = openTicket(deps, caller, ticket);
     if (agreement.key !== key) throw new DarkroomError("not-found");
-    const { uploadId: UploadId } = await createUpload(deps, agreement);
+    const { uploadId: UploadId } = await createUpload(deps, caller, agreement);
     const { bucket: Bucket } = where(key);
     return { status: 200, xml: render("InitiateMultipartUploadResult", { Bucket, Key: key, UploadId }) };
   };

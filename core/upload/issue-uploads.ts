@@ -6,7 +6,7 @@ import { extensionsOf, typesOf } from "../formats.ts";
 import { newId, originalKey, ownerOf } from "../keys.ts";
 import type { Config, Preset } from "../preset.ts";
 import { writeUploadMetadata } from "../upload-metadata.ts";
-import { type Agreement, partSizeOf } from "./multipart.ts";
+import { type Agreement, partSizeOf, uppyPartSizeOf } from "./multipart.ts";
 import type { Seal } from "./seal.ts";
 
 /** Base64 of 32 bytes: 43 characters and one `=`. The last character carries only 4 bits. */
@@ -125,18 +125,24 @@ export async function issueUploads(
 }
 
 /**
- * The terms of one upload whose size the client cannot say, as Uppy asks for it.
+ * The terms of one upload as Uppy asks for it, which says a size only where it is told to.
  * @throws DarkroomError as `issueUploads` does
  */
 export function agreeOnUpload(
   deps: Pick<IssueDeps, "config" | "random">,
   caller: Caller,
-  file: Pick<UploadFile, "name" | "type">,
-): UploadTerms & { readonly id: string; readonly owner: string } {
+  file: Pick<UploadFile, "name" | "type"> & { readonly size?: number | undefined },
+): UploadTerms & { readonly id: string; readonly owner: string; readonly partSize?: number } {
   const preset = choosePreset(deps.config, caller, undefined);
-  const refusal = refuse({ ...file, size: undefined }, preset, caller);
+  const { size } = file;
+  const refusal = refuse({ ...file, size }, preset, caller);
   if (refusal) throw new DarkroomError(refusal.code, refusal.detail);
-  return { ...termsFor(deps, caller, caller.owner, preset, file), owner: caller.owner };
+  const terms = termsFor(deps, caller, caller.owner, preset, file);
+  return {
+    ...terms,
+    owner: caller.owner,
+    ...(size === undefined ? {} : { partSize: uppyPartSizeOf(size) }),
+  };
 }
 
 function termsFor(
@@ -144,7 +150,15 @@ function termsFor(
   caller: Caller,
   owner: string,
   preset: Preset,
-  { name, type, size, sha256, focus }: Pick<UploadFile, "name" | "type"> & Partial<UploadFile>,
+  {
+    name,
+    type,
+    size,
+    sha256,
+    focus,
+  }: Omit<UploadFile, "size" | "sha256" | "focus"> & {
+    readonly [K in keyof UploadFile]?: UploadFile[K] | undefined;
+  },
 ): UploadTerms & { readonly id: string } {
   const id = newId(deps.random);
   const metadata = writeUploadMetadata({

@@ -11,10 +11,16 @@ import type { Seal } from "./seal.ts";
 /** S3's limits: there are 10,000 parts at most, and every one but the last has 5 MiB at least. */
 const [MAX_PARTS, MIN_PART_BYTES] = [10_000, 5_242_880];
 
-/** Uppy sends metadata of its own along, which has no place in ours. */
+/** Uppy sends metadata of its own along. All that has a meaning here is a size, which it leaves out unless it is told. */
 export const CreateRequest = v.union([
   v.object({ ticket: v.string() }),
-  v.object({ filename: v.string(), type: v.optional(v.nullable(v.string())) }),
+  v.object({
+    filename: v.string(),
+    type: v.optional(v.nullable(v.string())),
+    metadata: v.optional(
+      v.object({ size: v.optional(v.pipe(v.unknown(), v.transform(Number), v.integer(), v.minValue(0))) }),
+    ),
+  }),
 ]);
 
 /** The parts as the client has them. */
@@ -72,6 +78,8 @@ export type SignPart = (
 /** S3's multipart calls on the uploads bucket. An upload that is not there is undefined, or false. */
 export interface MultipartStore {
   create(terms: Pick<Agreement, "key" | "type" | "metadata">): Promise<string>;
+  /** The upload ids that are open for the key, in S3's order: the first that was begun is the first. */
+  begun(key: string): Promise<string[]>;
   listParts(key: string, uploadId: string): Promise<Part[] | undefined>;
   /** False over an object that is there, too. @throws DarkroomError `bad-request` for parts S3 refuses */
   complete(
@@ -91,15 +99,20 @@ export interface MultipartDeps {
   readonly tickets: Seal;
   readonly uploads: Seal;
   readonly now: () => Date;
+  /** Counts an upload that is begun. @throws DarkroomError `rate-limited` */
+  readonly count: (caller: Caller) => void;
 }
 
 /** An upload in parts may take as long as S3 keeps them; the lifecycle rule removes them after a day. */
 const UPLOAD_MS = 24 * 3600 * 1000;
 
 /** The size of a part for a file: 8 MiB, more only where 10,000 of them would not do. */
-export function partSizeOf(size: number): number {
-  return Math.max(8 * 1_048_576, Math.ceil(size / MAX_PARTS));
+export function partSizeOf(size: number, least = 8 * 1_048_576): number {
+  return Math.max(least, Math.ceil(size / MAX_PARTS));
 }
+
+/** As Uppy cuts a file where nobody has told it otherwise. */
+export const uppyPartSizeOf = (size: number) => partSizeOf(size, MIN_PART_BYTES);
 
 /** Reads the ticket of `POST /uploads`. @throws DarkroomError `not-found` where it is another's, or too old */
 export function openTicket(
@@ -110,13 +123,34 @@ export function openTicket(
   return mine(caller, v.parse(Agreement, tickets.open(ticket)));
 }
 
+/**
+ * Begins what was agreed on, once: repeated, it names the upload that is open. S3 would begin another each time, and knows
+ * no condition. Of several that are begun at once the first stays, as each looks again at what is open, and ends the rest.
+ * @throws DarkroomError `not-found` where the original is there, `rate-limited`
+ */
 export async function createUpload(
   deps: MultipartDeps,
+  caller: Caller,
   agreement: Agreement,
 ): Promise<{ key: string; uploadId: string }> {
-  const uploadId = await deps.store.create(agreement);
-  const content = v.parse(Upload, { ...agreement, uploadId });
-  return { key: agreement.key, uploadId: deps.uploads.close(content, deps.now().getTime() + UPLOAD_MS) };
+  const { store, uploads, now } = deps;
+  const { key } = agreement;
+  const [there] = await store.begun(key);
+  const uploadId = there ?? (await beginUpload(deps, caller, agreement));
+  return {
+    key,
+    uploadId: uploads.close(v.parse(Upload, { ...agreement, uploadId }), now().getTime() + UPLOAD_MS),
+  };
+}
+
+async function beginUpload({ store, count }: MultipartDeps, caller: Caller, agreement: Agreement) {
+  const { key } = agreement;
+  if (await store.metadata(key)) throw new DarkroomError("not-found", "This upload is over: it is complete.");
+  count(caller);
+  const own = await store.create(agreement);
+  const [first = own, ...others] = await store.begun(key);
+  await Promise.all(others.map((other) => store.abort(key, other)));
+  return first;
 }
 
 /** @throws DarkroomError `not-found` where the upload is another's or of another key */
@@ -136,7 +170,10 @@ export interface UploadRef {
   readonly key: string | undefined;
 }
 
-/** @throws DarkroomError `bad-request`, `file-too-large` for a part that a file within the limits has not */
+/**
+ * @throws DarkroomError `bad-request`; where the size is unknown, `file-too-large` for a part that has no room, and
+ *   `rate-limited` for one that comes too early
+ */
 export async function signPart(
   deps: MultipartDeps,
   caller: Caller,
@@ -147,26 +184,51 @@ export async function signPart(
   if (!Number.isInteger(part) || part < 1 || part > MAX_PARTS) {
     throw new DarkroomError("bad-request", `part: a whole number from 1 to ${MAX_PARTS}.`);
   }
-  const { url, seconds } = await deps.sign(upload.key, upload.uploadId, part, sizeOfPart(upload, part));
+  const size = sizeOfPart(upload, part);
+  if (size === undefined) await makeSureOfRoom(deps, upload, part);
+  const { url, seconds } = await deps.sign(upload.key, upload.uploadId, part, size);
   return { url, expires: seconds };
 }
 
-function sizeOfPart({ size, partSize, maxBytes }: Upload, part: number): number | undefined {
-  if (size === undefined || partSize === undefined) {
-    // By then the parts before it are over the limit.
-    if ((part - 1) * MIN_PART_BYTES >= maxBytes) throw new DarkroomError("file-too-large");
-    return undefined;
-  }
+function sizeOfPart({ size, partSize }: Upload, part: number): number | undefined {
+  if (size === undefined || partSize === undefined) return undefined;
   const left = size - (part - 1) * partSize;
   if (left <= 0)
     throw new DarkroomError("bad-request", `part: the file of ${size} bytes ends before part ${part}.`);
   return Math.min(partSize, left);
 }
 
+/**
+ * A URL without a length takes up to 5 GiB, and nothing tells what was sent to it but S3's list. So one part is on its way
+ * at a time: it is signed when all before it are there and leave room.
+ */
+async function makeSureOfRoom(
+  { store }: MultipartDeps,
+  { key, uploadId, maxBytes }: Upload,
+  part: number,
+): Promise<void> {
+  const tooLarge = new DarkroomError("file-too-large", `At most ${maxBytes} bytes are accepted.`);
+  // By then the parts before it are over the limit.
+  if ((part - 1) * MIN_PART_BYTES >= maxBytes) throw tooLarge;
+  const there = await store.listParts(key, uploadId);
+  if (!there) throw over();
+  const before = there.filter(({ number }) => number < part);
+  if (sumOf(there) > maxBytes) await store.abort(key, uploadId);
+  if (sumOf(before) >= maxBytes || sumOf(there) > maxBytes) throw tooLarge;
+  if (before.length < part - 1)
+    throw new DarkroomError("rate-limited", "The parts before this one have to be there first.", {
+      headers: { "retry-after": "1" },
+    });
+}
+
+const sumOf = (parts: readonly Pick<Part, "size">[]) => parts.reduce((sum, { size }) => sum + size, 0);
+
+const over = () => new DarkroomError("not-found", "This upload is over: completed, aborted or too old.");
+
 export async function listParts(deps: MultipartDeps, caller: Caller, ref: UploadRef): Promise<Part[]> {
   const upload = openUpload(deps, caller, ref.uploadId, ref.key);
   const parts = await deps.store.listParts(upload.key, upload.uploadId);
-  if (!parts) throw new DarkroomError("not-found", "This upload is over: completed, aborted or too old.");
+  if (!parts) throw over();
   return parts;
 }
 
@@ -184,7 +246,7 @@ export async function completeUpload(
   const { key, uploadId, size: agreed, maxBytes } = upload;
   const there = await deps.store.listParts(key, uploadId);
   if (!there) return completedBefore(deps, upload);
-  const size = there.reduce((sum, part) => sum + part.size, 0);
+  const size = sumOf(there);
   if (size > maxBytes) {
     await deps.store.abort(key, uploadId);
     throw new DarkroomError(

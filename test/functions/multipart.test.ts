@@ -100,6 +100,7 @@ async function begin(file: Buffer = photo) {
     partSize,
     count,
     uploadId: json.uploadId,
+    ticket,
   };
 }
 type Begun = Awaited<ReturnType<typeof begin>>;
@@ -244,6 +245,95 @@ test("an upload is nobody else's, and of no other key", async () => {
   assert.equal((await call("GET", begun.upload + begun.query)).json.length, 2);
 });
 
+test("a ticket begins one upload, however often and at once it is exchanged, and none once its original is there", async () => {
+  const bearer = await tokenFor({ sub: "many" });
+  const files = [{ name: "a.jpg", type: "image/jpeg", size: photo.length }];
+  const signed = await call("POST", "/uploads", { bearer, body: { method: "MULTIPART", files } });
+  const [{ key, ticket, partSize }] = signed.json.uploads;
+  const exchange = () => call("POST", "/s3/multipart", { bearer, body: { ticket } });
+  const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await exchange()).status));
+  assert.deepEqual(new Set(statuses), new Set([200]));
+  assert.equal(await openUploads(key), 1);
+  // Exchanged again, it names the one that is open: a part sent by one answer is seen by the next.
+  const again = async () => `/s3/multipart/${encodeURIComponent((await exchange()).json.uploadId)}`;
+  const { json } = await call("GET", `${await again()}/2?key=${key}`, { bearer });
+  const sent = await fetch(json.url, { method: "PUT", body: new Uint8Array(photo.subarray(partSize)) });
+  assert.equal(sent.status, 200);
+  assert.equal((await call("GET", `${await again()}?key=${key}`, { bearer })).json.length, 1);
+  assert.equal(await openUploads(key), 1);
+
+  const first = await begin();
+  const parts = await send(first, [1, 2]);
+  await call("POST", `${first.upload}/complete${first.query}`, { body: { parts } });
+  const late = await call("POST", "/s3/multipart", { body: { ticket: first.ticket } });
+  assert.deepEqual([late.status, late.json.code], [404, "not-found"]);
+  assert.equal(await openUploads(first.key), 0);
+});
+
+test("uploads in parts count among those of a minute, an upload that is open already does not", async () => {
+  const bearer = await tokenFor({ sub: "slow", maxUploadsPerMinute: 1 });
+  const files = [{ name: "a.jpg", type: "image/jpeg", size: photo.length }];
+  const signed = await call("POST", "/uploads", { bearer, body: { method: "MULTIPART", files } });
+  const [{ ticket, key }] = signed.json.uploads;
+  const exchange = () => call("POST", "/s3/multipart", { bearer, body: { ticket } });
+  const { json } = await exchange();
+  assert.equal((await exchange()).status, 200, "again, after a lost answer");
+  const upload = `/s3/multipart/${encodeURIComponent(json.uploadId)}?key=${key}`;
+  assert.equal((await call("DELETE", upload, { bearer })).status, 200);
+  const again = await exchange();
+  assert.deepEqual([again.status, again.json.code], [429, "rate-limited"]);
+  assert.ok(Number(again.headers.get("retry-after")) > 0);
+  assert.equal(await openUploads(key), 0);
+});
+
+test("where the size is unknown, a part is signed when those before it are there and leave room", async () => {
+  const bearer = await tokenFor({ maxBytes: 12 * MiB });
+  const body = { filename: "a.jpg", type: "image/jpeg" };
+  const { json } = await call("POST", "/s3/multipart", { bearer, body });
+  const sign = (part: number) =>
+    call("GET", `/s3/multipart/${encodeURIComponent(json.uploadId)}/${part}?key=${json.key}`, { bearer });
+  const send = async (part: number, bytes: number) =>
+    fetch((await sign(part)).json.url, { method: "PUT", body: new Uint8Array(bytes) });
+  for (const part of [2, 3]) {
+    const early = await sign(part);
+    assert.deepEqual([early.status, early.json.code], [429, "rate-limited"], `part ${part}`);
+    assert.equal(early.headers.get("retry-after"), "1");
+  }
+  await send(1, 5 * MiB);
+  // The one that is on its way may be signed again, and one that is there sent anew.
+  for (const part of [1, 2, 2]) assert.equal((await sign(part)).status, 200);
+  await send(2, 7 * MiB);
+  const full = await sign(3);
+  assert.deepEqual([full.status, full.json.code], [422, "file-too-large"]);
+  assert.equal(await openUploads(json.key), 1, "it has no more than it may");
+  await send(2, 7 * MiB + 1);
+  const over = await sign(3);
+  assert.deepEqual([over.status, over.json.code], [422, "file-too-large"]);
+  assert.equal(await openUploads(json.key), 0, "what is over the limit is not kept");
+});
+
+test("Uppy that says the size in its metadata has parts signed side by side, each with its length", async () => {
+  const bearer = await tokenFor({ maxBytes: 12 * MiB });
+  const file = { filename: "a.jpg", type: "image/jpeg" };
+  const create = (size: unknown) =>
+    call("POST", "/s3/multipart", { bearer, body: { ...file, metadata: { name: "a.jpg", size } } });
+  const tooLarge = await create(12 * MiB + 1);
+  assert.deepEqual([tooLarge.status, tooLarge.json.code], [422, "file-too-large"]);
+  assert.equal((await create("large")).status, 400);
+  const { json } = await create(`${11 * MiB}`);
+  const parts = await Promise.all(
+    [5 * MiB, 5 * MiB, MiB].map(async (bytes, i) => {
+      const upload = `/s3/multipart/${encodeURIComponent(json.uploadId)}/${i + 1}?key=${json.key}`;
+      const { url } = (await call("GET", upload, { bearer })).json;
+      const put = (size: number) => fetch(url, { method: "PUT", body: new Uint8Array(size) });
+      assert.equal((await put(bytes + 1)).status, 403);
+      return { PartNumber: i + 1, ETag: (await put(bytes)).headers.get("etag") };
+    }),
+  );
+  const complete = `/s3/multipart/${encodeURIComponent(json.uploadId)}/complete?key=${json.key}`;
+  assert.equal((await call("POST", complete, { bearer, body: { parts } })).status, 200);
+});
+
 /** As Uppy with a `companionEndpoint` that ends in a token: no headers of its own, and it never says the size. */
 async function uppy(claims: object, sizes: number[]) {
   const api = `/t/${await tokenFor(claims)}`;
@@ -324,7 +414,7 @@ test("who may only upload so many a minute may not go this way either", async ()
 test("in S3's XML: the same upload from its creation to its end", async () => {
   const files = [{ name: "a.jpg", type: "image/jpeg", size: photo.length }];
   const { json } = await call("POST", "/uploads", { body: { method: "MULTIPART", files } });
-  const [{ key, ticket, id, partSize, ticket: again }] = json.uploads;
+  const [{ key, ticket, id, partSize }] = json.uploads;
   const base = `/t/${mine}/s3/xml`;
   const created = await call("POST", `${base}/${key}?uploads&ticket=${ticket}`, { bearer: null, body: "" });
   assert.equal(created.status, 200, created.text);
@@ -360,10 +450,11 @@ test("in S3's XML: the same upload from its creation to its end", async () => {
   assert.match(done.text, new RegExp(`<Location>http[^<]+/${key}</Location>.*<Key>${key}</Key>`));
   assert.equal((await settled(id)).status, "ready");
 
-  const second = await call("POST", `${base}/${key}?uploads&ticket=${again}`, { bearer: null, body: "" });
-  const other = /<UploadId>([^<]+)<\/UploadId>/.exec(second.text)?.[1] ?? "";
-  const abort = await call("DELETE", `${base}/${key}?uploadId=${other}`, { bearer: null });
-  assert.deepEqual([abort.status, abort.text, await openUploads(key)], [204, "", 0]);
+  const late = await call("POST", `${base}/${key}?uploads&ticket=${ticket}`, { bearer: null, body: "" });
+  assert.equal(late.status, 404);
+  const second = await begin();
+  const abort = await call("DELETE", `${base}/${second.key}?uploadId=${second.uploadId}`, { bearer: null });
+  assert.deepEqual([abort.status, abort.text, await openUploads(second.key)], [204, "", 0]);
 });
 
 test("in XML every refusal is XML, as long as there is such a route", async () => {

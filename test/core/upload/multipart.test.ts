@@ -43,6 +43,9 @@ class Store implements MultipartStore {
   /** The next completion does its work, and its answer gets lost. */
   losesAnswer = false;
 
+  async begun(key: string) {
+    return [...this.open].flatMap(([id, upload]) => (upload.key === key ? [id] : []));
+  }
   async create({ key, metadata }: Pick<Agreement, "key" | "type" | "metadata">) {
     const id = `s3-${this.open.size + this.originals.size + 1}`;
     this.open.set(id, { key, metadata, parts: [] });
@@ -74,11 +77,13 @@ let time: number;
 let deps: MultipartDeps;
 const now = () => new Date(time);
 const signed: unknown[][] = [];
+let counted = 0;
 
 beforeEach(() => {
   time = START;
   store = new Store();
   signed.length = 0;
+  counted = 0;
   deps = {
     store,
     sign: async (...args) => {
@@ -88,6 +93,7 @@ beforeEach(() => {
     tickets: seal(SECRET, "ticket", now),
     uploads: seal(SECRET, "multipart upload", now),
     now,
+    count: () => counted++,
   };
 });
 
@@ -101,7 +107,7 @@ const agreement = (terms: Partial<Agreement> = {}): Agreement => ({
 });
 
 async function begin(terms: Partial<Agreement> = {}) {
-  const { key, uploadId } = await createUpload(deps, agreement(terms));
+  const { key, uploadId } = await createUpload(deps, me, agreement(terms));
   assert.equal(key, KEY);
   return { key, uploadId };
 }
@@ -214,13 +220,37 @@ test("a part is a whole number from 1 to 10,000", async () => {
   const ref = await begin({ maxBytes: 1024 ** 5 });
   for (const part of [0, -1, 1.5, 10_001, Number.NaN, Number.POSITIVE_INFINITY])
     await refused(signPart(deps, me, ref, part), "bad-request");
-  await signPart(deps, me, ref, 10_000);
+  await refused(signPart(deps, me, ref, 10_000), "rate-limited");
 });
 
-test("of a file of unknown size no part is signed that must be over the limit", async () => {
+test("of a file of unknown size one part is on its way at a time, and none without room", async () => {
   const ref = await begin({ maxBytes: 10 * MiB });
-  assert.deepEqual(await signPart(deps, me, ref, 2), { url: "https://s3/", expires: 300 });
+  await refused(signPart(deps, me, ref, 2), "rate-limited");
   await refused(signPart(deps, me, ref, 3), "file-too-large");
+  assert.deepEqual(await signPart(deps, me, ref, 1), { url: "https://s3/", expires: 300 });
+  receive(6 * MiB);
+  await signPart(deps, me, ref, 2);
+  receive(10 * MiB);
+  await refused(signPart(deps, me, ref, 2), "file-too-large");
+  assert.deepEqual(store.calls, []);
+  await signPart(deps, me, ref, 1);
+  receive(10 * MiB + 1);
+  await refused(signPart(deps, me, ref, 2), "file-too-large");
+  assert.deepEqual(store.calls, ["abort"]);
+  await refused(signPart(deps, me, ref, 1), "not-found");
+});
+
+test("a ticket begins one upload: repeated, it names that one; of several at once the first stays", async () => {
+  const { key, uploadId } = await begin();
+  const again = await begin();
+  assert.deepEqual(deps.uploads.open(again.uploadId), deps.uploads.open(uploadId));
+  assert.deepEqual([store.open.size, counted], [1, 1]);
+  await abortUpload(deps, me, { key, uploadId });
+  const many = await Promise.all([1, 2, 3, 4, 5].map(() => begin()));
+  assert.equal(store.open.size, 1);
+  const [first] = store.open.keys();
+  for (const one of many)
+    assert.equal((deps.uploads.open(one.uploadId) as { uploadId: string }).uploadId, first);
 });
 
 test("complete: the original is there, by the parts in their order, however they were named", async () => {
@@ -275,13 +305,17 @@ test("repeated after a lost answer, completing succeeds as often as one likes", 
   for (const _ of [1, 2]) assert.deepEqual(await completeUpload(deps, me, ref, parts), { key: KEY });
 });
 
-test("a ticket exchanged twice makes one original, and leaves no parts behind", async () => {
+test("a ticket whose original is there begins nothing, and one that was faster leaves no parts behind", async () => {
   const first = await begin();
-  await completeUpload(deps, me, first, receive(100));
-  const second = await begin();
-  assert.deepEqual(await completeUpload(deps, me, second, receive(50)), { key: KEY });
+  const parts = receive(100);
+  // Begun before tickets began one upload only.
+  const second = await store.create(agreement());
+  const ref = { key: KEY, uploadId: deps.uploads.close({ ...agreement(), uploadId: second }, START + 1000) };
+  await completeUpload(deps, me, first, parts);
+  assert.deepEqual(await completeUpload(deps, me, ref, receive(50)), { key: KEY });
   assert.equal(store.originals.get(KEY)?.size, 100);
   assert.equal(store.open.size, 0);
+  await refused(begin(), "not-found");
 });
 
 test("an original of somebody else's is no proof that this upload was completed", async () => {
