@@ -74,6 +74,12 @@ const table = {
     sentence:
       "We could not develop this image after several tries. The original is kept; it can be processed again.",
   },
+  "not-encoded": {
+    outcome: "failed",
+    status: 500,
+    sentence:
+      "We could not make the variants of this image. The original is kept; it can be processed again.",
+  },
   "unknown-preset": {
     outcome: "failed",
     status: 500,

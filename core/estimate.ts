@@ -12,7 +12,7 @@ export interface Estimate {
   readonly cpuMs: number;
   /** The same if the pixels turn out to be a graphic, which a header does not tell. */
   readonly graphicCpuMs: number;
-  /** Resident memory at its highest, in bytes. */
+  /** Resident memory at its highest, in bytes, with what the worker holds besides of unusually large originals. */
   readonly peakBytes: number;
 }
 
@@ -28,6 +28,10 @@ export interface Means {
 
 /** Node with sharp and libvips loaded, before any image. */
 const PROCESS_BYTES = 110_000_000;
+/** An original is held by the pixel process, and by the worker, of which two lanes may have one. */
+const HELD = 3;
+/** What the worker's own share has room for in each lane. */
+const USUAL_SOURCE_BYTES = 25_000_000;
 /** Of a source's or an earlier step's pixels, to resize them. */
 const RESIZE_NS = 3;
 /** Of all encoders at work, in bytes; a single larger one works alone. */
@@ -99,9 +103,17 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
     cpuMs: encodingMs(false),
     graphicCpuMs: encodingMs(mayBeGraphic),
     // What the decoder held is let go before the encoders start; the base and the first step's pixels stay.
-    peakBytes: PROCESS_BYTES + sourceBytes + Math.max(decoded * decode.bytes + base, 2 * base + encoding),
+    peakBytes:
+      PROCESS_BYTES +
+      sourceBytes +
+      (HELD - 1) * Math.max(0, sourceBytes - USUAL_SOURCE_BYTES) +
+      Math.max(decoded * decode.bytes + base, 2 * base + encoding),
   };
 }
+
+/** The largest original that there is memory for. */
+export const mostBytes = ({ memoryBytes }: Means): number =>
+  Math.floor((memoryBytes - PROCESS_BYTES + (HELD - 1) * USUAL_SOURCE_BYTES) / HELD);
 
 /** The hungriest sources that a preset accepts in a format: its largest still, and animations that fill the budget. */
 export function largestOf(preset: Preset, format: FormatName): Header[] {

@@ -81,7 +81,8 @@ const nearLossless = { settings: { nearLossless: true, quality: 60, effort: 2 },
 const table = {
   avif: {
     type: "image/avif",
-    extensions: ["avif"],
+    aliases: ["image/avif-sequence"],
+    extensions: ["avif", "avifs"],
     detect: isAvif,
     decoder: "libvips",
     loader: "VipsForeignLoadHeifBuffer",
@@ -118,7 +119,8 @@ const table = {
   },
   jpeg: {
     type: "image/jpeg",
-    extensions: ["jpg", "jpeg", "jpe", "jfif"],
+    aliases: ["image/jpg", "image/pjpeg"],
+    extensions: ["jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp"],
     detect: (head) => startsWith(head, 0xff, 0xd8, 0xff),
     decoder: "libvips",
     loader: "VipsForeignLoadJpegBuffer",
@@ -135,7 +137,8 @@ const table = {
   },
   png: {
     type: "image/png",
-    extensions: ["png"],
+    aliases: ["image/x-png", "image/apng", "image/vnd.mozilla.apng"],
+    extensions: ["png", "apng"],
     detect: (head) => startsWith(head, 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     decoder: "libvips",
     loader: "VipsForeignLoadPngBuffer",
@@ -162,21 +165,21 @@ const table = {
   },
   heic: {
     type: "image/heic",
-    aliases: ["image/heif"],
-    extensions: ["heic", "heif"],
+    aliases: ["image/heif", "image/heic-sequence", "image/heif-sequence"],
+    extensions: ["heic", "heif", "heics", "heifs", "hif"],
     // libheif reads it, in WebAssembly; libvips gets the pixels with their ICC profile as a PNG.
     detect: (head) => !isAvif(head) && brands(head).some((brand) => HEVC_BRANDS.includes(brand)),
     decoder: "heic",
     loader: "VipsForeignLoadPngBuffer",
     decode: { ns: 40, bytes: 9 },
     // `bench/heic-memory.ts`: 48 MP peak at 450 MB as cameras write them (4:2:0, 8 bits), at 590 with 10 bits, at 870
-    // in 4:4:4 with 10 bits; only with alpha on top of that, which no camera writes, at 1,150.
-    maxPixels: 50 * MP,
+    // in 4:4:4 with 10 bits; only with alpha on top of that, which no camera writes, at 1,150: 65 MP at 1,560.
     alpha: true,
     animates: false,
   },
   tiff: {
     type: "image/tiff",
+    aliases: ["image/tif", "image/x-tiff"],
     extensions: ["tif", "tiff"],
     detect: (head) => startsWith(head, 0x49, 0x49, 0x2a, 0) || startsWith(head, 0x4d, 0x4d, 0, 0x2a),
     decoder: "libvips",
@@ -198,9 +201,12 @@ export const outputFormats = formatNames.filter(
   (name): name is OutputFormat => formats[name].encode !== undefined,
 );
 
-/** `50 MP`, where neither preset nor row sets another; every side at most 16,384. */
-export const DEFAULT_MAX_PIXELS = 50 * MP;
-export const MAX_SIDE = 16_384;
+/**
+ * Where neither preset nor row sets another: sensors of "64 MP" make 64.2. And what a side may have: panoramas and long
+ * screenshots of phones pass 16,384.
+ */
+export const DEFAULT_MAX_PIXELS = 65 * MP;
+export const MAX_SIDE = 65_535;
 
 /** The format that the first bytes of a file (4 KB are enough) show, whatever it is called. */
 export function detectFormat(head: Uint8Array): FormatName | undefined {

@@ -20,6 +20,9 @@ import { digest } from "./keys.ts";
 /** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
 export const PIPELINE_VERSION = 4;
 
+/** A worker of 4 GB holds it three times over; one of 2 GB refuses what is over 590 MB by itself. */
+const MAX_BYTES = 1_000_000_000;
+
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
 const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
 const outputFormat = v.picklist(outputFormats);
@@ -65,10 +68,7 @@ const Preset = v.pipe(
   v.strictObject({
     /** Input formats, by content. */
     accept: v.pipe(v.array(v.picklist(formatNames)), v.minLength(1)),
-    maxBytes: v.optional(
-      v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5_000_000_000)),
-      25_000_000,
-    ),
+    maxBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_BYTES)), 25_000_000),
     /** Width × height of one frame; a format's own bound (AVIF: 25 MP) applies as well. */
     maxPixels: v.optional(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(268_000_000)),

@@ -13,7 +13,7 @@ import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { estimateOf, largestOf } from "../core/estimate.ts";
-import { formatNames, formats } from "../core/formats.ts";
+import { DEFAULT_MAX_PIXELS, formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
 import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
@@ -64,7 +64,7 @@ const blocks: Record<string, () => string> = {
       ["format", "upload as", "extensions", "written", "animated", "pixels at most"],
       formatNames.map((name) => {
         const { type, aliases = [], extensions, encode, animates } = formats[name];
-        const limit = maxPixelsOf({ maxPixels: 50_000_000 }, name) / 1_000_000;
+        const limit = maxPixelsOf({ maxPixels: DEFAULT_MAX_PIXELS }, name) / 1_000_000;
         return [
           name,
           [type, ...aliases].map(code).join(", "),

@@ -105,17 +105,19 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
       const made = await developInChild(...args);
       return { ...made, durationMs: Math.round(performance.now() - started) };
     };
+    const isOurs = (error: unknown): error is ChildGone | NotEncoded =>
+      error instanceof ChildGone || error instanceof NotEncoded;
     try {
       return await timed();
     } catch (error) {
-      if (!(error instanceof ChildGone)) throw error;
+      if (!isOurs(error)) throw error;
       log("warn", "pixels.child-gone", { code: error.code });
     }
     // Once may be bad luck: memory ran out, or an image before this one left something behind.
     try {
       return await timed();
     } catch (error) {
-      if (!(error instanceof ChildGone)) throw error;
+      if (!isOurs(error)) throw error;
       throw new DarkroomError(error.code, undefined, { cause: error });
     }
   }
@@ -140,6 +142,14 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
   };
 }
 
+/** The pixels are there and a variant cannot be made of them. */
+class NotEncoded extends Error {
+  readonly code = "not-encoded";
+  constructor(reason: string) {
+    super(`the decoded pixels could not be encoded: ${reason}`);
+  }
+}
+
 function headerOf(format: FormatName, head: FromChild): Header {
   if (head.kind !== "header") throw troubleOf(head);
   const { kind: _, takenAt, ...rest } = head;
@@ -161,6 +171,6 @@ function troubleOf(head: FromChild): Error {
       cause: new Error(reason),
     });
   }
-  if (head.kind === "broken") return new Error(`the decoded pixels could not be encoded: ${head.reason}`);
+  if (head.kind === "broken") return new NotEncoded(head.reason);
   return new ChildGone("decoder-crashed", { cause: new Error(`an unexpected "${head.kind}"`) });
 }

@@ -82,47 +82,35 @@ export function send(
 export async function* receive(
   socket: AsyncIterable<Buffer>,
 ): AsyncGenerator<{ head: unknown; bytes: Uint8Array }, undefined> {
-  let chunks: Buffer[] = [];
-  let have = 0;
-  let lengths: { head: number; bytes: number } | undefined;
+  const chunks = socket[Symbol.asyncIterator]();
+  let chunk: Buffer = Buffer.alloc(0);
 
-  /** The next bytes, in memory of their own. */
-  function take(length: number): Buffer {
+  /** The next bytes, in memory of their own that is filled as they come: chunks and their sum would take it twice. */
+  async function take(length: number): Promise<Buffer | undefined> {
     const taken = Buffer.allocUnsafeSlow(length);
-    let at = 0;
-    let used = 0;
-    for (const chunk of chunks) {
-      if (at === length) break;
+    for (let at = 0; at < length; ) {
+      if (chunk.length === 0) {
+        const next = await chunks.next();
+        if (next.done) return undefined;
+        chunk = next.value;
+      }
       const copied = chunk.copy(taken, at);
       at += copied;
-      if (copied < chunk.length) {
-        chunks[used] = chunk.subarray(copied);
-        break;
-      }
-      used++;
-      letGo(chunk);
+      const left = chunk.subarray(copied);
+      if (left.length === 0) letGo(chunk);
+      chunk = left;
     }
-    chunks = chunks.slice(used);
-    have -= length;
     return taken;
   }
 
-  for await (const chunk of socket) {
-    chunks.push(chunk);
-    have += chunk.length;
-    for (;;) {
-      if (!lengths) {
-        if (have < PREFIX) break;
-        const prefix = take(PREFIX);
-        lengths = { head: prefix.readUInt32LE(0), bytes: prefix.readUInt32LE(4) };
-        if (lengths.head > MAX_HEAD) throw new Error("a message with a head of more than 4 MB");
-      }
-      if (have < lengths.head + lengths.bytes) break;
-      const head: unknown = JSON.parse(take(lengths.head).toString());
-      const bytes = take(lengths.bytes);
-      lengths = undefined;
-      yield { head, bytes };
-    }
+  for (;;) {
+    const prefix = await take(PREFIX);
+    if (!prefix) return undefined;
+    const lengths = { head: prefix.readUInt32LE(0), bytes: prefix.readUInt32LE(4) };
+    if (lengths.head > MAX_HEAD) throw new Error("a message with a head of more than 4 MB");
+    const head = await take(lengths.head);
+    const bytes = head && (await take(lengths.bytes));
+    if (!bytes) return undefined;
+    yield { head: JSON.parse(head.toString()) as unknown, bytes };
   }
-  return undefined;
 }

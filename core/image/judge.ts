@@ -1,7 +1,7 @@
 /** Reads one original and has it developed: rules 4 and 5 of docs/design.md. What it comes to is a verdict on the file. */
 import { createHash } from "node:crypto";
 import { DarkroomError, hasOutcome } from "../errors.ts";
-import { estimateOf, type Means, withinMeans } from "../estimate.ts";
+import { estimateOf, type Means, mostBytes, withinMeans } from "../estimate.ts";
 import { detectFormat, formats, type OutputFormat } from "../formats.ts";
 import { imagePrefix } from "../keys.ts";
 import { listed } from "../listing.ts";
@@ -46,7 +46,7 @@ export async function judge(
   let source: Source = { bytes: original.size, etag: original.etag };
   try {
     const preset = deps.config.presets.get(submission.presetName);
-    const refusal = refusalOf(original.size, preset);
+    const refusal = refusalOf(original.size, preset, deps.means);
     if (!preset || refusal) {
       // An answer left unread keeps its connection; fifty of them would stall everybody.
       await original.body[Symbol.asyncIterator]().return?.();
@@ -128,17 +128,25 @@ const laterFormats = ({ later }: Preset, { width, height }: Header): readonly Ou
 function refusalOf(
   size: number,
   preset: Preset | undefined,
+  means: Means | undefined,
 ): "unknown-preset" | "too-large" | "empty" | undefined {
   if (!preset) return "unknown-preset";
-  return size > preset.maxBytes ? "too-large" : size === 0 ? "empty" : undefined;
+  return size > Math.min(preset.maxBytes, means ? mostBytes(means) : Infinity)
+    ? "too-large"
+    : size === 0
+      ? "empty"
+      : undefined;
 }
 
 async function readOriginal(original: StoredObject): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of original.body) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length !== original.size)
-    throw new DarkroomError("unavailable", "The original was cut short on its way.");
+  // Filled as they come: chunks and their sum would take the size twice.
+  const bytes = Buffer.allocUnsafeSlow(original.size);
+  let at = 0;
+  for await (const chunk of original.body) {
+    bytes.set(chunk.subarray(0, bytes.length - at), at);
+    at += chunk.length;
+  }
+  if (at !== original.size) throw new DarkroomError("unavailable", "The original was cut short on its way.");
   return bytes;
 }
 

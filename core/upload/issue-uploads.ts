@@ -172,7 +172,7 @@ function termsFor(
   return {
     id,
     key: originalKey(id),
-    type: type || OCTETS,
+    type: type || "application/octet-stream",
     size,
     maxBytes: maxBytesOf(preset, caller),
     sha256,
@@ -196,7 +196,8 @@ function ticketFor(deps: IssueDeps, owner: string, terms: UploadTerms): Multipar
 const maxBytesOf = (preset: Preset, caller: Caller) =>
   Math.min(preset.maxBytes, caller.maxBytes ?? Number.POSITIVE_INFINITY);
 
-const OCTETS = "application/octet-stream";
+/** What stands for a type that a browser does not know. */
+const UNKNOWN_TYPES = ["", "application/octet-stream"];
 
 function choosePreset(config: Config, caller: Caller, wanted: string | undefined): Preset {
   if (caller.preset !== undefined && wanted !== undefined && wanted !== caller.preset) {
@@ -223,9 +224,8 @@ function refuse(
   }
   const types = typesOf(preset.accept);
   if (types.includes(file.type)) return undefined;
-  const extensions = extensionsOf(preset.accept);
   // Browsers do not know HEIC and AVIF everywhere: then the extension stands in for the type.
-  if ((file.type === "" || file.type === OCTETS) && extensions.includes(extensionOf(file.name)))
+  if (UNKNOWN_TYPES.includes(file.type) && extensionsOf(preset.accept).includes(extensionOf(file.name)))
     return undefined;
   return { code: "type-not-accepted", detail: `its type is not one of ${types.join(", ")}.` };
 }

@@ -8,6 +8,7 @@ import { mayLackItsEnd } from "../look/jpeg-end.ts";
 import { lookAgain, type Whole } from "../look/look.ts";
 import { withoutIdleTransparency } from "../look/png.ts";
 import type { Raster } from "../raster.ts";
+import { shownFor, timesOf } from "../timing.ts";
 import { headerOf, type Source } from "./source.ts";
 
 /** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
@@ -61,7 +62,7 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
       if (format === "jpeg" && mayLackItsEnd(bytes, small)) await lookAgain(format, bytes, undefined);
       const turned = await replaced(small, (lies) => upright(lies, orientation));
       const base = await replaced(turned, withoutIdleAlpha);
-      return { ...base, ...(delay ? { delay } : {}), ...(loop ? { loop } : {}) };
+      return { ...base, ...(delay ? { delay: delay.map(shownFor) } : {}), loop: timesOf(loop ?? 0) };
     },
   };
 }

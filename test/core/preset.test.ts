@@ -13,7 +13,7 @@ test("the shipped configuration is valid and says what the design promises", () 
   assert.deepEqual([...shipped.presets.keys()], ["photo", "avatar"]);
   const photo = shipped.presets.get("photo");
   assert.equal(photo?.maxBytes, 25_000_000);
-  assert.equal(photo?.maxPixels, 50_000_000);
+  assert.equal(photo?.maxPixels, 65_000_000);
 });
 
 test("all problems are reported together, by name", () => {

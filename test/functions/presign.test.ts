@@ -199,8 +199,17 @@ test("types are the preset's exact strings, or unknown with a known extension", 
     "image/avif",
     "image/heic",
     "image/heif",
+    // What else browsers, phones and old servers call them.
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "image/apng",
+    "image/heic-sequence",
+    "image/heif-sequence",
   ])
     assert.ok(await accepted(type), type);
+  for (const name of ["DSC0001.HIF", "a.heics", "a.heifs", "a.avifs", "a.apng", "a.pjp"])
+    assert.ok(await accepted("", name), name);
   for (const type of ["", "application/octet-stream"]) {
     assert.ok(await accepted(type, "IMG.HEIC"));
     assert.ok(!(await accepted(type, "x.jpg.php")));
@@ -208,7 +217,6 @@ test("types are the preset's exact strings, or unknown with a known extension", 
   }
   for (const type of [
     "IMAGE/JPEG",
-    "image/jpg",
     "image/*",
     "image/jpeg; charset=utf-8",
     "image/jpeg\r\nX: y",

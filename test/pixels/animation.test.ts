@@ -109,6 +109,20 @@ test("a turned animation is turned frame by frame", async () => {
   }
 });
 
+test("delays and loops are what browsers make of them, as far as sharp can write them", async () => {
+  const odd = await animation("webp");
+  // ANMF: the duration is 24 bits, 12 bytes after the frame's size; ANIM: the loop count 4 bytes after the colour.
+  for (const [i, ms] of [0, 10, 16_777_215, 20].entries()) {
+    let at = 0;
+    for (let frame = 0; frame <= i; frame++) at = odd.indexOf("ANMF", at) + 4;
+    odd.writeUIntLE(ms, at + 4 + 12, 3);
+  }
+  odd.writeUInt16LE(65_535, odd.indexOf("ANIM") + 12);
+  const { get } = await developWith(pixels, odd, "webp", preset);
+  const { delay: delays, loop } = await sharp(get("w90.webp"), { animated: true }).metadata();
+  assert.deepEqual([delays, loop], [[100, 100, 65_535, 20], 65_535]);
+});
+
 test("over the budget an animation becomes its first frame", async () => {
   const short = presetOf({
     ladder: { widths: [90], formats: ["webp"] },

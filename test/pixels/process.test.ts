@@ -8,7 +8,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promi
 import sharp from "sharp";
 import { lastChild } from "../../bench/peak.ts";
 import { DarkroomError } from "../../core/errors.ts";
-import { type Header, planOf, variantsOf } from "../../core/plan.ts";
+import { type Header, type Plan, planOf, variantsOf } from "../../core/plan.ts";
 import type { MadeVariant } from "../../core/ports.ts";
 import { type PixelOptions, pixelProcess } from "../../pixels/process.ts";
 import { developWith, lossless, presetOf } from "./develop-with.ts";
@@ -210,6 +210,23 @@ test("damaged files are rejected by name and cost no child", async (t) => {
   await assert.rejects(developWith(pixels, Buffer.from("not a picture at all"), "jpeg"), { code: "corrupt" });
   assert.equal(lastChild(), pid);
   assert.deepEqual(logged, []);
+});
+
+test("what cannot be encoded twice is a verdict, not tried for ever", async (t) => {
+  const { pixels, logged } = started(t);
+  const made = pixels.develop(
+    tiny,
+    "jpeg",
+    async (header) => {
+      const plan = planOf(header, variantsOf(header, lossless));
+      const impossible = { ...plan.steps[0]?.encodes[0], encode: { quality: 1000 } };
+      return { ...plan, steps: plan.steps.map((step) => ({ ...step, encodes: [impossible] })) } as Plan;
+    },
+    async () => {},
+  );
+  await assert.rejects(made, { code: "not-encoded" });
+  assert.equal(logged.length, 1, "once more, in a fresh child");
+  assert.equal((await developWith(pixels, tiny, "jpeg")).made.size, 1);
 });
 
 test("a child that has grown too large is replaced, others are kept", async (t) => {

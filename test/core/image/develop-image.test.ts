@@ -501,9 +501,12 @@ test("what was written before the process died is carried over, by its second tr
 test("an image beyond the means of the function is refused before it is decoded", async () => {
   const { deps, event, work, document } = await system();
   const means = { memoryBytes: 1_000_000_000, seconds: 60, vcpus: 1 };
-  Object.assign(deps, { means: { ...means, memoryBytes: 1000 } });
+  Object.assign(deps, { means: { ...means, memoryBytes: 110_000_500 } });
   assert.equal(await work(event()), "rejected too-many-pixels");
   assert.match((await document())?.error?.message ?? "", /MB to develop/);
+  const none = await system();
+  Object.assign(none.deps, { means: { ...means, memoryBytes: 50_000_000 } });
+  assert.equal(await none.work(none.event()), "rejected too-large", "before it is read");
   const other = await system();
   Object.assign(other.deps, { means });
   assert.equal(await other.work(other.event()), "ready");
