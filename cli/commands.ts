@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   plan: () => import("./plan.ts"),
   reprocess: () => import("./reprocess.ts"),
   sync: () => import("./sync.ts"),
+  upgrade: () => import("./upgrade.ts"),
   upload: () => import("./upload.ts"),
   webhooks: () => import("./webhooks.ts"),
   worker: () => import("./worker.ts"),

@@ -110,7 +110,7 @@ async function confirmed(api: Api, force: boolean): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function told(estimate: DryRun): string {
+export function told(estimate: DryRun): string {
   const { images, changed, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } = estimate;
   const about = exact ? "" : "about ";
   return [

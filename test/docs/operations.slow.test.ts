@@ -69,7 +69,7 @@ const preparations: Readonly<Record<string, () => Promise<void> | void>> = {
     writeFileSync(join(site, "notes.txt"), "not an image");
     symlinkSync("nowhere", join(site, "broken.jpg"));
   },
-  "Re-process": async () => {
+  "Before an update": async () => {
     for (const { document } of await readyImages()) await makeStale(document);
   },
   "Look after jobs": async () => {
