@@ -86,12 +86,6 @@ export const sabotages: Sabotages = {
     /still waits/,
     () => ({ loses: (body) => !body.includes('"job"') }),
   ],
-  "a job whose next page is lost": [/stands still/, () => ({ loses: (body) => body.includes('"page":1') })],
-  "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
-  "uploads in parts that outlive their image": [
-    /being uploaded/,
-    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }) }),
-  ],
   "a sweep that never comes": [/no end/, () => ({ neverSweep: true, climate: "swept" })],
   "tombstones that go too early": [
     /the tombstone .* went/,
@@ -109,6 +103,12 @@ export const sabotages: Sabotages = {
 
 /** Races so narrow that it takes hundreds. */
 export const rareSabotages: Sabotages = {
+  "a job whose next page is lost": [/stands still/, () => ({ loses: (body) => body.includes('"page":1') })],
+  "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
+  "uploads in parts that outlive their image": [
+    /being uploaded/,
+    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }) }),
+  ],
   "results that are written again": [/written twice/, () => ({ store: overwriting })],
   "a sweep that deletes what it has not announced": [
     /is not there/,

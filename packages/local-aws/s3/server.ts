@@ -58,7 +58,6 @@ const REQUEST_TIMEOUT_MS = 3_600_000;
 const KEEP_ALIVE_MS = 65_000;
 
 /** @throws Error when the folder or the port is in use */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: three functions around one server, and its beginning and end.
 export async function startS3(options: LocalS3Options): Promise<LocalS3> {
   const { credentials, region, notify, fault, now = () => new Date(), log = () => {} } = options;
   mkdirSync(options.data, { recursive: true });
@@ -67,48 +66,8 @@ export async function startS3(options: LocalS3Options): Promise<LocalS3> {
   const s3: S3 = { storage, notifications, credentials, region, now };
   const running = new Set<Promise<void>>();
 
-  const answer = async (request: S3Request): Promise<Reply> => {
-    const injected = await fault?.(request);
-    if (injected) return injectedReply(injected, request.id);
-    if (request.method === "OPTIONS") return preflight(s3, request);
-    const known = isFormPost(request)
-      ? request
-      : authenticate(request, { credentials, region, service: "s3", now: now() });
-    const { run } = findRoute(known);
-    checkForeign(known);
-    if (levelOf(known) !== "service" && run !== createBucket) requireBucket(s3, bucketOf(known));
-    return run(s3, known);
-  };
-
-  const handle = async (
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    expectsContinue: boolean,
-  ): Promise<void> => {
-    const id = randomBytes(8).toString("hex").toUpperCase();
-    let continued = !expectsContinue;
-    let cors = {};
-    let reply: Reply;
-    try {
-      const request = readRequest(incoming, id, () => {
-        if (!continued) response.writeContinue();
-        continued = true;
-      });
-      cors = corsHeaders(s3, request);
-      reply = await answer(request);
-    } catch (error) {
-      reply = errorReply(error, id, incoming, log);
-    }
-    // Whoever was not told to send the body may or may not do so: only a new connection is unambiguous.
-    const close: Record<string, string> = continued ? {} : { connection: "close" };
-    await send(incoming, response, {
-      ...reply,
-      headers: { ...cors, ...reply.headers, ...close, "x-amz-request-id": id, "x-amz-id-2": id },
-    });
-  };
-
   const accept = (expectsContinue: boolean) => (incoming: IncomingMessage, response: ServerResponse) => {
-    const one = handle(incoming, response, expectsContinue)
+    const one = handle({ s3, fault, log }, incoming, response, expectsContinue)
       .catch((error) => {
         log("error", "s3 answer not sent", { error: String(error) });
         incoming.destroy();
@@ -154,6 +113,53 @@ export async function startS3(options: LocalS3Options): Promise<LocalS3> {
       return closing;
     },
   };
+}
+
+interface Context {
+  readonly s3: S3;
+  readonly fault: LocalS3Options["fault"];
+  readonly log: Log;
+}
+
+async function answer({ s3, fault }: Context, request: S3Request): Promise<Reply> {
+  const injected = await fault?.(request);
+  if (injected) return injectedReply(injected, request.id);
+  if (request.method === "OPTIONS") return preflight(s3, request);
+  const known = isFormPost(request)
+    ? request
+    : authenticate(request, { credentials: s3.credentials, region: s3.region, service: "s3", now: s3.now() });
+  const { run } = findRoute(known);
+  checkForeign(known);
+  if (levelOf(known) !== "service" && run !== createBucket) requireBucket(s3, bucketOf(known));
+  return run(s3, known);
+}
+
+async function handle(
+  context: Context,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  expectsContinue: boolean,
+): Promise<void> {
+  const id = randomBytes(8).toString("hex").toUpperCase();
+  let continued = !expectsContinue;
+  let cors = {};
+  let reply: Reply;
+  try {
+    const request = readRequest(incoming, id, () => {
+      if (!continued) response.writeContinue();
+      continued = true;
+    });
+    cors = corsHeaders(context.s3, request);
+    reply = await answer(context, request);
+  } catch (error) {
+    reply = errorReply(error, id, incoming, context.log);
+  }
+  // Whoever was not told to send the body may or may not do so: only a new connection is unambiguous.
+  const close: Record<string, string> = continued ? {} : { connection: "close" };
+  await send(incoming, response, {
+    ...reply,
+    headers: { ...cors, ...reply.headers, ...close, "x-amz-request-id": id, "x-amz-id-2": id },
+  });
 }
 
 /** Other accounts and versions: neither exists here. */
