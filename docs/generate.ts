@@ -98,7 +98,7 @@ const blocks: Record<string, () => string> = {
         if (!most) return [];
         const { width, height, frames } = most.header;
         const size = `${width} × ${height}${frames > 1 ? `, ${frames} frames` : ""}`;
-        const seconds = Math.max(most.cpuMs, most.graphicCpuMs) / 1000;
+        const seconds = Math.max(most.cpuMs, most.graphicCpuMs, most.noiseCpuMs) / 1000;
         const memory = String(Math.round(most.peakBytes / 1e6));
         return [[format, size, code(most.preset.name), memory, seconds.toFixed(1)]];
       }),

@@ -73,6 +73,24 @@ test("a graphic may take longer than a photograph of its size, and is refused by
   assert.equal(moving.graphicCpuMs, moving.cpuMs, "animations never count as graphics");
 });
 
+test("noise takes as long as was measured, and what is refused for its time is refused by that", () => {
+  // 2561 × 2561, preset photo: CPU of the pixel process in ms.
+  for (const { format, measured } of [
+    { format: "png", measured: 17_120 },
+    { format: "webp", measured: 15_320 },
+    { format: "jpeg", measured: 9150 },
+  ] as const) {
+    const { noiseCpuMs } = estimate(header(2561, 2561, { format, alpha: format !== "jpeg" }));
+    assert(noiseCpuMs > 0.95 * measured && noiseCpuMs < 1.3 * measured, `${format}: ${noiseCpuMs}`);
+  }
+  const cost = estimate(header(2561, 2561, { format: "png", alpha: true }));
+  const means = { memoryBytes: 2e9, vcpus: 1, seconds: cost.noiseCpuMs / 1000 };
+  withinMeans(cost, means);
+  assert.throws(() => withinMeans(cost, { ...means, seconds: means.seconds - 1 }), {
+    code: "too-many-pixels",
+  });
+});
+
 test("what would not fit is too-many-pixels, and says why", () => {
   const cost = estimate(header(8000, 6000, { format: "png" }));
   const means = { memoryBytes: 2_000_000_000, vcpus: 1, seconds: 60 };
