@@ -11,6 +11,7 @@ import type { Numbers } from "../colour/straight.ts";
 import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
 import { isAdobeRgb } from "../exif.ts";
 import { pngOf } from "../png.ts";
+import { apertureOf, type Rectangle } from "./aperture.ts";
 import { headerOf, type Source } from "./source.ts";
 
 /** Values of libheif's enums. */
@@ -21,6 +22,8 @@ const CHROMA_RGBA = 11;
 const CHROMA_DEEP_RGB = 14;
 const CHROMA_DEEP_RGBA = 15;
 const CHANNEL_INTERLEAVED = 10;
+/** The type of a box that nobody reads. */
+const FREE = Buffer.from("free");
 
 export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<Source> {
   const heic = readHeic(bytes);
@@ -93,18 +96,23 @@ export function readHeic(bytes: Uint8Array): Heic {
     }
   };
 
+  const aperture = apertureOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   const input = allocate(bytes.length);
   lib.HEAPU8.set(bytes, input);
+  for (const at of aperture?.types ?? []) lib.HEAPU8.set(FREE, input + at);
   const context = lib._heif_context_alloc();
   attempt((error) => lib._heif_context_read_from_memory(error, context, input, bytes.length, 0));
   lib._free(input);
   attempt((error) => lib._heif_context_get_primary_image_handle(error, context, out));
   const handle = result();
   const alpha = lib._heif_image_handle_has_alpha_channel(handle) !== 0;
+  const wide = lib._heif_image_handle_get_width(handle);
+  const high = lib._heif_image_handle_get_height(handle);
+  const shown = aperture?.rectangle ?? { left: 0, top: 0, width: wide, height: high };
 
   return {
-    width: lib._heif_image_handle_get_width(handle),
-    height: lib._heif_image_handle_get_height(handle),
+    width: shown.width,
+    height: shown.height,
     alpha,
     bits: lib._heif_image_handle_get_luma_bits_per_pixel(handle),
     icc: copied(lib._heif_image_handle_get_raw_color_profile_size(handle), (error, buffer) =>
@@ -132,23 +140,32 @@ export function readHeic(bytes: Uint8Array): Heic {
     const chroma = chromas[alpha ? 1 : 0] ?? CHROMA_RGB;
     attempt((error) => lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, chroma, 0));
     const image = result();
-    const width = lib._heif_image_get_width(image, CHANNEL_INTERLEAVED);
-    const height = lib._heif_image_get_height(image, CHANNEL_INTERLEAVED);
     const plane = lib._heif_image_get_plane_readonly2(image, CHANNEL_INTERLEAVED, out);
     const stride = result();
     const channels = alpha ? 4 : 3;
-    const row = width * channels * (isDeep ? 2 : 1);
-    const sized =
-      width === lib._heif_image_handle_get_width(handle) &&
-      height === lib._heif_image_handle_get_height(handle);
-    if (plane === 0 || stride < row || !sized) throw new Error("libheif: not the image the header promised");
-    // Rows are padded; they are moved together in place, as a copy would cost the image's size once more.
-    if (stride > row) {
-      for (let y = 1; y < height; y++) {
-        lib.HEAPU8.copyWithin(plane + y * row, plane + y * stride, plane + y * stride + row);
-      }
-    }
-    const data = lib.HEAPU8.subarray(plane, plane + row * height);
+    const pixel = channels * (isDeep ? 2 : 1);
+    const isWhole =
+      lib._heif_image_get_width(image, CHANNEL_INTERLEAVED) === wide &&
+      lib._heif_image_get_height(image, CHANNEL_INTERLEAVED) === high;
+    if (plane === 0 || stride < wide * pixel || !isWhole)
+      throw new Error("libheif: not the image the header promised");
+    const length = moveTogether(lib.HEAPU8, plane, { stride, pixel }, shown);
+    const data = lib.HEAPU8.subarray(plane, plane + length);
     return { channels, data: isDeep ? new Uint16Array(data.buffer, plane, data.length / 2) : data };
   }
+}
+
+/** Rows are padded, and may be cut: what is shown is moved together in place, as a copy would cost its size once more. */
+function moveTogether(
+  heap: Uint8Array,
+  plane: number,
+  { stride, pixel }: { readonly stride: number; readonly pixel: number },
+  { left, top, width, height }: Rectangle,
+): number {
+  const row = width * pixel;
+  for (let y = 0; y < height; y++) {
+    const from = plane + (top + y) * stride + left * pixel;
+    if (from > plane + y * row) heap.copyWithin(plane + y * row, from, from + row);
+  }
+  return row * height;
 }

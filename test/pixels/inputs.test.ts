@@ -83,6 +83,14 @@ test("heic: plain, with alpha, and as iPhones write it: turned, in Display P3, w
   assert(off <= 6, `off by ${off}`);
 });
 
+test("heic: only the clean aperture is shown", async () => {
+  const { header, get } = await developWith(pixels, heic("quarters-clap"), "heic");
+  assert.deepEqual([header.width, header.height], [128, 96]);
+  const { data, info } = await decoded(get("whole.png"));
+  const colours = seenQuarters(data, { width: 128, height: 96 }, info.channels);
+  assert(distance(colours, new Array(4).fill([230, 211, 51])) <= 4, String(colours));
+});
+
 /** Display P3 to sRGB, each 0 to 255: the matrices of the two standards' primaries with D65 (CSS Color 4, 19). */
 function srgbFromP3(colour: readonly number[]): number[] {
   const linear = colour.map((value) => {
