@@ -162,6 +162,10 @@ export function parseAttentionKey(key: string): string | undefined {
   return new RegExp(`^failures/(?:${ATTENTION.join("|")})/(${ID})\\.json$`).exec(key)?.[1];
 }
 
+/** Of a file that a worker is at which may have killed one before; see `suspect.ts`. */
+export const MARKS = "marks/";
+export const markKey = (id: string) => `${MARKS}${id}`;
+
 /** How far the sweep has come. */
 export const SWEEP_KEY = "sweep/cursor.json";
 

@@ -74,6 +74,8 @@ export const MetadataSchema = v.object({
   deleting: v.array(KeyAt),
   error: v.optional(Problem),
   lastError: v.optional(v.object({ ...Problem.entries, at: time })),
+  /** Since when every try has failed for reasons of ours; the sweep tries again, for two weeks. */
+  failedAt: v.optional(time),
 });
 
 export type Metadata = v.InferOutput<typeof MetadataSchema>;
@@ -122,8 +124,8 @@ export function transition(
   const now = at.toISOString();
 
   if (verdict.error && current?.status === "ready" && (sameSource || verdict.status === "failed")) {
-    const { code } = verdict.error;
-    return { write: { ...current, lastError: { code, message: verdict.error.message, at: now } } };
+    const lastError = { code: verdict.error.code, message: verdict.error.message, at: now };
+    return { write: definedOnly({ ...current, lastError, failedAt: failedSince(current, verdict, now) }) };
   }
   if (verdict.status === "failed" && current && current.status !== "failed") return { stop: "done" };
   const { recipe } = verdict;
@@ -160,8 +162,16 @@ export function transition(
       ],
       deleting: current?.deleting ?? [],
       error: verdict.error,
+      failedAt: failedSince(current, verdict, now),
     }),
   };
+}
+
+/** Of another source it is another failure. */
+function failedSince(current: Metadata | undefined, verdict: Verdict, now: string): string | undefined {
+  if (verdict.status !== "failed") return undefined;
+  const sameSource = !verdict.source || current?.source?.etag === verdict.source.etag;
+  return (sameSource && current?.failedAt) || now;
 }
 
 const readySince = (current: Metadata | undefined) =>

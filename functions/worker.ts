@@ -3,6 +3,7 @@ import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { workerMeans } from "../adapters/aws/worker-means.ts";
 import config from "../adapters/presets.ts";
+import { SUSPECT_RECEIVES } from "../core/image/suspect.ts";
 import { imagesIn } from "../core/message.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
 import { pixelProcess } from "../pixels/process.ts";
@@ -36,6 +37,7 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
     returned: "MessagesReturned",
     arrivals: true,
     concurrency: CONCURRENCY,
+    aloneFrom: SUSPECT_RECEIVES,
     reserveMs: RESERVE_MS,
     beside: env.IMAGES_QUEUE_URL,
     about: (body) => ({ ids: imagesIn(body, bucket) }),

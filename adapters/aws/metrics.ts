@@ -21,6 +21,8 @@ export const metricTable = {
   ImagesRejected: { unit: MetricUnit.Count, by: "code" },
   ImagesFailed: { unit: MetricUnit.Count, by: "code" },
   ImagesDeleted: { unit: MetricUnit.Count },
+  /** Ready after they had been given up. */
+  ImagesHealed: { unit: MetricUnit.Count },
   MessagesIgnored: { unit: MetricUnit.Count },
   /** From the upload to the commit. */
   TimeToReady: { unit: MetricUnit.Milliseconds },
@@ -52,6 +54,7 @@ export interface Measurable {
   readonly variants?: number | undefined;
   readonly variantBytes?: number | undefined;
   readonly readyMs?: number | undefined;
+  readonly healed?: boolean;
   readonly durationMs?: number | undefined;
 }
 
@@ -92,6 +95,7 @@ export function meter(now: () => number = Date.now): Meter {
       if (outcome.status === "ready") count("ImagesReady", 1);
       if (outcome.status === "rejected") count("ImagesRejected", 1, outcome.reason);
       if (outcome.status === "failed") count("ImagesFailed", 1, outcome.reason);
+      if (outcome.healed) count("ImagesHealed", 1);
       if (outcome.status === "deleted") count("ImagesDeleted", 1);
       if (outcome.status === "ignored") count("MessagesIgnored", 1);
       if (outcome.status === "delivered") count("WebhooksDelivered", 1);

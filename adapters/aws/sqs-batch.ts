@@ -1,12 +1,15 @@
 /** One SQS batch: several messages at a time, each judged alone, the ones to retry named in the answer. */
 import type { SQSBatchResponse, SQSRecord } from "aws-lambda";
 import { DarkroomError } from "../../core/errors.ts";
+import { inLanes } from "../../core/lanes.ts";
 import type { Log } from "../../core/ports.ts";
 import { errorFields } from "../log.ts";
 
 export interface BatchOptions {
   /** Messages worked on at once: while one is developed the next original is read. */
   readonly concurrency: number;
+  /** Whoever has been received so often is worked on after the others, and alone. None where absent. */
+  readonly aloneFrom?: number;
   /** Milliseconds the invocation has left. */
   readonly remainingMs: () => number;
   /** A message is not begun with less than this left; it goes back untouched. */
@@ -32,9 +35,9 @@ export async function settleBatch(
   handle: (record: SQSRecord, receives: number) => Promise<void>,
 ): Promise<SQSBatchResponse> {
   const failed: string[] = [];
-  const waiting = [...records];
+  const receivesOf = ({ attributes }: SQSRecord) => Number(attributes.ApproximateReceiveCount) || 1;
   const settleOne = async (record: SQSRecord) => {
-    const receives = Number(record.attributes.ApproximateReceiveCount) || 1;
+    const receives = receivesOf(record);
     try {
       if (options.remainingMs() < options.reserveMs)
         throw new DarkroomError("unavailable", "No time left for another message.");
@@ -55,14 +58,27 @@ export async function settleBatch(
         .catch((cause: unknown) => options.log("warn", "back-off not set", errorFields(cause)));
     }
   };
-  const lane = async () => {
-    for (let record = waiting.shift(); record; record = waiting.shift()) await settleOne(record);
-  };
-  await Promise.all(Array.from({ length: options.concurrency }, lane));
+  const isAlone = (record: SQSRecord) =>
+    receivesOf(record) >= (options.aloneFrom ?? Number.POSITIVE_INFINITY);
+  await inLanes(
+    records.filter((record) => !isAlone(record)),
+    options.concurrency,
+    settleOne,
+  );
+  await inLanes(records.filter(isAlone), 1, settleOne);
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
-/** 10 s doubled with every receive, at most 15 minutes, of which half is left to chance. */
-function backOff(receives: number, jitter: number): number {
-  return Math.round(Math.min(900, 10 * 2 ** (receives - 1)) * (0.5 + jitter / 2));
+/**
+ * Seconds until the next try: 10, doubled with every receive, at most 15 minutes, of which a quarter is left to chance.
+ * SQS counts what is hidden as in flight, and a queue has 120,000 of those: longer would fill it sooner.
+ */
+export function backOff(receives: number, jitter: number): number {
+  return Math.round(Math.min(900, 10 * 2 ** (receives - 1)) * (0.75 + jitter / 4));
 }
+
+/**
+ * Receives after which a message of an image is given up: an outage of two days is waited out even where every back-off is
+ * the shortest there is, and the last of them comes before SQS drops the message after its four days.
+ */
+export const PATIENT_RECEIVES = 270;

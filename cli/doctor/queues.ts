@@ -1,6 +1,7 @@
 /** Checks of the queue that new originals are told to: who may send, where what fails goes. */
 import { GetQueueAttributesCommand, GetQueueUrlCommand } from "@aws-sdk/client-sqs";
 import * as v from "valibot";
+import { PATIENT_RECEIVES } from "../../adapters/aws/sqs-batch.ts";
 import { type Check, deploymentOf, type Finding, type Patient } from "./check.ts";
 
 const several = v.pipe(
@@ -83,10 +84,10 @@ const deadLetters: Check = {
       maxReceiveCount?: number | string;
     };
     const findings: Finding[] = [];
-    if (Number(maxReceiveCount) < 5)
+    if (Number(maxReceiveCount) < PATIENT_RECEIVES)
       findings.push({
         message: `The queue ${name} gives a message up after ${maxReceiveCount} receives, throttled ones included.`,
-        advice: "Lambda asks for 5 at least. ".concat(patient.repair),
+        advice: `An outage of two days takes ${PATIENT_RECEIVES}. `.concat(patient.repair),
       });
     const QueueName = deadLetterTargetArn.split(":").at(-1);
     const { QueueUrl = "" } = await patient.sqs.send(new GetQueueUrlCommand({ QueueName }));

@@ -1,4 +1,5 @@
 /** From an original to its variants and metadata: rules 2 to 7 of docs/design.md, in their order. */
+import { attentionOf } from "../attention.ts";
 import { commit, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { imagePrefix, originalKey, ownerKey } from "../keys.ts";
@@ -9,7 +10,8 @@ import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { deleteImage, purge } from "./delete-image.ts";
-import { type JudgeDeps, judge } from "./judge.ts";
+import { type JudgeDeps, judge, killedBefore, leaveUnread } from "./judge.ts";
+import { suspected } from "./suspect.ts";
 
 /** What became of one task, for logs and metrics. */
 export interface Outcome {
@@ -25,6 +27,8 @@ export interface Outcome {
   /** From the upload to the commit, of an image that was waited for. */
   readonly readyMs?: number | undefined;
   readonly durationMs?: number | undefined;
+  /** Whether it had been given up before, and is ready now. */
+  readonly healed?: boolean;
   /** The job it was done for, and of a scan: which page, how many messages. */
   readonly job?: string | undefined;
   readonly page?: number | undefined;
@@ -134,7 +138,7 @@ async function reachVerdict(
   const upload = readUploadMetadata(original.metadata);
   const presetName = upload.preset ?? deps.config.defaultPreset;
   if (isDone(deps, attempt, original.etag, presetName)) {
-    await original.body[Symbol.asyncIterator]().return?.();
+    await leaveUnread(original);
     return undefined;
   }
   const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
@@ -142,15 +146,21 @@ async function reachVerdict(
   const isFirst = current?.status !== "ready" || current.source?.etag !== original.etag;
   const mayDefer = task.kind === "created" && isFirst;
   const force = task.kind === "develop" && task.force;
+  const { etag } = original;
+  const submission = { original, upload, presetName, current, force, mayDefer, receives };
   const [judged, listed] = await Promise.allSettled([
-    judge(deps, id, { original, upload, presetName, current, force, mayDefer, receives }),
+    suspected(deps.uploads, { id, etag, receives }, () => judge(deps, id, submission)),
     // Before the commit, so that no image is ever visible and unlisted.
     upload.owner ? deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
   ]);
-  if (judged.status === "rejected") throw judged.reason;
+  if (judged.status === "rejected") {
+    await leaveUnread(original);
+    throw judged.reason;
+  }
   if (listed.status === "rejected") throw listed.reason;
   const recipe = deps.config.presets.get(presetName)?.recipe;
-  return { ...judged.value, sequencer, force: again, preset: presetName, recipe, uploadedAt };
+  const judgement = judged.value ?? (await killedBefore(original));
+  return { ...judgement, sequencer, force: again, preset: presetName, recipe, uploadedAt };
 }
 
 /** Rules 6 and 7. */
@@ -184,7 +194,8 @@ async function commitVerdict(
   if ((await stateOf()) === undefined) return remove(deps, id, committed, { owner, uploadedAt });
   await followUp(deps, document, before);
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
-  return outcomeOf(deps, task, original, verdict);
+  const healed = verdict.status === "ready" && attentionOf(before)?.status === "failed";
+  return { ...outcomeOf(deps, task, original, verdict), ...(healed ? { healed } : {}) };
 }
 
 function outcomeOf(

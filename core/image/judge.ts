@@ -34,22 +34,35 @@ export interface Submission {
   readonly receives: number;
 }
 
+/** What `judge` comes to. */
+export type Judgement = Pick<
+  Verdict,
+  "status" | "source" | "placeholder" | "variants" | "pending" | "durationMs" | "error"
+>;
+
+/** An answer left unread keeps its connection; fifty of them would stall everybody. */
+export async function leaveUnread({ body }: StoredObject): Promise<void> {
+  await body[Symbol.asyncIterator]().return?.();
+}
+
+/** The verdict on a file over which the worker itself has died. */
+export async function killedBefore(original: StoredObject): Promise<Judgement> {
+  await leaveUnread(original);
+  const { code, message } = new DarkroomError("decoder-crashed");
+  return { status: "rejected", source: sourceOf(original), error: { code, message } };
+}
+
+const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size, etag });
+
 /** Rejections and failures are a verdict; every other error is thrown, for a later try. */
-export async function judge(
-  deps: JudgeDeps,
-  id: string,
-  submission: Submission,
-): Promise<
-  Pick<Verdict, "status" | "source" | "placeholder" | "variants" | "pending" | "durationMs" | "error">
-> {
+export async function judge(deps: JudgeDeps, id: string, submission: Submission): Promise<Judgement> {
   const { original, upload, current } = submission;
-  let source: Source = { bytes: original.size, etag: original.etag };
+  let source = sourceOf(original);
   try {
     const preset = deps.config.presets.get(submission.presetName);
     const refusal = refusalOf(original.size, preset, deps.means);
     if (!preset || refusal) {
-      // An answer left unread keeps its connection; fifty of them would stall everybody.
-      await original.body[Symbol.asyncIterator]().return?.();
+      await leaveUnread(original);
       throw new DarkroomError(refusal ?? "unknown-preset");
     }
     const bytes = await readOriginal(original);

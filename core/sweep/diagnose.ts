@@ -28,9 +28,22 @@ export const TOMBSTONE_MS = 15 * DAY;
  */
 const TAKE_OVER_MS = 20 * MINUTE;
 
+/** After the first failure. Then somebody has to look. */
+const HEAL_AFTER_MS = [HOUR, 6 * HOUR, ...Array.from({ length: 14 }, (_, day) => (day + 1) * DAY)];
+
+export interface Terms {
+  readonly patience: Patience;
+  /** See `Cursor`. */
+  readonly settledBefore: Date | undefined;
+  /** When the round before this one began; undefined where nobody knows. */
+  readonly lastRound: Date | undefined;
+}
+
 export type Remedy =
   /** Queue it for a worker. */
   | { readonly do: "develop" }
+  /** The same, of what every try has failed at until now. */
+  | { readonly do: "retry" }
   /** Its original is gone, as it seems: delete the rest. */
   | { readonly do: "delete" }
   /** Deleted, and something is left. */
@@ -59,7 +72,7 @@ export function diagnose(
   traces: Traces,
   document: Metadata | undefined,
   now: Date,
-  patience: Patience,
+  { patience, lastRound }: Pick<Terms, "patience" | "lastRound">,
 ): Remedy[] {
   const { original, variants, openUploads, attention } = traces;
   const since = (time: Date | string) => now.getTime() - new Date(time).getTime();
@@ -80,7 +93,7 @@ export function diagnose(
   const remedies: Remedy[] = [];
   const tried = (time: Date | string) =>
     document.lastError !== undefined && Date.parse(document.lastError.at) > new Date(time).getTime();
-  // What a worker has tried and failed at needs a person, not another try with every round.
+  // What a worker has tried and failed at is not tried again with every round.
   const overwritten = document.source?.etag !== original.etag && !tried(original.lastModified);
   const unfinished = document.pending.length > 0 && !tried(document.processedAt);
   if (
@@ -88,12 +101,27 @@ export function diagnose(
     (unfinished && since(document.processedAt) > patience.upload)
   )
     remedies.push({ do: "develop" });
+  else if (isDueAgain(document, now, lastRound)) remedies.push({ do: "retry" });
   const keys = keysToRetire(traces, document, since, patience);
   if (keys.length > 0) remedies.push({ do: "retire", keys });
   const status = attentionOf(document)?.status;
   if (attention.some((one) => one !== status) || (status && !attention.includes(status)))
     remedies.push({ do: "index" });
   return remedies;
+}
+
+/**
+ * Whether a failed image is to be tried again: a time of the schedule came since the last round began. So nothing needs to
+ * be written down, and a round that is late or lost costs a try at most.
+ */
+function isDueAgain(document: Metadata, now: Date, lastRound: Date | undefined): boolean {
+  if (attentionOf(document)?.status !== "failed") return false;
+  const { failedAt, lastError, processedAt } = document;
+  const since = Date.parse(failedAt ?? lastError?.at ?? processedAt);
+  const [to, from] = [now.getTime() - since, (lastRound?.getTime() ?? Number.NEGATIVE_INFINITY) - since];
+  // The last release did not say since when: daily then, until a try does.
+  if (!failedAt && Math.floor(to / DAY) > Math.floor(from / DAY)) return true;
+  return HEAL_AFTER_MS.some((after) => from < after && after <= to);
 }
 
 /** Whether it is a tombstone, and has stood for long enough by the clocks of both its writer and S3. */

@@ -7,7 +7,7 @@ import { developBody } from "../message.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ListedObject, Queue } from "../ports.ts";
 import { followUp, tell } from "../tell/tell.ts";
-import { diagnose, isRipe, needsDocument, type Patience, type Remedy } from "./diagnose.ts";
+import { diagnose, isRipe, needsDocument, type Patience, type Remedy, type Terms } from "./diagnose.ts";
 import { retire } from "./retire.ts";
 import type { Traces } from "./walk.ts";
 
@@ -16,25 +16,15 @@ export interface MendDeps extends DeleteDeps {
   readonly backfill: Pick<Queue, "send">;
 }
 
-export interface Terms {
-  readonly patience: Patience;
-  /** See `Cursor`. */
-  readonly settledBefore: Date | undefined;
-}
-
 /** @returns what was done; `ripe` is left to the caller, as the owner's entry has to go before the tombstone */
-export async function mend(
-  deps: MendDeps,
-  traces: Traces,
-  { patience, settledBefore }: Terms,
-): Promise<Remedy["do"][]> {
+export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promise<Remedy["do"][]> {
   let found: Revision = { document: undefined, etag: undefined };
   if (traces.document) {
-    if (!needsDocument(traces, settledBefore)) return [];
+    if (!needsDocument(traces, terms.settledBefore)) return [];
     found = await readRevision(deps.media, traces.id);
   }
   const done: Remedy["do"][] = [];
-  for (const remedy of diagnose(traces, found.document, deps.now(), patience))
+  for (const remedy of diagnose(traces, found.document, deps.now(), terms))
     if (await apply(deps, traces.id, found, remedy)) done.push(remedy.do);
   return done;
 }
@@ -43,7 +33,8 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
   const { document } = found;
   switch (remedy.do) {
     case "develop":
-      await deps.backfill.send(developBody({ id, force: false, retry: false }));
+    case "retry":
+      await deps.backfill.send(developBody({ id, force: false, retry: remedy.do === "retry" }));
       return true;
     case "delete":
       // The listings are of different moments.

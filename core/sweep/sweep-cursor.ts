@@ -14,6 +14,8 @@ const Cursor = v.object({
   /** Of this round, or of the last one. */
   startedAt: time,
   finishedAt: v.optional(time),
+  /** Of the round before, as far as it is known. */
+  lastRound: v.optional(time),
   /** First the images, then the owners' entries. */
   stage: v.picklist(["images", "owners"]),
   /** The last id, or key, that is done. */

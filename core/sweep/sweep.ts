@@ -10,8 +10,8 @@ import { OWNERS, parseOwnerKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { Log } from "../ports.ts";
-import type { Patience, Remedy } from "./diagnose.ts";
-import { bury, type MendDeps, mend, mendEntry, type Terms } from "./mend.ts";
+import type { Patience, Remedy, Terms } from "./diagnose.ts";
+import { bury, type MendDeps, mend, mendEntry } from "./mend.ts";
 import { type Cursor, type Round, readCursor, writeCursor } from "./sweep-cursor.ts";
 import { walk } from "./walk.ts";
 
@@ -87,10 +87,12 @@ class Run {
     this.#settled = cursor.settled;
     this.#deps = deps;
     this.#options = options;
-    const { settledBefore } = cursor;
+    const { settledBefore, lastRound } = cursor;
+    const dateOf = (time: string | undefined) => (time === undefined ? undefined : new Date(time));
     this.#terms = {
       patience: options.patience,
-      settledBefore: settledBefore === undefined ? undefined : new Date(settledBefore),
+      settledBefore: dateOf(settledBefore),
+      lastRound: dateOf(lastRound),
     };
   }
 
@@ -201,6 +203,8 @@ function newRound(now: Date, last: Cursor | undefined): Round {
     settled: true,
     longest: 0,
     settledBefore: last?.settledBefore,
+    // One that did not end may not have come to everybody.
+    lastRound: last?.finishedAt === undefined ? last?.lastRound : last.startedAt,
   };
 }
 

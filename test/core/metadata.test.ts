@@ -58,6 +58,18 @@ const status = (current: Metadata | undefined, verdict: Verdict) => {
 };
 const problem = { code: "corrupt", message: "broken" } as const;
 
+test("a failure says since when every try has failed; what ends it takes that away", () => {
+  const first = after(undefined, failed) as Metadata;
+  assert.equal(first.failedAt, AT.toISOString());
+  const later = new Date(AT.getTime() + 86_400_000);
+  const again = transition(first, ID, failed, later);
+  assert.ok("write" in again && again.write.failedAt === first.failedAt);
+  assert.equal((after(first, { ...ready, sequencer: "01" }) as Metadata).failedAt, undefined);
+  const stayed = after(document({}), failed) as Metadata;
+  assert.deepEqual([stayed.status, stayed.failedAt], ["ready", AT.toISOString()]);
+  assert.equal((after(stayed, { ...ready, force: true }) as Metadata).failedAt, undefined);
+});
+
 test("which document follows which", () => {
   const states = {
     nothing: undefined,

@@ -1,5 +1,6 @@
 /** Buckets and queues. */
 import { isDeepStrictEqual } from "node:util";
+import { PATIENT_RECEIVES } from "../../adapters/aws/sqs-batch.ts";
 import { RETRY_SECONDS } from "../../core/tell/deliver.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, type Resource, type Template } from "./packaged.ts";
@@ -26,7 +27,7 @@ const S3_EVENTS = new Set(
 
 /** In days, by prefix. */
 const KEPT_FOR_A_WHILE: Readonly<Record<string, readonly string[]>> = {
-  UploadsBucket: ["events/ 30", "deliveries/ 14", "forget/images/ 7", "jobs/ 180"],
+  UploadsBucket: ["events/ 30", "deliveries/ 14", "forget/images/ 7", "marks/ 15", "jobs/ 180"],
 };
 
 export const bucketRules: Rules = {
@@ -196,7 +197,7 @@ const deadLettersOf = ({ Properties }: Resource) =>
   at(Properties, "RedrivePolicy.deadLetterTargetArn.Fn::GetAtt.0") as string | undefined;
 
 export const queueRules: Rules = {
-  "a queue keeps messages 4 days and its dead letters 14, after five receives": {
+  "a queue keeps messages 4 days and its dead letters 14; one of images gives up after two days of tries": {
     check: (template) => {
       const letters = new Set(queues(template).map(([, queue]) => deadLettersOf(queue)));
       return each(queues(template), "retention and redrive", (queue, id) => {
@@ -204,13 +205,16 @@ export const queueRules: Rules = {
         const target = deadLettersOf(queue);
         if (letters.has(id)) return days === 14 && target === undefined;
         const receives = Number(at(queue.Properties, "RedrivePolicy.maxReceiveCount"));
-        return days === 4 && receives >= 5 && template.Resources[target ?? ""]?.Type === "AWS::SQS::Queue";
+        const enough = id === "EventsQueue" ? 5 : PATIENT_RECEIVES;
+        return (
+          days === 4 && receives >= enough && template.Resources[target ?? ""]?.Type === "AWS::SQS::Queue"
+        );
       });
     },
     breaks: [
       ["Resources.ImagesDeadLetters.Properties.MessageRetentionPeriod", 4 * DAY],
       ["Resources.ImagesQueue.Properties.MessageRetentionPeriod", 14 * DAY],
-      ["Resources.ImagesQueue.Properties.RedrivePolicy.maxReceiveCount", 1],
+      ["Resources.ImagesQueue.Properties.RedrivePolicy.maxReceiveCount", 200],
       ["Resources.BackfillQueue.Properties.RedrivePolicy", undefined],
     ],
   },

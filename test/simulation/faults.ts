@@ -18,7 +18,7 @@ const table = {
   "timed out": "a call takes seconds to a minute, and fails",
   "stale credentials (403)": "a call is refused whose signature was good a moment ago",
   "race lost (412, 409, 404)": "a condition that does not hold any more",
-  "racing delete (409)": "a conditional write is refused because a delete came within the same second",
+  "racing write or delete (409)": "a conditional write is refused because another came at the same moment",
   "slow read": "the body of an answer takes up to a minute",
   "body cut short": "the connection breaks in the middle of an answer",
   "overwritten after its event": "the ETag changes between event and GET",

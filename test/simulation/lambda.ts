@@ -1,6 +1,7 @@
 /** Lambda and its event sources: who is invoked with what, and what becomes of it. */
 import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
 import { hasOutcome } from "../../core/errors.ts";
+import { SUSPECT_RECEIVES } from "../../core/image/suspect.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
 import { bringBack, Receivers, retryAfter } from "../../core/tell/deliver.ts";
 import { forgetNoted } from "../../core/tell/forget.ts";
@@ -130,6 +131,7 @@ export class Lambda {
     };
     const options = {
       concurrency: fn === "events" ? 10 : 2,
+      ...(fn === "worker" ? { aloneFrom: SUSPECT_RECEIVES } : {}),
       remainingMs: () => 1e6,
       reserveMs: 0,
       retryIn: async ({ receiptHandle }: { receiptHandle: string }, seconds: number) => {

@@ -7,7 +7,7 @@ export const mended = {
   /** Buckets emptied, mis-addressed or restored in the wrong order, and rules that expire originals, delete nothing. */
   evidence: false,
   /** Outages of minutes to a day end no image for good, and what is `failed` heals. */
-  patience: false,
+  patience: true,
   /** Lambda cuts chains of invocations, and jobs finish. */
   lineage: false,
   /** A dead receiver delays nobody else. */

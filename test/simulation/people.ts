@@ -102,9 +102,9 @@ function picture({ random, climate }: Scene, version: number): Uint8Array {
   return toyPicture(kind, `${version} ${random()}`);
 }
 
-/** Changes the recipe and re-processes everything, to and fro; and has the dead letters tried again. */
+/** Changes the recipe and re-processes everything, to and fro. */
 export async function operator(scene: Scene, actor: Actor): Promise<void> {
-  const { random, scheduler, promises, images, backfill, deadLetters, tally } = scene;
+  const { random, scheduler, promises, images } = scene;
   for (let changes = 1 + random.below(4); changes > 0; changes--) {
     for (let i = random.below(40) + 2; i > 0; i--) await scheduler.turn(actor);
     scene.config = scene.configs[changes % 2] ?? scene.configs[0];
@@ -112,9 +112,17 @@ export async function operator(scene: Scene, actor: Actor): Promise<void> {
       const force = random.chance(0.2);
       images.add(JSON.stringify({ darkroom: "develop", id, force }));
     }
-    if (!random.chance(0.3)) continue;
+  }
+}
+
+/** Has dead letters tried again, as whoever looks at the queue's console can. */
+export async function redrive(scene: Scene, actor: Actor): Promise<void> {
+  const { random, scheduler, images, backfill, deadLetters, tally, promises } = scene;
+  for (let looks = 20; looks > 0; looks--) {
+    await scheduler.sleep(actor, random.below(10 * MINUTE));
     for (const { body, receipt } of await deadLetters.receive(10)) {
       tally.count("dead letters redriven");
+      promises.redriven = true;
       (body.includes('"job"') ? backfill : images).add(body);
       await deadLetters.queue.delete(receipt);
     }

@@ -3,7 +3,7 @@
  * lose its answer after it, and is refused while an outage lasts.
  */
 
-import { hasOutcome } from "../../core/errors.ts";
+import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import type { ObjectStore, OpenUploads, Queue, StoredObject } from "../../core/ports.ts";
 import { CALL_FAULT_CHANCE, CALL_FAULTS, type CallFault, Fault, type Tally } from "./faults.ts";
 import type { Actor, Scheduler } from "./scheduler.ts";
@@ -11,8 +11,8 @@ import type { Weather } from "./weather.ts";
 
 const LOST_ANSWER = 0.025;
 const [SLOW, CUT] = [0.02, 0.02];
-/** A write within so many milliseconds of a delete may be told that they met. */
-const MEETS_MS = 1000;
+/** A write within so many milliseconds of another, or of a delete, may be told that they met. */
+const [MEETS_MS, MEETS] = [200, 0.2];
 
 type Service = "s3" | "sqs";
 
@@ -22,8 +22,8 @@ export class Ports {
   readonly #tally: Tally;
   /** Small pages, so that listings have several. */
   readonly #pageSize: number;
-  /** When a key was last deleted. */
-  readonly #deleted = new Map<string, number>();
+  /** When a key was last written or deleted. */
+  readonly #touched = new Map<string, number>();
 
   constructor(scheduler: Scheduler, weather: Weather, tally: Tally) {
     this.#scheduler = scheduler;
@@ -73,6 +73,7 @@ export class Ports {
       put: async (key, body, options) => {
         const put = () => {
           this.#meet(key, options?.ifMatch !== undefined || options?.ifNoneMatch !== undefined);
+          this.#touched.set(key, this.#scheduler.now);
           return store.put(key, body, options);
         };
         try {
@@ -84,18 +85,20 @@ export class Ports {
       },
       delete: (key, condition) =>
         call(() => {
-          this.#deleted.set(key, this.#scheduler.now);
+          this.#touched.set(key, this.#scheduler.now);
           return store.delete(key, condition);
         }, "delete"),
       list: (prefix, options) => call(() => store.list(prefix, { limit: this.#pageSize, ...options })),
     };
   }
 
-  /** S3 answers 409 to a conditional write during which a delete lands; the SDK tries again. */
+  /** S3 answers 409 to a conditional write during which another or a delete lands: the port's own word for a lost race. */
   #meet(key: string, conditional: boolean): void {
-    const deleted = this.#deleted.get(key);
-    if (!conditional || deleted === undefined || this.#scheduler.now - deleted > MEETS_MS) return;
-    if (this.#chance(0.5)) throw this.#tally.fault("racing delete (409)");
+    const touched = this.#touched.get(key);
+    if (!conditional || touched === undefined || this.#scheduler.now - touched > MEETS_MS) return;
+    if (!this.#chance(MEETS)) return;
+    this.#tally.count("racing write or delete (409)");
+    throw new DarkroomError("precondition-failed");
   }
 
   #reading(actor: Actor, object: StoredObject | undefined): StoredObject | undefined {

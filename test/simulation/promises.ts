@@ -9,6 +9,7 @@ import {
   DELIVERIES,
   EVENTS,
   imagePrefix,
+  MARKS,
   metaKey,
   originalKey,
   ownerKey,
@@ -56,7 +57,7 @@ interface Accepted {
 }
 
 /** What has an end of its own: kept events and what is parked, jobs, and what the CDN was told. */
-const ELSEWHERE = [EVENTS, JOBS, DELIVERIES, "receivers/", "forget/"];
+const ELSEWHERE = [EVENTS, JOBS, MARKS, DELIVERIES, "receivers/", "forget/"];
 
 export class Promises {
   readonly #scene: Scene;
@@ -68,6 +69,8 @@ export class Promises {
   readonly gaps = new Set<Bucket>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
+  /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
+  redriven = false;
   /** The media bucket was once lost and restored: revisions count from the start again. */
   #restored = false;
 
@@ -193,7 +196,7 @@ export class Promises {
 
   /** Whoever hears all events, in whatever order, knows by `rev` how each image ended. */
   async allWasTold(): Promise<void> {
-    if (this.#restored) return;
+    if (this.#restored || this.redriven) return;
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
     for (const [url, heard] of this.#scene.receivers.heard) {

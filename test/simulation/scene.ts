@@ -75,7 +75,7 @@ const DEFERRING = [ladder([32, 64], later), ladder([32, 48], later)] as const;
 
 /** As `deploy/infra/queues.yml` has them, or small, so that what needs many receives happens too. */
 const VISIBILITY_SECONDS = 60;
-const MAX_RECEIVES = 4;
+const MAX_RECEIVES = { smooth: 4, rough: 12 };
 const EVENT_RECEIVES = 1000;
 
 export class Scene {
@@ -126,7 +126,10 @@ export class Scene {
     this.laptop = this.random.chance(0.3);
     this.patience = this.random.chance(0.5) ? PATIENCE : { upload: 0, orphan: 0, superseded: 0 };
     const queue = this.#queues();
-    const { visibilitySeconds = VISIBILITY_SECONDS, maxReceives = MAX_RECEIVES } = sabotage;
+    const {
+      visibilitySeconds = VISIBILITY_SECONDS,
+      maxReceives = MAX_RECEIVES[this.climate.rough ? "rough" : "smooth"],
+    } = sabotage;
     this.deadLetters = queue(VISIBILITY_SECONDS, (14 * DAY) / 1000);
     this.images = queue(visibilitySeconds, (4 * DAY) / 1000, { to: this.deadLetters.queue, maxReceives });
     this.backfill = queue(visibilitySeconds, (4 * DAY) / 1000, {

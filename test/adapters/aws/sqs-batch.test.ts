@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { SQSRecord } from "aws-lambda";
-import { type BatchOptions, settleBatch } from "../../../adapters/aws/sqs-batch.ts";
+import {
+  type BatchOptions,
+  backOff,
+  PATIENT_RECEIVES,
+  settleBatch,
+} from "../../../adapters/aws/sqs-batch.ts";
 
 const message = (messageId: string, receives: number | string = 1) =>
   ({ messageId, attributes: { ApproximateReceiveCount: String(receives) } }) as SQSRecord;
@@ -66,7 +71,7 @@ test("nothing failed and nothing sent are both an empty answer", async () => {
   assert.deepEqual(retries, []);
 });
 
-test("the back-off doubles with every receive up to 15 minutes, half of it left to chance", async () => {
+test("the back-off doubles with every receive up to 15 minutes, a quarter of it left to chance", async () => {
   const expected = [10, 20, 40, 80, 160, 320, 640, 900, 900];
   const backOffs = async (chance: number) => {
     const { options, retries } = batch({ concurrency: 1, jitter: () => chance });
@@ -77,12 +82,42 @@ test("the back-off doubles with every receive up to 15 minutes, half of it left 
   assert.deepEqual(await backOffs(1), [...expected, 900]);
   assert.deepEqual(
     await backOffs(0),
-    [...expected, 900].map((seconds) => seconds / 2),
+    [...expected, 900].map((seconds) => Math.round(seconds * 0.75)),
   );
   assert.deepEqual(
     await backOffs(0.5),
-    [...expected, 900].map((seconds) => Math.round(seconds * 0.75)),
+    [...expected, 900].map((seconds) => Math.round(seconds * 0.875)),
   );
+});
+
+test("weather of two days is waited out, and what is given up then is given up before SQS drops it", () => {
+  const span = (chance: number, tries: number) =>
+    Array.from({ length: tries }, (_, n) => backOff(n + 1, chance)).reduce(
+      (sum, seconds) => sum + seconds,
+      0,
+    );
+  const DAY = 86_400;
+  assert.ok(span(0, PATIENT_RECEIVES - 1) >= 2 * DAY);
+  // A minute for each try, too.
+  assert.ok(span(1, PATIENT_RECEIVES) + PATIENT_RECEIVES * 60 < 4 * DAY);
+});
+
+test("who comes again and again is worked on after the others, and alone", async () => {
+  const { options } = batch({ aloneFrom: 4 });
+  const order: string[] = [];
+  let atWork = 0;
+  await settleBatch(
+    [message("a", 4), message("b", 1), message("c", 9), message("d", 3)],
+    options,
+    async ({ messageId }) => {
+      order.push(messageId);
+      atWork++;
+      await new Promise(setImmediate);
+      if (["a", "c"].includes(messageId)) assert.equal(atWork, 1);
+      atWork--;
+    },
+  );
+  assert.deepEqual(order, ["b", "d", "a", "c"]);
 });
 
 test("a message is not begun with less than the reserve left, and goes back", async () => {

@@ -124,6 +124,19 @@ test("a duplicate costs one GET", async () => {
   assert.equal(await work(event("ObjectCreated:Put", "00")), "skipped superseded");
 });
 
+test("a file that kills its workers is rejected, and can be tried again by a job", async () => {
+  const { work, event, deps, id, document, requests } = await system();
+  const killing = { ...deps, pixels: { develop: () => new Promise<never>(() => {}) } };
+  for (const receives of [1, 2, 3, 4, 5]) {
+    void developMessage(killing, { body: event(), receives, bucket: "uploads" });
+    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+  }
+  assert.equal(await work(event(), 6), "rejected decoder-crashed");
+  assert.ok(requests.includes("GET uploads/marks/ID"));
+  assert.deepEqual((await document())?.error?.code, "decoder-crashed");
+  assert.equal(await work(JSON.stringify({ darkroom: "develop", id, retry: true })), "ready");
+});
+
 test("a rejection is written once, listed among those that need attention, and leaves it when it is made good", async () => {
   const { work, event, document, deps, id } = await system({ picture: toyPicture("corrupt") });
   assert.equal(await work(event()), "rejected corrupt");

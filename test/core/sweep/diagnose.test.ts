@@ -129,11 +129,45 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
 
 for (const [name, over, found, expected] of cases) {
   test(name, () => {
-    const remedies = diagnose(traces(over), found, NOW, PATIENCE);
+    const remedies = diagnose(traces(over), found, NOW, { patience: PATIENCE, lastRound: undefined });
     const told = remedies.map((one) => (one.do === "retire" ? `retire ${one.keys}` : one.do));
     assert.deepEqual(told, expected);
   });
 }
+
+/** When rounds that begin so many hours after the failure try again, each knowing when the one before began. */
+function healing(found: Metadata, hours: readonly number[]): number[] {
+  let lastRound = new Date(NOW.getTime() - MINUTE);
+  return hours.filter((hour) => {
+    const now = new Date(NOW.getTime() + hour * HOUR);
+    const there = traces({ original: original(DAY), document: meta, attention: ["failed"] });
+    const remedies = diagnose(there, found, now, { patience: PATIENCE, lastRound });
+    lastRound = now;
+    return remedies.some((one) => one.do === "retry");
+  });
+}
+const hourly = Array.from({ length: 24 * 20 }, (_, hour) => hour + 0.5);
+const ours = { code: "retries-exhausted", message: "…" };
+
+test("what failed is tried again after an hour, six, a day, then daily for two weeks", () => {
+  const failedAt = NOW.toISOString();
+  const found = document({ status: "failed", error: ours, failedAt });
+  const days = Array.from({ length: 14 }, (_, day) => 24 * (day + 1) + 0.5);
+  assert.deepEqual(healing(found, hourly), [1.5, 6.5, ...days]);
+  const stayed = document({ lastError: { ...ours, at: failedAt }, failedAt });
+  assert.deepEqual(healing(stayed, hourly), [1.5, 6.5, ...days]);
+  // A round that was late for several of these times tries once.
+  assert.deepEqual(healing(found, [100, 101, 200]), [100, 200]);
+});
+
+test("what the last release left failed is tried daily, until a try says since when", () => {
+  const found = document({ status: "failed", error: ours, processedAt: ago(100 * DAY).toISOString() });
+  assert.equal(healing(found, hourly).length, 20);
+});
+
+test("what the file is to blame for is not tried again", () => {
+  assert.deepEqual(healing(document({ status: "rejected", error: failed }), hourly), []);
+});
 
 const anyName = fc.constantFrom("a", "b", "c", "d");
 const anyAge = fc.integer({ min: 0, max: 40 * DAY });
@@ -176,7 +210,10 @@ test("whatever there is: no variant that is shown is retired, and no tombstone g
         original: uploaded === null ? undefined : original(uploaded),
         variants: variants.map(([name, old]) => object(keyOf(name), old)),
       });
-      for (const remedy of diagnose(there, found, NOW, { upload: 0, orphan: 0, superseded: 0 })) {
+      for (const remedy of diagnose(there, found, NOW, {
+        patience: { upload: 0, orphan: 0, superseded: 0 },
+        lastRound: undefined,
+      })) {
         if (remedy.do === "retire")
           for (const name of shown) assert.ok(!remedy.keys.includes(keyOf(name)), name);
         if (remedy.do === "ripe") assert.ok(status === "deleted" && age > TOMBSTONE_MS && uploaded === null);
