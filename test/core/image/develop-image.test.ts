@@ -132,7 +132,7 @@ test("a file that kills its workers is rejected, and can be tried again by a job
     for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
   }
   assert.equal(await work(event(), 6), "rejected decoder-crashed");
-  assert.ok(requests.includes("GET uploads/marks/ID"));
+  assert.ok(requests.includes("HEAD uploads/marks/ID"));
   assert.deepEqual((await document())?.error?.code, "decoder-crashed");
   assert.equal(await work(JSON.stringify({ darkroom: "develop", id, retry: true })), "ready");
 });

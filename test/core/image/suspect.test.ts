@@ -52,7 +52,7 @@ test("deaths over other bytes, and a mark that is none, are no charge", async ()
   const { uploads, judged, dies } = tries();
   for (const receives of [4, 5]) await dies(receives, "other");
   assert.equal(await judged(6), "a verdict");
-  await uploads.put(markKey(ID), "{");
+  await uploads.put(markKey(ID), "", { metadata: { etag: "e", tries: "many" } });
   assert.equal(await judged(7), "a verdict");
 });
 
