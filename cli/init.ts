@@ -13,7 +13,7 @@ export const command = new Command("init")
     for (const [file, textOf] of Object.entries(files)) {
       const there = existsSync(file);
       if (!there) writeFileSync(file, textOf(), { flag: "wx" });
-      console.log(`${file.padEnd(20)}  ${there ? "is there already, and stays as it is" : "written"}`);
+      console.log(`${file.padEnd(19)}  ${there ? "is there already, and stays as it is" : "written"}`);
     }
     note(`
 Next:  edit darkroom.config.ts (docs/presets.md has every option), and start \`npm start\` again

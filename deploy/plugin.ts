@@ -105,7 +105,7 @@ export default class Darkroom {
     }
     for (const notice of notices(parameters)) this.#log.warning(notice);
     // Not before it is asked for: it loads the presets in force.
-    const { buildFunctions, describe } = await import("./build.ts");
+    const { buildFunctions, describe } = await import("./build.ts").catch(this.#say);
     const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
       this.#say,
     );
