@@ -64,7 +64,10 @@ export function drain(burst: Burst): Drained {
 }
 
 /** Log-normal, as sizes of photographs are. */
-function service({ meanSeconds, spread }: Burst, random: () => number): number {
+export function service(
+  { meanSeconds, spread }: Pick<Burst, "meanSeconds" | "spread">,
+  random: () => number,
+): number {
   const variance = Math.log(1 + spread ** 2);
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   return meanSeconds * Math.exp(Math.sqrt(variance) * normal - variance / 2);
@@ -81,7 +84,7 @@ function mostWaiting(arrivals: readonly number[], taken: readonly number[]): num
 }
 
 /** Mulberry32: the same numbers every time. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

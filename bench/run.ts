@@ -10,14 +10,17 @@ import { WORKER_BATCH } from "../core/money/prices.ts";
 import config from "../core/shipped.ts";
 import { type Figure, holds, print, type Report, save } from "./report.ts";
 
+/** Of the photograph that docs/cost.md counts with, in the worker. */
+function photoSeconds(): number {
+  const preset = config.presets.get(config.defaultPreset);
+  if (!preset) throw new Error("there is no default preset");
+  const load = { uploads: 1, megabytes: 4, megapixels: 12, views: 0, months: 0 };
+  return monthlyBill(preset, load).developMs / 1000;
+}
+
 /** Add a benchmark by adding a row. Loaded one by one, for each measures in a process that others have not filled. */
 const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> = {
-  burst: async () => {
-    const preset = config.presets.get(config.defaultPreset);
-    if (!preset) throw new Error("there is no default preset");
-    const load = { uploads: 1, megabytes: 4, megapixels: 12, views: 0, months: 0 };
-    return (await import("./burst.ts")).burst(monthlyBill(preset, load).developMs / 1000, WORKER_BATCH);
-  },
+  burst: async () => (await import("./burst.ts")).burst(photoSeconds(), WORKER_BATCH),
   encoders: async () => (await import("./encoders.ts")).encoders(),
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
@@ -25,6 +28,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   jobs: async () => (await import("./jobs.ts")).jobs(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
   memory: async () => (await import("./memory.ts")).memory(),
+  outage: async () => (await import("./outage.ts")).outage(photoSeconds(), WORKER_BATCH),
   path: async (quick) => (await import("./path.ts")).path(quick),
   peers: async (quick) => (await import("./peers.ts")).compare(quick),
   presign: async () => (await import("./presign.ts")).presign(),

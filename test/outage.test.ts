@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { type Outage, survive } from "../bench/outage.ts";
+
+const photos: Outage = {
+  minutes: 5,
+  uploadsPerSecond: 1,
+  meanSeconds: 3,
+  spread: 0.6,
+  workers: 50,
+  batch: 4,
+};
+
+for (const [minutes, workers] of [
+  [5, 50],
+  [60, 50],
+  [600, 120],
+] as const)
+  test(`S3 away for ${minutes} minutes: nothing fails, and all is ready within 20 of its return`, () => {
+    const { failed, secondsAfter } = survive({ ...photos, minutes, workers });
+    assert.equal(failed, 0);
+    assert.ok(secondsAfter < 20 * 60, `${secondsAfter} s`);
+  });
+
+test("two days away are two days of patience, and the queue is never full", () => {
+  const { failed, mostInFlight } = survive({ ...photos, minutes: 2880 });
+  assert.equal(failed, 0);
+  assert.ok(mostInFlight < 60_000);
+});
