@@ -14,6 +14,10 @@ export interface Image {
         readonly frames?: number | undefined;
         /** Local time without zone, as the camera wrote it. */
         readonly takenAt?: string | undefined;
+        /** What the colours were, where they were not sRGB's, such as `display-p3`. */
+        readonly colour?: string | undefined;
+        /** How it was brighter than a screen of today: `pq`, `hlg`, `gain-map`. */
+        readonly hdr?: string | undefined;
       }
     | undefined;
   readonly placeholder?:

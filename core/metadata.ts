@@ -42,6 +42,10 @@ const Source = v.object({
   frames: v.optional(count),
   /** Local time without zone, as the camera wrote it. */
   takenAt: v.optional(v.string()),
+  /** What the colours were, where they were not sRGB's: `display-p3`, `adobe-rgb`, `rec2020`, `prophoto-rgb`, `cmyk`, `other`. */
+  colour: v.optional(v.string()),
+  /** How it was brighter than a screen of today: `pq`, `hlg`, `gain-map`. */
+  hdr: v.optional(v.string()),
 });
 
 export const MetadataSchema = v.object({

@@ -15,8 +15,19 @@ export interface Header {
   readonly frames: number;
   readonly alpha: boolean;
   /** Local time without zone, as the camera wrote it: `2026-05-01T10:00:00`. */
-  readonly takenAt?: string;
+  readonly takenAt?: string | undefined;
+  /** What its colours were, where they were not sRGB's. */
+  readonly colour?: ColourName | undefined;
+  /** How it is brighter than a screen of today. */
+  readonly hdr?: HdrName | undefined;
 }
+
+/** Colours that the document has a name for; primaries of another kind are `other`. */
+export const colourNames = ["display-p3", "adobe-rgb", "rec2020", "prophoto-rgb", "cmyk", "other"] as const;
+export type ColourName = (typeof colourNames)[number];
+/** The curves of ITU-R BT.2100, or a picture for today's screens with a second one that says how much brighter (ISO 21496-1). */
+export const hdrNames = ["pq", "hlg", "gain-map"] as const;
+export type HdrName = (typeof hdrNames)[number];
 
 /** A point of the picture that crops should keep; 0 to 1 from the left and the top, after orientation. */
 export interface Focus {

@@ -10,11 +10,16 @@ export interface Differing {
   /** As it was given, with `/`. */
   readonly path: string;
   readonly kind: string;
+  readonly detail: string;
   /** How Darkroom ended: `ready`, or `rejected:` and the code. */
   readonly end: string;
   readonly format: FormatName | undefined;
   readonly header: Header | undefined;
   readonly bytes: Uint8Array;
+  /** A walk through a JPEG's structure has found that its data end early or make no sense. */
+  readonly dataMissing: boolean;
+  /** Of an AVIF. */
+  readonly alphaLimited: boolean;
 }
 
 export interface Reason {
@@ -45,4 +50,56 @@ export const reasons: Readonly<Record<string, Reason>> = {
       header !== undefined &&
       (header.frames > 200 || header.width * header.height * header.frames > 50_000_000),
   },
+  missing: {
+    what: "JPEGs whose data end early, or make no sense, though the file goes on to its end",
+    why: "What has pixels missing is not accepted; browsers fill them with grey and say nothing.",
+    applies: ({ kind, dataMissing }) => kind === "refused" && dataMissing,
+  },
+  "webp-exif": {
+    what: "WebP is turned by its EXIF orientation, as JPEG and PNG are",
+    why: "It says how the camera was held, and converters that keep it have not turned the picture. Chromium and Firefox show it lying; a photo that lies is the worse mistake, and the last release has turned it.",
+    applies: ({ kind, format, bytes }) =>
+      ["orientation", "colour", "frames"].includes(kind) && format === "webp" && has(bytes, "EXIF"),
+  },
+  "animated-profile": {
+    what: "The profile of an animated WebP is applied",
+    why: "The container has it for every frame; Chromium goes by those of stills alone.",
+    applies: ({ kind, format, header, bytes }) =>
+      ["colour", "frames"].includes(kind) &&
+      format === "webp" &&
+      (header?.frames ?? 1) > 1 &&
+      has(bytes, "ICCP"),
+  },
+  "cmyk-profile": {
+    what: "CMYK with a profile",
+    why: "Every program comes to other colours, as inks have more of them than profiles agree about: here libvips by Little CMS, in the perceptual intent.",
+    applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "prtrCMYK"),
+  },
+  "adobe-rgb": {
+    what: "JPEGs that say by EXIF (interoperability index R03) that they are Adobe RGB, and have no profile",
+    why: "DCF, which cameras follow, has it so, and so do Safari and programs for photographs; Chromium and Firefox take them for sRGB, paler than they were.",
+    applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "R03\0"),
+  },
+  clap: {
+    what: "AVIF is cut to its clean aperture (`clap`)",
+    why: "The specification asks for it; Chromium ignores it.",
+    applies: ({ kind, format, bytes }) => kind === "size" && format === "avif" && has(bytes, "clap"),
+  },
+  "alpha-range": {
+    what: "AVIF whose alpha is of limited range",
+    why: "It is widened, as the specification says; Chromium does not.",
+    applies: ({ kind, alphaLimited }) => kind === "colour" && alphaLimited,
+  },
+  "avif-strict": {
+    what: "AVIF that Chromium does not show at all: some grids, profiles of grey, a brand without what it promises, 4:2:2",
+    why: "Every pixel is there, and libheif decodes it.",
+    applies: ({ kind, format, detail }) => kind === "accepted" && format === "avif" && detail === "not shown",
+  },
+  "lossless-jpeg": {
+    what: "Lossless JPEG (process 14)",
+    why: "No browser shows it; libjpeg-turbo reads all of it.",
+    applies: ({ kind, format, bytes }) => kind === "accepted" && format === "jpeg" && has(bytes, "\xff\xc3"),
+  },
 };
+
+const has = (bytes: Uint8Array, text: string) => Buffer.from(bytes).includes(text, 0, "latin1");

@@ -36,3 +36,26 @@ export function isAdobeRgb(exif: Uint8Array | undefined): boolean {
     return false;
   }
 }
+
+/**
+ * Whether the orientation stands there as EXIF has it, one SHORT: browsers turn a JPEG by no other.
+ * `exif` is the TIFF structure, with or without `Exif\0\0` before it.
+ */
+export function hasPlainOrientation(exif: Uint8Array | undefined): boolean {
+  if (!exif) return false;
+  const whole = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength);
+  const tiff = whole.toString("latin1", 0, 4) === "Exif" ? whole.subarray(6) : whole;
+  const isBig = tiff.toString("latin1", 0, 2) === "MM";
+  const u16 = (at: number) => (isBig ? tiff.readUInt16BE(at) : tiff.readUInt16LE(at));
+  try {
+    const ifd = isBig ? tiff.readUInt32BE(4) : tiff.readUInt32LE(4);
+    for (let entry = ifd + 2; entry < ifd + 2 + 12 * u16(ifd); entry += 12) {
+      if (u16(entry) === ORIENTATION) return u16(entry + 2) === SHORT;
+    }
+  } catch {
+    // It ends within.
+  }
+  return false;
+}
+const ORIENTATION = 0x0112;
+const SHORT = 3;

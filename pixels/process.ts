@@ -152,8 +152,8 @@ class NotEncoded extends Error {
 
 function headerOf(format: FormatName, head: FromChild): Header {
   if (head.kind !== "header") throw troubleOf(head);
-  const { kind: _, takenAt, ...rest } = head;
-  return { format, ...rest, ...(takenAt === undefined ? {} : { takenAt }) };
+  const { kind: _, ...rest } = head;
+  return { format, ...rest };
 }
 
 function variantOf(plan: Plan, head: FromChild, bytes: Uint8Array): MadeVariant {

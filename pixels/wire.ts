@@ -7,7 +7,7 @@
 import * as v from "valibot";
 import { checkNames } from "../core/checks.ts";
 import type { FormatName } from "../core/formats.ts";
-import type { Plan } from "../core/plan.ts";
+import { colourNames, hdrNames, type Plan } from "../core/plan.ts";
 import { letGo } from "./let-go.ts";
 
 /** What the worker says. `develop` carries the original's bytes. */
@@ -28,6 +28,8 @@ const FromChild = v.variant("kind", [
     frames: v.pipe(v.number(), v.integer(), v.minValue(1)),
     alpha: v.boolean(),
     takenAt: v.optional(v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/))),
+    colour: v.optional(v.picklist(colourNames)),
+    hdr: v.optional(v.picklist(hdrNames)),
   }),
   /** Carries the encoded bytes; `step` and `encode` are indexes into the plan. */
   v.strictObject({ kind: v.literal("variant"), step: index, encode: index }),

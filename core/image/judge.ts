@@ -84,8 +84,8 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
       bytes,
       format,
       async (header): Promise<Plan> => {
-        const { width, height, alpha, frames, takenAt } = header;
-        source = { ...source, width, height, alpha, frames, ...(takenAt ? { takenAt } : {}) };
+        const { format: _, ...seen } = header;
+        source = { ...source, ...seen };
         gate(header, preset);
         const missing: PlannedVariant[] = [];
         const later = submission.mayDefer ? laterFormats(preset, header) : [];

@@ -3,6 +3,7 @@
  * read, and what the document says of it. Profiles of 8 bits, and those by tables, are left to libvips.
  */
 import type { FormatName } from "../../core/formats.ts";
+import { type ColourName, colourNames, type HdrName } from "../../core/plan.ts";
 import {
   fromSrgb,
   inverse,
@@ -15,6 +16,7 @@ import {
   toXyz,
   transfers,
 } from "./cicp.ts";
+import { hasGainMap } from "./gain-map.ts";
 import { readProfile, spaceOf } from "./icc.ts";
 import { type Cicp, type Said, saidIn } from "./said.ts";
 import { type Meaning, type Reading, type Target, targets } from "./straight.ts";
@@ -39,8 +41,8 @@ export interface Colours {
   readonly from: (target: Target) => "srgb" | "profile" | "numbers" | "ink";
   readonly reading: Reading;
   /** What it was, where it was not sRGB. */
-  readonly colour?: string;
-  readonly hdr?: "pq" | "hlg";
+  readonly colour?: ColourName;
+  readonly hdr?: HdrName;
   /** Whether a target is worth its profile: narrow pictures stay sRGB. */
   readonly isWide: boolean;
   /** See `Said`. */
@@ -55,8 +57,7 @@ const PROPHOTO: Primaries = {
   white: [0.3457, 0.3585],
 };
 /** What the document calls it, by primaries. */
-const names: Readonly<Record<string, Matrix>> = {
-  srgb: targets.srgb,
+const names: Partial<Record<ColourName, Matrix>> = {
   "display-p3": targets.p3,
   "adobe-rgb": toXyz(ADOBE_RGB),
   rec2020: toXyz(primaries[9]),
@@ -65,8 +66,10 @@ const names: Readonly<Record<string, Matrix>> = {
 /** Profiles round, and makers differ in the last digits. */
 const isAlike = (a: Matrix, b: Matrix): boolean =>
   a.every((row, r) => row.every((cell, c) => Math.abs(cell - (b[r]?.[c] ?? 0)) < 0.004));
-const nameOf = ({ toXyz }: Meaning): string =>
-  Object.keys(names).find((name) => isAlike(toXyz, names[name] ?? toXyz)) ?? "other";
+function nameOf({ toXyz }: Meaning): ColourName | undefined {
+  if (isAlike(toXyz, targets.srgb)) return undefined;
+  return colourNames.find((name) => names[name] && isAlike(toXyz, names[name])) ?? "other";
+}
 
 /** Whether its numbers are sRGB's own, to less than half a level of 255. */
 function isSrgb({ toXyz, curves, range }: Meaning): boolean {
@@ -98,7 +101,8 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
       : bits === 8 && (!meaning || isSrgb(meaning));
   const isStraight = isByLibvips && !limited && !alphaLimited && !premultiplied;
   const isWide = meaning !== undefined && isWider(meaning);
-  const colour = meaning ? nameOf(meaning) : said.colour.by === "icc" ? "other" : "srgb";
+  const colour = meaning ? nameOf(meaning) : said.colour.by === "icc" ? "other" : undefined;
+  const hdr = hdrOf(meaning, format, bytes);
   return {
     from: (target) => {
       if (!isStraight || (target !== "srgb" && isWide)) return "numbers";
@@ -106,10 +110,15 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
     },
     reading: { most, limited, alphaLimited, premultiplied, ...(meaning && { meaning }) },
     isWide,
-    ...(colour !== "srgb" && { colour }),
-    ...(meaning && meaning.range !== "sdr" && { hdr: meaning.range }),
+    ...(colour && { colour }),
+    ...(hdr && { hdr }),
     ...(said.wrongBit !== undefined && { wrongBit: said.wrongBit }),
   };
+}
+
+function hdrOf(meaning: Meaning | undefined, format: FormatName, bytes: Uint8Array): HdrName | undefined {
+  if (meaning && meaning.range !== "sdr") return meaning.range;
+  return hasGainMap(format, bytes) ? "gain-map" : undefined;
 }
 
 function meaningOf(

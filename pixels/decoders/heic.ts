@@ -32,7 +32,7 @@ export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<S
   // Eight bits of PQ or HLG are too few for the dark half: steps would show.
   const isDeep = bits > 8 && colours.hdr !== undefined;
   return {
-    header: headerOf(format, heic, heic),
+    header: headerOf(format, heic, heic, colours),
     async decode({ base: size }) {
       const numbers = { ...heic.decode(isDeep), width, height };
       if (colours.from("srgb") === "numbers") {

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
-import { isAdobeRgb } from "../exif.ts";
+import { hasPlainOrientation, isAdobeRgb } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
 import { lookAgain, type Whole } from "../look/look.ts";
 import { withoutIdleTransparency } from "../look/png.ts";
@@ -30,7 +30,9 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
   const bytes = format === "png" ? withoutIdleTransparency(original) : original;
   // Of a header alone: whether the rest is there is seen when it is decoded.
   const metadata = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
-  const { autoOrient, hasAlpha, pages = 1, orientation = 1, delay, loop, exif } = metadata;
+  const { hasAlpha, pages = 1, delay, loop, exif } = metadata;
+  const isTurned = format !== "jpeg" || hasPlainOrientation(exif);
+  const { orientation = 1, autoOrient: seen } = isTurned ? metadata : { autoOrient: metadata };
   // The pages of an AVIF are no frames.
   const frames = formats[format].animates ? pages : 1;
   const colours = coloursOf(format, bytes, {
@@ -40,7 +42,7 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
     isAdobeRgb: isAdobeRgb(exif),
   });
   return {
-    header: headerOf(format, autoOrient, { frames, alpha: hasAlpha, exif }),
+    header: headerOf(format, seen, { frames, alpha: hasAlpha, exif }, colours),
     async decode({ frames, source, base: size }) {
       const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {

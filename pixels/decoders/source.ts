@@ -1,6 +1,7 @@
 /** A file as the rest of the pixel process sees it, whichever decoder reads it. */
 import type { FormatName } from "../../core/formats.ts";
 import type { Header, Plan } from "../../core/plan.ts";
+import type { Colours } from "../colour/colours.ts";
 import { takenAtOf } from "../exif.ts";
 import type { Raster } from "../raster.ts";
 
@@ -16,7 +17,17 @@ export function headerOf(
   format: FormatName,
   { width, height }: { width: number; height: number },
   { frames = 1, alpha, exif }: { frames?: number; alpha: boolean; exif: Uint8Array | undefined },
+  { colour, hdr }: Pick<Colours, "colour" | "hdr">,
 ): Header {
   const takenAt = takenAtOf(exif);
-  return { format, width, height, frames, alpha, ...(takenAt === undefined ? {} : { takenAt }) };
+  return {
+    format,
+    width,
+    height,
+    frames,
+    alpha,
+    ...(takenAt && { takenAt }),
+    ...(colour && { colour }),
+    ...(hdr && { hdr }),
+  };
 }

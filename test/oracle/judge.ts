@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { detectFormat, extensionsOf, formatNames, formats } from "../../core/formats.ts";
 import type { Pixels } from "../../core/ports.ts";
 import { type Reason, reasons } from "../../docs/differences.ts";
+import { saidIn } from "../../pixels/colour/said.ts";
+import { walkJpeg } from "../../pixels/look/jpeg.ts";
 import type { Oracle } from "./browser.ts";
 import { compare, type Difference } from "./compare.ts";
 import { develop } from "./ours.ts";
@@ -56,10 +58,16 @@ export async function judge(path: string, pixels: Pixels, oracle: Oracle): Promi
   }
   const { canvas, times } = seen;
   const mine =
-    seen.whole && made ? await oracle.look(made.bytes, { type: made.type, canvas, times }) : undefined;
+    seen.shown && made ? await oracle.look(made.bytes, { type: made.type, canvas, times }) : undefined;
+  const file = {
+    path: path.replaceAll("\\", "/"),
+    ...{ end, format, header, bytes },
+    dataMissing: format === "jpeg" && typeof walkJpeg(bytes) === "object",
+    alphaLimited: format === "avif" && saidIn(format, bytes, false).alphaLimited === true,
+  };
   const differences = compare(seen, ours, mine).map((difference) => {
-    const file = { path: path.replaceAll("\\", "/"), kind: difference.kind, end, format, header, bytes };
-    const reason = Object.entries<Reason>(reasons).find(([, { applies }]) => applies(file))?.[0];
+    const differing = { ...file, ...difference };
+    const reason = Object.entries<Reason>(reasons).find(([, { applies }]) => applies(differing))?.[0];
     return { ...difference, ...(reason === undefined ? {} : { reason }) };
   });
   return { path, end, format, whole: seen.whole, differences };

@@ -51,25 +51,23 @@ export async function look({
     img.onerror = () => resolve(false);
     img.src = url;
   });
-  const nothing = {
-    width: 0,
-    height: 0,
-    canvas: { width: 0, height: 0 },
-    durations: [],
-    loop: 1,
-    times: [],
-    pictures: [],
-  };
-  const none = { whole: false, shown, ...nothing };
-  if (!shown) return none;
-  let bitmap: ImageBitmap;
-  try {
-    bitmap = await createImageBitmap(new Blob([bytes], { type }));
-  } catch {
-    return none;
+  if (!shown || img.naturalWidth === 0) {
+    const size = { width: 0, height: 0 };
+    return {
+      whole: false,
+      shown: false,
+      ...size,
+      canvas: size,
+      durations: [],
+      loop: 1,
+      times: [],
+      pictures: [],
+    };
   }
-  const { width, height } = bitmap;
-  bitmap.close();
+  // The file's own size where the picture is whole: that of an <img> can be another by its EXIF density.
+  const bitmap = await createImageBitmap(new Blob([bytes], { type })).catch(() => undefined);
+  const { width, height } = bitmap ?? { width: img.naturalWidth, height: img.naturalHeight };
+  bitmap?.close();
   const rung = Math.min(320, width);
   const canvas = given ?? {
     width: rung,

@@ -381,3 +381,47 @@ test("JPEG: ink without a profile, as browsers mix it", async () => {
   const { data } = await sharp(get("whole.png")).raw().toBuffer({ resolveWithObject: true });
   assert.ok(distance(seenQuarters(data, size), seenQuarters(mixed, size)) <= 1);
 });
+
+test("the header says what the colours were, where they were not sRGB's", async () => {
+  const header = async (format: FormatName, bytes: Buffer) => {
+    const { colour, hdr } = (await developWith(pixels, bytes, format)).header;
+    return [colour, hdr];
+  };
+  assert.deepEqual(await header("png", pngOf(8, [])), [undefined, undefined]);
+  assert.deepEqual(await header("png", pngOf(8, [gAMA(100_000)])), [undefined, undefined]);
+  assert.deepEqual(await header("png", pngOf(8, [iCCP(p3Profile)])), ["display-p3", undefined]);
+  assert.deepEqual(await header("png", pngOf(16, [cICP(9, 16, 0, 1)])), ["rec2020", "pq"]);
+  assert.deepEqual(await header("png", pngOf(16, [cICP(1, 18, 0, 1)])), [undefined, "hlg"]);
+  assert.deepEqual(await header("avif", avifOf(await av1(8), [nclx(5, 13)])), ["other", undefined]);
+  assert.deepEqual(await header("jpeg", await adobeJpeg()), ["adobe-rgb", undefined]);
+  assert.deepEqual(await header("heic", heic("heic-nclx-pq").make()), ["rec2020", "pq"]);
+  assert.deepEqual(
+    await header("jpeg", readFileSync(new URL("../images/valid/ultra-hdr.jpg", import.meta.url))),
+    [undefined, "gain-map"],
+  );
+});
+
+test("JPEG: an orientation that is no SHORT turns nothing, as in browsers", async () => {
+  const bytes = await sharp(picture(size, quarters), { raw: { ...size, channels: 3 } })
+    .withMetadata({ orientation: 6 })
+    .jpeg()
+    .toBuffer();
+  const { header } = await developWith(pixels, bytes, "jpeg");
+  assert.deepEqual([header.width, header.height], [size.height, size.width]);
+  // The entry of the orientation: its tag, a type (3: SHORT, 9: SLONG), a count, the value at the front or at the end.
+  const at = Math.max(
+    bytes.indexOf("011200030000000100060000", 0, "hex"),
+    bytes.indexOf("120103000100000006000000", 0, "hex"),
+  );
+  assert.ok(at > 0);
+  const isBig = bytes[at] === 1;
+  Buffer.from(isBig ? "01120009000000010000000006" : "120109000100000006000000", "hex").copy(
+    bytes,
+    at,
+    0,
+    12,
+  );
+  if (isBig) bytes.writeInt32BE(6, at + 8);
+  const { header: lying } = await developWith(pixels, bytes, "jpeg");
+  assert.deepEqual([lying.width, lying.height], [size.width, size.height]);
+});
