@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Source, settingsOf } from "../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
+import { checkNames } from "./names.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
 interface Serverless {
@@ -14,11 +15,12 @@ interface Serverless {
   readonly processedInput: { readonly commands: readonly string[] };
   readonly classes: { readonly Error: new (message: string, code: string) => Error };
   readonly service: {
+    readonly service: string;
     getAllFunctions(): string[];
     getFunction(name: string): ServiceFunction;
     readonly custom: { readonly parameters: Readonly<Record<string, unknown>> };
   };
-  getProvider(name: "aws"): { getStage(): string };
+  getProvider(name: "aws"): { getStage(): string; getRegion(): string };
 }
 interface ServiceFunction {
   handler: string;
@@ -96,10 +98,24 @@ export default class Darkroom {
     return pathToFileURL(`${this.#serverless.serviceDir}/`);
   }
 
+  /** What is wrong, before anything is packaged. */
+  #check(): void {
+    const { service } = this.#serverless;
+    const provider = this.#serverless.getProvider("aws");
+    checkParameters(service.custom.parameters);
+    checkNames({
+      service: service.service,
+      stage: provider.getStage(),
+      region: provider.getRegion(),
+      suffix: String(service.custom.parameters["bucketSuffix"] ?? ""),
+      functions: service.getAllFunctions(),
+    });
+  }
+
   async #package(names: string[]): Promise<void> {
     const { parameters } = this.#serverless.service.custom;
     try {
-      checkParameters(parameters);
+      this.#check();
     } catch (error) {
       this.#say(error as Error);
     }

@@ -24,6 +24,7 @@ const BUDGETS = {
   failures: 250_000,
   images: 250_000,
   multipart: 250_000,
+  parked: 250_000,
   presign: 80_000,
   reprocess: 250_000,
   sweep: 250_000,
@@ -126,6 +127,18 @@ const hashOf = async (folder: string, name: string) =>
   createHash("sha256")
     .update(await readFile(join(folder, `${name}.zip`)))
     .digest("hex");
+
+test("a stage whose names AWS would refuse is refused before anything is packaged", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "darkroom-package-"));
+  try {
+    await assert.rejects(packageInto(folder, [], {}, "Prod"), ({ stdout, stderr }: Record<string, string>) =>
+      /The stage "Prod" would be part of buckets' names/.test(`${stdout}${stderr}`),
+    );
+    assert.deepEqual(await readdir(folder), []);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test("native code that is not what the lockfile says is refused, and not kept", async () => {
   const root = await mkdtemp(join(tmpdir(), "darkroom-tampered-"));

@@ -41,16 +41,21 @@ export async function packageInto(
   folder: string,
   parameters: string[] = [],
   env: Record<string, string> = {},
+  stage = "dev",
 ) {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
   const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
   const options = parameters.map((parameter) => `--param=${parameter}`);
   const cwd = await copyOfService();
   try {
-    return await promisify(execFile)("npx", ["serverless", "package", "--package", folder, ...options], {
-      cwd,
-      env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
-    });
+    return await promisify(execFile)(
+      "npx",
+      ["serverless", "package", "--stage", stage, "--package", folder, ...options],
+      {
+        cwd,
+        env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
+      },
+    );
   } finally {
     await rm(cwd, { recursive: true, force: true });
   }

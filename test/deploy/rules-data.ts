@@ -132,7 +132,7 @@ export const bucketRules: Rules = {
         const prefixes = deletes
           .map(({ Prefix, ExpirationInDays }) => `${Prefix} ${ExpirationInDays}`)
           .sort();
-        return aborts && isDeepStrictEqual(prefixes, KEPT_FOR_A_WHILE[id] ?? []);
+        return aborts && isDeepStrictEqual(prefixes, [...(KEPT_FOR_A_WHILE[id] ?? [])].sort());
       }),
     breaks: [
       [`${UPLOADS}.LifecycleConfiguration.Rules.0.Status`, "Disabled"],

@@ -125,9 +125,8 @@ export const mediaRules: Rules = {
         .map((path) => `${path} in the key`),
       ...["Brotli", "Gzip"].filter((one) => at(template, `${KEY}.EnableAcceptEncoding${one}`) !== true),
       ...(Number(at(template, `${CACHE}.MinTTL`)) === 0 ? [] : ["what says no-cache is cached"]),
-      ...(Number(at(template, `${CACHE}.MaxTTL`)) >= 31_536_000
-        ? []
-        : ["a picture is not kept for its year"]),
+      // What was deleted, and nobody said so, is gone after a day.
+      ...(Number(at(template, `${CACHE}.MaxTTL`)) === 86_400 ? [] : ["a picture is not kept for its day"]),
       ...each(
         behaviours(template),
         "cache, compression, TLS or methods",
@@ -143,6 +142,7 @@ export const mediaRules: Rules = {
       [`${KEY}.QueryStringsConfig.QueryStringBehavior`, "all"],
       [`${KEY}.EnableAcceptEncodingBrotli`, false],
       [`${CACHE}.MinTTL`, 60],
+      [`${CACHE}.MaxTTL`, 31_536_000],
       [`${CDN}.CacheBehaviors.0.Compress`, false],
       [`${CDN}.DefaultCacheBehavior.ViewerProtocolPolicy`, "allow-all"],
       [`${CDN}.HttpVersion`, "http2"],

@@ -3,6 +3,7 @@
  * none.
  */
 import type { Rules } from "./rule.ts";
+import { accountRules } from "./rules-account.ts";
 import { bucketRules, queueRules } from "./rules-data.ts";
 import { functionRules, roleRules } from "./rules-functions.ts";
 import { watchRules } from "./rules-watch.ts";
@@ -16,4 +17,5 @@ export const rules: Rules = {
   ...apiRules,
   ...mediaRules,
   ...watchRules,
+  ...accountRules,
 };
