@@ -55,6 +55,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "What has pixels missing is not accepted; browsers fill them with grey and say nothing.",
     applies: ({ kind, dataMissing }) => kind === "refused" && dataMissing,
   },
+  eoi: {
+    what: "JPEGs whose data are all there, by a walk through their codes, though the marker of the end is missing",
+    why: "Nothing is lost. Chromium leaves the last row of blocks out until the marker comes; Firefox shows it.",
+    applies: ({ kind, format, dataMissing }) => kind === "accepted" && format === "jpeg" && !dataMissing,
+  },
   "webp-exif": {
     what: "WebP is turned by its EXIF orientation, as JPEG and PNG are",
     why: "It says how the camera was held, and converters that keep it have not turned the picture. Chromium and Firefox show it lying; a photo that lies is the worse mistake, and the last release has turned it.",

@@ -96,7 +96,7 @@ export async function look({
   for (const { picture } of frames) if (picture instanceof VideoFrame) picture.close();
   const durations = frames.map(({ ms }) => ms);
   return {
-    whole: played.whole,
+    whole: bitmap !== undefined && played.whole,
     shown,
     width,
     height,
