@@ -1,19 +1,17 @@
 /** What goes wrong around the system: a killed process, an S3 that answers 503 half of the time, foreign servers. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { startS3 } from "local-aws/s3";
 import { startSqs } from "local-aws/sqs";
 import sharp from "sharp";
 import { type Api, apiAt } from "../cli/api.ts";
 import { openFile } from "../cli/local-file.ts";
-import { type Note, noteFile } from "../host/note.ts";
 import { type Stack, startStack } from "../laptop/stack.ts";
+import { startProcess } from "./stack-process.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
 const apiOf = (stack: Stack) => apiAt(stack.api, stack.uploadToken);
@@ -69,32 +67,6 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
     rmSync(data, { recursive: true });
   }
 });
-
-/** `npm start` as a user has it, on a free port. */
-async function startProcess(data: string): Promise<{ child: ChildProcess; api: Api }> {
-  rmSync(noteFile(data), { force: true });
-  const noted = new Promise<void>((resolve) => {
-    const watcher = watch(data, () => {
-      if (!existsSync(noteFile(data))) return;
-      watcher.close();
-      resolve();
-    });
-  });
-  const child = spawn(process.execPath, ["laptop/start.ts"], {
-    env: { ...process.env, PORT: "0", DARKROOM_DATA: data, LOG_LEVEL: "error" },
-    stdio: "inherit",
-  });
-  await noted;
-  // The note is written last of all, in one go; reading it may still come a moment too early.
-  for (;;) {
-    const text = readFileSync(noteFile(data), "utf8");
-    if (text.endsWith("}")) {
-      const { api, uploadToken } = JSON.parse(text) as Note;
-      return { child, api: apiAt(api, uploadToken) };
-    }
-    await setTimeout(5);
-  }
-}
 
 test("a process killed in the middle of an image develops it after the next start", async () => {
   const data = folder();

@@ -17,6 +17,7 @@ const HELP = `npm run chaos -- [options]
   --minutes N    stop after so many minutes, whatever is left
   --climate A,B  ${Object.keys(climates).join(", ")} (default: busy,swept,rough)
   --lanes N      histories at a time (default: the cores)
+  --kill N       instead: kill -9 the local stack N times, during twenty times as many uploads
   --keep-going   look at all seeds, and list those that broke a promise
   --help         this
 
@@ -61,6 +62,8 @@ interface Options {
   readonly minutes: number;
   readonly lanes: number;
   readonly keepGoing: boolean;
+  /** Instead of all that. */
+  readonly kill: number;
 }
 
 function readOptions(): Options | undefined {
@@ -71,26 +74,27 @@ function readOptions(): Options | undefined {
       minutes: { type: "string", default: "Infinity" },
       climate: { type: "string", default: "busy,swept,rough" },
       lanes: { type: "string", default: String(availableParallelism()) },
+      kill: { type: "string", default: "0" },
       "keep-going": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
   const names = values.climate.split(",").filter(isClimate);
-  const [seeds, from, minutes, lanes] = [values.seeds, values.from, values.minutes, values.lanes].map(Number);
-  const numbers = [seeds, from, minutes, lanes];
-  if (
-    names.length !== values.climate.split(",").length ||
-    numbers.some((n) => n === undefined || Number.isNaN(n))
-  )
-    throw new Error("There is no such climate, or a number is none. --help lists the options.");
+  const numberOf = (text: string) => {
+    if (!Number.isNaN(Number(text))) return Number(text);
+    throw new Error(`${text} is no number. --help lists the options.`);
+  };
+  if (names.length !== values.climate.split(",").length)
+    throw new Error("There is no such climate. --help lists the options.");
   return {
     names,
-    seeds: seeds ?? 0,
-    from: from ?? 0,
-    minutes: minutes ?? 0,
-    lanes: Math.max(1, lanes ?? 1),
+    seeds: numberOf(values.seeds),
+    from: numberOf(values.from),
+    minutes: numberOf(values.minutes),
+    lanes: Math.max(1, numberOf(values.lanes)),
     keepGoing: values["keep-going"],
+    kill: numberOf(values.kill),
   };
 }
 
@@ -143,6 +147,21 @@ async function main(): Promise<void> {
     console.log(HELP);
     return;
   }
+  if (options.kill > 0) return kill(options);
+  await simulate(options);
+}
+
+async function kill({ kill: kills, from: seed }: Options): Promise<void> {
+  // The SDK, for none of the threads.
+  const { killStack } = await import("../kill-stack.ts");
+  const uploads = kills * 20;
+  const { statuses, lost } = await killStack({ uploads, kills, seed, progress: console.error });
+  const ends = [...statuses].map(([status, count]) => `${count} ${status}`).join(", ");
+  console.log(`${uploads} uploads, ${kills} times kill -9: ${ends}; ${lost} lost`);
+  process.exitCode = lost > 0 || [...statuses.keys()].some((status) => status !== "ready") ? 1 : 0;
+}
+
+async function simulate(options: Options): Promise<void> {
   const sum = new Sum();
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
