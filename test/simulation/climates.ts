@@ -27,7 +27,7 @@ const all: Mended = {
 };
 
 export const climates = {
-  busy: { swept: false, rough: false, expects: none },
+  busy: { swept: false, rough: false, expects: { ...none, lineage: mended.lineage } },
   swept: { swept: true, rough: false, expects: none },
   rough: { swept: true, rough: true, expects: mended },
   /** With everything, mended or not. */

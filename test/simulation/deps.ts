@@ -22,7 +22,7 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
   return {
     backfill: ports.queue(actor, lossy(scene, chained(scene, actor, scene.backfill))),
     // So that a few images are several pages.
-    pageSize: 2,
+    pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
     uploads: ports.store(actor, wrap(scene.uploads)),
     openUploads: ports.openUploads(actor, wrapOpen(scene.openUploads)),
@@ -31,17 +31,18 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
     config: scene.config,
     mediaUrl: "https://cdn.example",
     now: () => scene.timeOf(actor),
-    random: scene.random.bytes,
+    random: sabotage.random ?? scene.random.bytes,
   };
 }
 
 export function eventDepsOf(scene: Scene, actor: Actor): EventDeps {
-  const stated = { uploads: scene.ports.store(actor, scene.uploads), now: () => scene.timeOf(actor) };
+  const wrap = scene.sabotage.store ?? ((store) => store);
+  const stated = { uploads: scene.ports.store(actor, wrap(scene.uploads)), now: () => scene.timeOf(actor) };
   return {
     ...stated,
     random: scene.random.bytes,
     events: scene.ports.sender(actor, chained(scene, actor, scene.events)),
-    urls: scene.receivers.urls,
+    urls: scene.sabotage.urls?.(scene.receivers.urls) ?? scene.receivers.urls,
     post: (url, _, body) => scene.receivers.post(actor, url, body),
     receivers: new ReceiverStates(stated),
   };
@@ -94,7 +95,7 @@ const with_ = (queue: Queue, changes: Partial<Queue>): Queue => ({
 });
 
 /** The pixel work, over which the child or the whole invocation may die. */
-function pixelsOf({ scheduler, tally, random }: Scene, actor: Actor): Pixels {
+function pixelsOf({ scheduler, tally, random, promises }: Scene, actor: Actor): Pixels {
   const toy = toyPixels(() => scheduler.turn(actor));
   const dies = () => {
     scheduler.end(actor);
@@ -103,6 +104,7 @@ function pixelsOf({ scheduler, tally, random }: Scene, actor: Actor): Pixels {
   return {
     async develop(source, ...rest) {
       const text = Buffer.from(source).toString("latin1");
+      const ended = promises.atWorkOn(text);
       const poison = actor.mortal && (["kills", "stalls"] as const).find((deed) => text.includes(deed));
       if (poison) {
         tally.count(`poison that ${poison} the worker`);
@@ -116,7 +118,7 @@ function pixelsOf({ scheduler, tally, random }: Scene, actor: Actor): Pixels {
         tally.count("decoder crashed");
         await toy.develop(source, ...rest);
       }
-      return toy.develop(source, ...rest);
+      return toy.develop(source, ...rest).finally(ended);
     },
   };
 }

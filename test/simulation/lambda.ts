@@ -61,10 +61,10 @@ export class Lambda {
     const source = this.#choose();
     const { fn, queue, lanes } = source;
     if (this.#invocations[lanes] >= LANES || weather.isAway("sqs") || this.#isFull(queue)) return;
-    const received = await queue.receive(1 + random.below(3));
-    for (const { sentAt } of received)
+    const messages = await queue.receive(1 + random.below(3));
+    for (const { sentAt } of messages)
       if (this.#scene.scheduler.now - sentAt.getTime() > DAY) tally.count("event later than a day");
-    const messages = await this.#cut(fn, queue, received);
+    this.#cut(fn, messages);
     if (messages.length === 0) return;
     if (weather.isAway(fn)) return void tally.refused++;
     if (!calm && random.chance(THROTTLED)) return tally.count("receive throttled");
@@ -92,21 +92,15 @@ export class Lambda {
     return true;
   }
 
-  /** What Lambda's recursion detection ends goes to the dead letters. */
-  async #cut(fn: FunctionName, queue: TracedQueue, received: TracedMessage[]): Promise<TracedMessage[]> {
-    const { climate, sabotage, tally, deadLetters } = this.#scene;
-    if (!climate.expects.lineage || sabotage.recursive?.includes(fn)) return received;
-    const left: TracedMessage[] = [];
+  /** Lambda's recursion detection would end it, and nothing that was asked for depends on a chain so long. */
+  #cut(fn: FunctionName, received: readonly TracedMessage[]): void {
+    const { climate, sabotage, tally } = this.#scene;
+    if (!climate.expects.lineage || sabotage.recursive?.includes(fn)) return;
     for (const message of received) {
-      if ((chainOf(fn, [message])[fn] ?? 0) <= CHAIN) {
-        left.push(message);
-        continue;
-      }
+      if ((chainOf(fn, [message])[fn] ?? 0) <= CHAIN) continue;
       tally.count("chain of invocations cut");
-      deadLetters.add(message.body);
-      await queue.queue.delete(message.receipt);
+      throw new Error(`a chain of invocations of ${fn} was cut`);
     }
-    return left;
   }
 
   /** How long an invocation may take, and how wrong its clock is. */
@@ -143,6 +137,7 @@ export class Lambda {
       jitter: random,
       log: () => {},
     };
+    const { reads = same, receives: told = same, hears = () => true } = sabotage;
     const deps = depsOf(this.#scene, actor);
     const wrap = sabotage.workStore ?? ((store) => store);
     const workDeps = { ...deps, uploads: wrap(deps.uploads), media: wrap(deps.media) };
@@ -151,13 +146,15 @@ export class Lambda {
       messages.map(recordOf),
       options,
       async ({ body }, receives) => {
-        if (fn === "worker") await developMessage(workDeps, { body, receives, bucket: BUCKET });
-        else if (fn === "failures") await failMessage(workDeps, { body, bucket: BUCKET });
-        else await handleEvent(eventDeps, body, receives);
+        const read = { body: reads(body), receives: told(receives), bucket: BUCKET };
+        if (fn === "worker") await developMessage(workDeps, read);
+        else if (fn === "failures" && !sabotage.deaf) await failMessage(workDeps, read);
+        else if (fn === "events" && hears(body)) await handleEvent(eventDeps, body, told(receives));
       },
     );
     if (actor.dead) return;
-    const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    const failures = sabotage.swallow ? [] : batchItemFailures;
+    const failed = new Set(failures.map(({ itemIdentifier }) => itemIdentifier));
     // Lambda's own pollers delete, and try again where SQS is away: the messages come once more.
     if (weather.isAway("sqs")) return;
     for (const { id, receipt } of messages) if (!failed.has(id)) await queue.queue.delete(receipt);
@@ -215,6 +212,8 @@ export class Lambda {
 function passes(error: unknown): void {
   if (!(error instanceof Fault || hasOutcome(error, "retry"))) throw error;
 }
+
+const same = <T>(value: T): T => value;
 
 /** Of all messages of a batch: Lambda does not say which of them a batch goes on with. */
 function chainOf(fn: FunctionName, messages: readonly TracedMessage[]): Chain {

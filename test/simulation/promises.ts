@@ -67,6 +67,8 @@ export class Promises {
   readonly accepted = new Map<string, Accepted>();
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
+  /** By what a picture is, how often pixel work on it was begun and never ended. */
+  readonly #deaths = new Map<string, number>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
   /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
@@ -84,6 +86,13 @@ export class Promises {
   accept(id: string): void {
     if (this.accepted.has(id)) return;
     this.accepted.set(id, { asked: false, deleted: false, gone: false, at: this.#scene.scheduler.now });
+  }
+
+  /** @returns to be called at the end, however it ends */
+  atWorkOn(picture: string): () => void {
+    const add = (n: number) => this.#deaths.set(picture, (this.#deaths.get(picture) ?? 0) + n);
+    add(1);
+    return () => add(-1);
   }
 
   /** Of the variants of whatever is ready. */
@@ -156,7 +165,10 @@ export class Promises {
         const { objects } = await this.#media.list(imagePrefix(id));
         const left = objects.filter(({ key }) => key !== metaKey(id)).length + (original ? 1 : 0);
         if (left > 0) throw new Error(`${id} was deleted and ${left} objects are left`);
-      } else if (document) this.#isWhole(accepted, document, original?.etag);
+      } else if (document) {
+        this.#isWhole(accepted, document, original?.etag);
+        await this.#isJust(document);
+      }
       await this.#isListed(id, document);
     }
     return statuses;
@@ -175,6 +187,17 @@ export class Promises {
     if (!this.#scene.climate.expects.patience || !this.#scene.climate.swept) return;
     const code = lastError?.code ?? error?.code;
     if (code === "retries-exhausted") throw new Error(`${id} is ${status}, and stays failed`);
+  }
+
+  /** Nobody rejects a good picture but where workers have died over it. */
+  async #isJust({ id, status, source }: Metadata): Promise<void> {
+    const original = await this.#uploads.get(originalKey(id));
+    if (status !== "rejected" || !original || original.etag !== source?.etag) return;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of original.body) chunks.push(chunk);
+    const picture = Buffer.concat(chunks).toString("latin1");
+    if (picture.includes("good") && !this.#deaths.get(picture))
+      throw new Error(`${id} is rejected, and was good`);
   }
 
   /** Once nothing goes wrong any more, every image has its end soon. */

@@ -68,6 +68,41 @@ const overwriting = with_((store) => ({
     store.put(key, body, key.includes("/results/") ? rest : { ...rest, ifNoneMatch }),
 }));
 
+/** Writes without this condition. */
+const without = (condition: "ifMatch" | "ifNoneMatch") =>
+  with_((store) => ({
+    put: (key, body, options = {}) => store.put(key, body, { ...options, [condition]: undefined }),
+  }));
+/** Deletes nothing of this. */
+const keeping = (pattern: RegExp) =>
+  with_((store) => ({ delete: async (key) => (pattern.test(key) ? undefined : store.delete(key)) }));
+/** Takes what it writes for what it is not. */
+const garbling = (pattern: RegExp, garble: (text: string) => string) =>
+  with_((store) => ({
+    put: (key, body, options) =>
+      store.put(key, pattern.test(key) ? garble(Buffer.from(body).toString()) : body, options),
+  }));
+const firstRecord = (body: string): string => {
+  const { Records, ...rest } = JSON.parse(body.startsWith("{") ? body : "{}");
+  return Array.isArray(Records) ? JSON.stringify({ ...rest, Records: Records.slice(0, 1) }) : body;
+};
+/** A reader that knows today's documents only. */
+const strict = with_((store) => ({
+  get: async (key, condition) => {
+    const stored = await store.get(key, condition);
+    const isOld = stored?.size && key.endsWith("meta.json") && (await textOf(store, key)).includes("of-then");
+    if (isOld) throw new TypeError("not a document");
+    return stored;
+  },
+}));
+async function textOf(store: ObjectStore, key: string): Promise<string> {
+  const stored = await store.get(key);
+  let text = "";
+  if (stored) for await (const chunk of stored.body) text += Buffer.from(chunk).toString("latin1");
+  return text;
+}
+const YEAR = 365 * 86_400_000;
+
 type Sabotages = Record<string, [RegExp, () => WorldOptions]>;
 
 /** Noticed within some ten histories. */
@@ -99,10 +134,86 @@ export const sabotages: Sabotages = {
     /nobody names owners/,
     () => ({ sweptStore: idle(/^owners\//), climate: "swept" }),
   ],
+  "revisions written over others": [/is ready|again|yet|told/, () => ({ store: without("ifMatch") })],
+  "a tombstone that is not written": [
+    /deleted true, yet|no end|objects are left/,
+    () => ({
+      store: garbling(/meta\.json$/, (text) => text.replace('"status":"deleted"', '"status":"rejected"')),
+    }),
+  ],
+  "a delete that leaves the variants": [
+    /objects are left/,
+    () => ({ store: keeping(/^images\/.*(webp|jpg)$/) }),
+  ],
+  "images that no owner's list has": [/listed 0 times/, () => ({ store: idle(/^owners\//) })],
+  "images that need attention and nobody is told": [/is due/, () => ({ store: idle(/^failures\//) })],
+  "a list of failures that only grows": [/is due/, () => ({ store: keeping(/^failures\//) })],
+  "variants cut short": [/is not there/, () => ({ store: garbling(/\.webp$/, (text) => text.slice(1)) })],
+  "errors that are swallowed": [/no end|was told|stands still|still waits/, () => ({ swallow: true })],
+  "every delivery taken for the first": [/was told/, () => ({ receives: () => 1 })],
+  "several records of which one is read": [/no end/, () => ({ reads: firstRecord })],
+  "receivers of which one is told": [
+    /moody.* was told nothing/,
+    () => ({ urls: (urls) => urls.slice(0, 1) }),
+  ],
+  "dead letters that nobody reads": [
+    /no end|stands still|objects are left|still waits|was told/,
+    () => ({ deaf: true }),
+  ],
+  "events that are kept and not handed on": [
+    /was told/,
+    () => ({ hears: (body) => !body.includes('"darkroom":"deliver"') }),
+  ],
+  "a killed worker that hides its batch for an hour": [
+    /had its end .* minutes later/,
+    () => ({ visibilitySeconds: 3600 }),
+  ],
+  "documents of the last release that cannot be read": [/./, () => ({ store: strict, climate: "rough" })],
+  "deleted pictures that stay on the CDN": [
+    /the CDN still serves it/,
+    () => ({ cdnAge: YEAR, forget: "never", climate: "rough" }),
+  ],
+  "kept events that copy": [
+    /says what it was/,
+    () => ({
+      store: garbling(/^events\//, (text) => text.replace("{", '{"dataUrl":"data:",')),
+      climate: "rough",
+    }),
+  ],
+  "owners' entries taken away from the living": [
+    /listed 0 times|nobody names/,
+    () => ({
+      sweptStore: with_((store) => ({
+        get: async (key, condition) => (key.endsWith("meta.json") ? undefined : store.get(key, condition)),
+        head: async () => undefined,
+      })),
+      climate: "swept",
+    }),
+  ],
 };
 
-/** Races so narrow that it takes hundreds. */
+/** Races so narrow, or weather so rare, that it takes hundreds. */
 export const rareSabotages: Sabotages = {
+  "write ids that are all the same": [
+    /yet|was told|again|is ready/,
+    () => ({ random: (bytes) => new Uint8Array(bytes) }),
+  ],
+  "five tries, and nobody tries again": [
+    /stays failed/,
+    () => ({ maxReceives: 5, loses: (body) => body.includes('"retry":true'), climate: "rough" }),
+  ],
+  "failures that do not heal": [
+    /stays failed/,
+    () => ({ loses: (body) => body.includes('"retry":true'), climate: "rough" }),
+  ],
+  "files that kill workers for ever": [
+    /stays failed/,
+    () => ({ workStore: idle(/^marks\//), climate: "rough" }),
+  ],
+  "marks that outlive the try": [
+    /is rejected, and was good/,
+    () => ({ workStore: keeping(/^marks\//), climate: "rough" }),
+  ],
   "a job whose next page is lost": [/stands still/, () => ({ loses: (body) => body.includes('"page":1') })],
   "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
   "uploads in parts that outlive their image": [
@@ -116,7 +227,7 @@ export const rareSabotages: Sabotages = {
   ],
   "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
-    /deleted false, yet deleted/,
+    /listed 0 times|nobody had asked/,
     () => ({ sweptStore: with_(() => ({ head: async () => undefined })), climate: "swept" }),
   ],
   "images that need attention and are not listed": [

@@ -47,7 +47,19 @@ export interface Sabotage {
   readonly inherits?: (body: string) => boolean;
   /** How long the CDN keeps a variant, in milliseconds. */
   readonly cdnAge?: number;
-  readonly forget?: "never" | "once";
+  readonly forget?: "never";
+  /** An error in a message is no reason to keep it. */
+  readonly swallow?: boolean;
+  /** How often a message was received, as the handlers are told. */
+  readonly receives?: (receives: number) => number;
+  /** What the worker and the failures function read of a message. */
+  readonly reads?: (body: string) => string;
+  /** Whether the events function does anything about a message. */
+  readonly hears?: (body: string) => boolean;
+  readonly random?: (bytes: number) => Uint8Array;
+  readonly urls?: (urls: readonly string[]) => readonly string[];
+  /** Nobody reads the dead letters of images; they are dropped. */
+  readonly deaf?: boolean;
 }
 
 export interface WorldOptions extends Sabotage {
@@ -107,6 +119,8 @@ export class Scene {
   readonly patience: Patience;
   readonly configs: typeof CONFIGS;
   config: Config;
+  /** Images of a job's page. */
+  readonly pageSize: number;
   /** The media bucket, since the last look. */
   changed = false;
 
@@ -125,6 +139,7 @@ export class Scene {
     this.config = this.configs[0];
     this.laptop = this.random.chance(0.3);
     this.patience = this.random.chance(0.5) ? PATIENCE : { upload: 0, orphan: 0, superseded: 0 };
+    this.pageSize = 1 + this.random.below(2);
     const queue = this.#queues();
     const {
       visibilitySeconds = VISIBILITY_SECONDS,
