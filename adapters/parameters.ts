@@ -104,6 +104,11 @@ export const parameters = {
     help: "who is told of alarms; AWS asks that address to confirm",
     check: matches(/^\S+@\S+\.\S+$/, "an e-mail address", true),
   },
+  budgetDollars: {
+    default: "0",
+    help: "US dollars a month of this stack beyond which you are told, as of alarms; 0 is no budget",
+    check: whole(0, 10_000_000),
+  },
   validity: {
     default: "300",
     help: "seconds that a signed upload is accepted",

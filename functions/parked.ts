@@ -24,6 +24,7 @@ export const handler = onSchedule(() => {
       const forgotten = await forgetNoted({ ...deps, forget }, until);
       const webhooks = await bringBack({ ...deps, urls }, new Receivers(deps), until);
       count("ImagesForgotten", forgotten.images);
+      count("ForgetsWaiting", Number(forgotten.waiting));
       count("ReceiversDead", webhooks.dead);
       return { forgotten, webhooks };
     },

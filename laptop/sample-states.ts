@@ -61,6 +61,8 @@ const table = {
     document: (...args) => ({ ...ready(...args), uploadedAt: "2026-05-01T09:00:00.000Z" }),
   },
   rejected: { original: true, document: rejected },
+  /** Given up, after two days of tries. */
+  failed: { original: true, document: failed },
   /** Whoever wrote the document died before the entry that it calls for. */
   unindexed: { original: true, document: rejected, indexed: false },
   /** As `ready`, but its original was removed by other means than ours. */
@@ -140,6 +142,11 @@ function superseded(...args: Parameters<MakeDocument>): Metadata {
 function rejected(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
   const error = { code: "corrupt", message: "The image is damaged and cannot be read." } as const;
   return { ...common(id, sample), status: "rejected", source: original, variants: [], error };
+}
+
+function failed(...args: Parameters<typeof rejected>): Metadata {
+  const error = { code: "retries-exhausted", message: "We could not develop this image." } as const;
+  return { ...rejected(...args), status: "failed", error };
 }
 
 function deleted(id: string): Metadata {

@@ -41,6 +41,8 @@ export const metricTable = {
   ReceiversDead: { unit: MetricUnit.Count },
   /** Deleted images that the CDN was asked to forget. */
   ImagesForgotten: { unit: MetricUnit.Count },
+  /** 1 for a turn that left some for the next. */
+  ForgetsWaiting: { unit: MetricUnit.Count },
 } as const satisfies Record<string, { unit: Unit; by?: string }>;
 export type MetricName = keyof typeof metricTable;
 

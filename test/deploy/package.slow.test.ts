@@ -104,9 +104,12 @@ test("source maps are kept beside the zips, and name our sources", async () => {
       const map = JSON.parse(await readFile(join(packaged, "source-maps", name, `${file}.map`), "utf8")) as {
         sources: string[];
       };
-      const entry = file === "index.mjs" ? `functions/${name}.ts` : `pixels/${file.replace(".mjs", ".ts")}`;
+      const entry =
+        file === "index.mjs"
+          ? new RegExp(`functions/${name}\\.ts$`)
+          : new RegExp(`pixels/(\\w+/)?${file.replace(".mjs", "\\.ts")}$`);
       assert.ok(
-        map.sources.some((source) => source.endsWith(entry)),
+        map.sources.some((source) => entry.test(source)),
         `${name}/${file}.map`,
       );
     }

@@ -1,27 +1,23 @@
 /** Alarms and the dashboard, against the metrics that the code counts and the queues that there are. */
 import { existsSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { metricTable, NAMESPACE } from "../../adapters/aws/metrics.ts";
 import { isAllowed } from "./iam.ts";
 import { ACCOUNT, at, ofType, plain, ROOT, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
 import { sources } from "./rules-data.ts";
+import { board, inAlarms, shown, silent } from "./series.ts";
 
 const alarms = (template: Template) => ofType(template, "AWS::CloudWatch::Alarm");
-const board = (template: Template) =>
-  String(at(template, "Resources.Dashboard.Properties.DashboardBody.Fn::Sub"));
 const ALARM = (name: string) => `Resources.${name}.Properties`;
 
-/** Every metric of an alarm, alone or in its expression: `NAMESPACE NAME`. */
-function metricsOf(properties: unknown): string[] {
-  const several = ((at(properties, "Metrics") ?? []) as object[]).filter(Boolean);
-  const one = at(properties, "MetricName")
-    ? [`${at(properties, "Namespace")} ${at(properties, "MetricName")}`]
-    : [];
-  const inside = several.flatMap((entry) => {
-    const metric = at(entry, "MetricStat.Metric");
-    return metric ? [`${at(metric, "Namespace")} ${at(metric, "MetricName")}`] : [];
-  });
-  return [...one, ...inside];
+const BOARD = "Resources.Dashboard.Properties.DashboardBody.Fn::Sub";
+const BUDGET = "Resources.Budget.Properties";
+
+/** A dashboard with one widget that searches, under the stack's name. */
+function onlySearch(before: string, after = ""): string {
+  const expression = `SEARCH('${before}\\"\${AWS::StackName}\\" ${after}', 'Sum', 300)`;
+  return `{"widgets":[{"properties":{"title":"x","region":"x","metrics":[[{"expression":"${expression}"}]]}}]}`;
 }
 
 /** What somebody must be woken for. */
@@ -29,31 +25,43 @@ const WATCHED = [
   `${NAMESPACE} ImagesFailed`,
   `${NAMESPACE} MessagesReturned`,
   `${NAMESPACE} WebhooksFailed`,
+  `${NAMESPACE} ReceiversDead`,
+  `${NAMESPACE} ForgetsWaiting`,
+  `${NAMESPACE} Mended`,
   "AWS/SQS ApproximateNumberOfMessagesVisible",
+  "AWS/SQS ApproximateNumberOfMessagesNotVisible",
   "AWS/SQS ApproximateAgeOfOldestMessage",
   "AWS/ApiGateway 5xx",
   "AWS/Lambda Throttles",
   "AWS/Lambda Errors",
+  "AWS/Lambda RecursiveInvocationsDropped",
+  "AWS/CloudFront 5xxErrorRate",
 ];
 
 export const watchRules: Rules = {
-  "an alarm says what to look at, reaches somebody, and is quiet when nothing happens": {
-    check: (template) =>
-      each(
-        alarms(template),
-        "text, action or missing data",
-        ({ Properties }) =>
-          /Look at /.test(String(at(Properties, "AlarmDescription"))) &&
-          String(at(Properties, "AlarmDescription")).length > 100 &&
-          at(Properties, "AlarmActions.0.Ref") === "Alarms" &&
-          at(Properties, "TreatMissingData") === "notBreaching",
-      ),
-    breaks: [
-      [`${ALARM("ApiErrorsAlarm")}.AlarmDescription`, "The API is broken."],
-      [`${ALARM("ThrottlesAlarm")}.AlarmActions`, undefined],
-      [`${ALARM("ImagesFailedAlarm")}.TreatMissingData`, "breaching"],
-    ],
-  },
+  "an alarm says what to look at, tells somebody when it begins and ends, and is quiet when nothing happens":
+    {
+      check: (template) =>
+        each(
+          alarms(template),
+          "text, action or missing data",
+          ({ Properties }) =>
+            /Look at /.test(String(at(Properties, "AlarmDescription"))) &&
+            String(at(Properties, "AlarmDescription")).length > 100 &&
+            at(Properties, "AlarmActions.0.Ref") === "Alarms" &&
+            at(Properties, "OKActions.0.Ref") === "Alarms" &&
+            // What watches for silence hears nothing as just that.
+            at(Properties, "TreatMissingData") ===
+              (at(Properties, "ComparisonOperator") === "LessThanThreshold" ? "breaching" : "notBreaching"),
+        ),
+      breaks: [
+        [`${ALARM("ApiErrorsAlarm")}.AlarmDescription`, "The API is broken."],
+        [`${ALARM("ThrottlesAlarm")}.AlarmActions`, undefined],
+        [`${ALARM("ThrottlesAlarm")}.OKActions`, undefined],
+        [`${ALARM("SweepSilentAlarm")}.TreatMissingData`, "notBreaching"],
+        [`${ALARM("ImagesFailedAlarm")}.TreatMissingData`, "breaching"],
+      ],
+    },
   "an alarm names commands and routes that there are": {
     check: (template) => {
       const routes = new Set(
@@ -74,7 +82,7 @@ export const watchRules: Rules = {
   },
   "what must wake somebody does": {
     check: (template) => {
-      const watched = new Set(alarms(template).flatMap(([, { Properties }]) => metricsOf(Properties)));
+      const watched = new Set(inAlarms(template).map(({ namespace, name }) => `${namespace} ${name}`));
       return WATCHED.filter((metric) => !watched.has(metric)).map((metric) => `nobody watches ${metric}`);
     },
     breaks: [
@@ -124,26 +132,65 @@ export const watchRules: Rules = {
       ["Resources.WebhooksGivenUpAlarm", undefined],
     ],
   },
-  "alarms and dashboard name metrics that the code counts, and the dashboard all of them": {
+  "alarms and dashboard look at what something emits, and at all that the code counts": {
+    check: (template) => [
+      ...silent(template),
+      ...Object.keys(metricTable)
+        .filter((name) => !board(template).includes(`["${NAMESPACE}", "${name}"`))
+        .map((name) => `${name} is not on the dashboard`),
+    ],
+    breaks: [
+      [`${ALARM("ImagesFailedAlarm")}.MetricName`, "ImageFailed"],
+      [`${ALARM("ApiErrorsAlarm")}.MetricName`, "5XXError"],
+      [`${ALARM("ApiErrorsAlarm")}.Dimensions.0.Name`, "ApiName"],
+      [`${ALARM("WorkerErrorsAlarm")}.Dimensions.0.Value`, { Ref: "AWS::StackName" }],
+      [`${ALARM("CdnErrorsAlarm")}.Dimensions.1`, undefined],
+      ["Resources.CdnErrorsAlarm.Condition", undefined],
+      [`${ALARM("InFlightAlarm")}.Metrics.2.MetricStat.Metric.MetricName`, "NumberOfMessagesNotVisible"],
+      ["Resources.Dashboard.Properties.DashboardBody.Fn::Sub", '{"widgets":[]}'],
+      // As it was: no function is called like the stack.
+      [BOARD, onlySearch("{AWS/Lambda,FunctionName} FunctionName=", 'MetricName=\\"Errors\\"')],
+      [BOARD, onlySearch("{Darkroom,service,kind} service=")],
+    ],
+  },
+  "every function is on the dashboard": {
+    check: (template) =>
+      ["ConcurrentExecutions", "Errors", "Throttles"].flatMap((metric) => {
+        const there = shown(template, metric);
+        return ofType(template, "AWS::Lambda::Function")
+          .filter(([id]) => !there.has(id))
+          .map(([id]) => `${id}: no ${metric}`);
+      }),
+    breaks: [["Resources.AnotherLambdaFunction", { Type: "AWS::Lambda::Function", Properties: {} }]],
+  },
+  "a budget tells the alarms' readers, where one is asked for": {
     check: (template) => {
-      const counted = new Set<string>(Object.keys(metricTable));
-      const inAlarms = alarms(template).flatMap(([, { Properties }]) => metricsOf(Properties));
-      const ours = inAlarms
-        .filter((one) => one.startsWith(`${NAMESPACE} `))
-        .map((one) => one.split(" ")[1] ?? "");
-      const onBoard = [...board(template).matchAll(new RegExp(`\\["${NAMESPACE}", "(\\w+)"`, "g"))].map(
-        ([, name = ""]) => name,
-      );
+      const may = isAllowed(template, undefined, {
+        action: "sns:Publish",
+        resource: String(plain({ Ref: "Alarms" }, template)),
+        service: "budgets.amazonaws.com",
+        context: { "aws:SourceAccount": ACCOUNT },
+      });
+      const notifications = (at(template, `${BUDGET}.NotificationsWithSubscribers`) ?? []) as object[];
       return [
-        ...[...ours, ...onBoard].filter((one) => !counted.has(one)).map((one) => `nothing counts ${one}`),
-        ...[...counted]
-          .filter((one) => !onBoard.includes(one))
-          .map((one) => `${one} is not on the dashboard`),
+        ...(may ? [] : ["budgets may not speak to the topic"]),
+        ...(at(template, "Resources.Budget.Condition") === "Budgeted" ? [] : ["a budget nobody asked for"]),
+        ...(isDeepStrictEqual(plain(at(template, `${BUDGET}.Budget.CostFilters.TagKeyValue`), template), [
+          "user:darkroom:stage$dev",
+        ])
+          ? []
+          : ["it counts another stack's costs"]),
+        ...(notifications.length > 0 &&
+        notifications.every((one) => at(one, "Subscribers.0.Address.Ref") === "Alarms")
+          ? []
+          : ["it tells nobody"]),
       ];
     },
     breaks: [
-      [`${ALARM("ImagesFailedAlarm")}.MetricName`, "ImageFailed"],
-      ["Resources.Dashboard.Properties.DashboardBody.Fn::Sub", '{"widgets":[]}'],
+      ["Resources.Budget.Condition", undefined],
+      [`${BUDGET}.Budget.CostFilters`, undefined],
+      [`${BUDGET}.NotificationsWithSubscribers`, []],
+      ["Resources.AlarmsPolicy.Properties.PolicyDocument.Statement.1.Principal.Service", "s3.amazonaws.com"],
     ],
   },
   "every queue is on the dashboard, and that is JSON": {

@@ -6,6 +6,7 @@ import { each, type Rules } from "./rule.ts";
 
 const STAGE = "Resources.HttpApiStage.Properties";
 const CORS = "Resources.HttpApi.Properties.CorsConfiguration";
+const LOGS = "Resources.HttpApiLogGroup.Properties.LogGroupName";
 /** What tells who called, or with what: the path may hold a token. */
 const TELLTALE = /\$context\.(path|identity|authorizer|requestOverride|httpMethod.*path)/i;
 
@@ -17,7 +18,13 @@ export const apiRules: Rules = {
       const format = String(at(template, `${STAGE}.AccessLogSettings.Format`));
       return [
         ...(rate > 0 && burst >= rate ? [] : [`throttling: ${rate} a second, ${burst} at once`]),
-        ...(at(template, `${STAGE}.DefaultRouteSettings.DetailedMetricsEnabled`) === true ? [] : ["metrics"]),
+        ...(at(template, `${STAGE}.DefaultRouteSettings.DetailedMetricsEnabled`) === true
+          ? ["metrics for each route, which nothing reads"]
+          : []),
+        // For any other name API Gateway adds to the account's one policy of 5,120 characters.
+        ...(/^\/aws\/vendedlogs\//.test(String(plain(at(template, LOGS), template)))
+          ? []
+          : ["a log group that a full account cannot give"]),
         ...(format.includes("$context.routeKey") && format.includes("$context.requestId")
           ? []
           : ["log format"]),
@@ -32,7 +39,8 @@ export const apiRules: Rules = {
         `${STAGE}.AccessLogSettings.Format`,
         "$context.requestId $context.routeKey $context.identity.sourceIp",
       ],
-      [`${STAGE}.DefaultRouteSettings.DetailedMetricsEnabled`, false],
+      [`${STAGE}.DefaultRouteSettings.DetailedMetricsEnabled`, true],
+      [LOGS, "/aws/http-api/darkroom-dev"],
     ],
   },
   "pages of the configured origins may call the API, by its methods": {

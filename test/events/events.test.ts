@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import type { SQSEvent } from "aws-lambda";
+import { metricTable } from "../../adapters/aws/metrics.ts";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { DELIVERIES, receiverKey, receiverOf } from "../../core/keys.ts";
 import { readTemplate } from "../../host/template.ts";
@@ -25,7 +26,29 @@ const used = new Set<Grant>();
 let refusing: Receiver;
 const grants = new Map(sampleEvents.map(({ fn }) => [fn, grantsOf(fn)]));
 
+/** What was counted while samples ran: `ImagesRejected by service, code`. Powertools writes past `console.log`. */
+const counted = new Set<string>();
+const write = process.stdout.write.bind(process.stdout);
+function listen(text: string | Uint8Array, ...rest: never[]): boolean {
+  if (typeof text !== "string" || !text.includes('{"_aws"')) return write(text, ...rest);
+  for (const line of text.split("\n").filter((one) => one.startsWith('{"_aws"')))
+    for (const { Dimensions, Metrics } of (JSON.parse(line) as EmbeddedMetrics)._aws.CloudWatchMetrics)
+      for (const { Name } of Metrics)
+        for (const set of Dimensions) counted.add(`${Name} by ${set.join(", ")}`);
+  return true;
+}
+interface EmbeddedMetrics {
+  readonly _aws: {
+    readonly CloudWatchMetrics: readonly {
+      readonly Dimensions: readonly (readonly string[])[];
+      readonly Metrics: readonly { readonly Name: string }[];
+    }[];
+  };
+}
+
 before(async () => {
+  process.env["METRICS_SERVICE"] = "darkroom-test";
+  process.stdout.write = listen;
   refusing = await Receiver.start();
   refusing.answer = ({ response }) => response.writeHead(500).end();
   process.env["WEBHOOK_URLS"] = refusing.url;
@@ -45,7 +68,8 @@ after(async () => {
   world?.s3.destroy();
   await stack?.close();
   refusing?.close();
-  delete process.env["WEBHOOK_URLS"];
+  process.stdout.write = write;
+  for (const name of ["WEBHOOK_URLS", "METRICS_SERVICE"]) delete process.env[name];
   rmSync(data, { recursive: true, force: true });
 });
 
@@ -130,6 +154,16 @@ test("what a receiver refuses is parked, brought back, and told when it takes it
   running = undefined;
   assert.equal(answer.status, 202);
   assert.deepEqual(await parked(), []);
+});
+
+test("everything that dashboard and alarms may look at is counted by some function", () => {
+  const wanted = Object.entries(metricTable as Readonly<Record<string, { by?: string }>>).flatMap(
+    ([name, { by }]) => [`${name} by service`, ...(by ? [`${name} by service, ${by}`] : [])],
+  );
+  assert.deepEqual(
+    wanted.filter((one) => !counted.has(one)),
+    [],
+  );
 });
 
 test("every right of a role is needed by some event, or by the service that polls for the function", () => {
