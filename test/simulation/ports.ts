@@ -32,7 +32,7 @@ export class Ports {
     this.#pageSize = 1 + scheduler.random.below(4);
   }
 
-  async #call<T>(actor: Actor, service: Service, effect: () => Promise<T>, what = ""): Promise<T> {
+  async call<T>(actor: Actor, service: Service, effect: () => Promise<T>, what = ""): Promise<T> {
     await this.#scheduler.turn(actor);
     if (this.#weather.isAway(service)) {
       this.#tally.refused++;
@@ -65,7 +65,7 @@ export class Ports {
   }
 
   store(actor: Actor, store: ObjectStore): ObjectStore {
-    const call = <T>(effect: () => Promise<T>, what?: string) => this.#call(actor, "s3", effect, what);
+    const call = <T>(effect: () => Promise<T>, what?: string) => this.call(actor, "s3", effect, what);
     return {
       head: (...args) => call(() => store.head(...args)),
       get: async (...args) => this.#reading(actor, await call(() => store.get(...args))),
@@ -123,13 +123,13 @@ export class Ports {
 
   openUploads(actor: Actor, open: OpenUploads): OpenUploads {
     return {
-      list: (...args) => this.#call(actor, "s3", () => open.list(...args)),
-      abort: (upload) => this.#call(actor, "s3", () => open.abort(upload)),
+      list: (...args) => this.call(actor, "s3", () => open.list(...args)),
+      abort: (upload) => this.call(actor, "s3", () => open.abort(upload)),
     };
   }
 
   sender(actor: Actor, queue: Pick<Queue, "send">): Pick<Queue, "send"> {
-    return { send: (...args) => this.#call(actor, "sqs", () => queue.send(...args)) };
+    return { send: (...args) => this.call(actor, "sqs", () => queue.send(...args)) };
   }
 
   queue(actor: Actor, queue: Queue): Queue {
@@ -140,7 +140,7 @@ export class Ports {
       sendMany: async (bodies) => {
         for (const body of bodies) await send(body);
       },
-      backlog: () => this.#call(actor, "sqs", () => queue.backlog()),
+      backlog: () => this.call(actor, "sqs", () => queue.backlog()),
       receive: (...args) => queue.receive(...args),
       delete: (...args) => queue.delete(...args),
       retryIn: (...args) => queue.retryIn(...args),

@@ -107,6 +107,18 @@ type Sabotages = Record<string, [RegExp, () => WorldOptions]>;
 
 /** Noticed within some ten histories. */
 export const sabotages: Sabotages = {
+  "tickets that begin as often as they are shown": [
+    /one ticket .* began/,
+    () => ({ parts: () => ({ begun: async () => [] }) }),
+  ],
+  "parts that are signed whatever is there": [
+    /passed by its limit/,
+    () => ({
+      parts: () => ({
+        listParts: async () => Array.from({ length: 4 }, (_, n) => ({ number: n + 1, size: 1, etag: "" })),
+      }),
+    }),
+  ],
   "writes without conditions": [/is ready|again/, () => ({ store: unconditional })],
   "a variant that is not written": [/is not there/, () => ({ store: forgetful })],
   "a delete that leaves the original": [/objects are left/, () => ({ store: undying })],

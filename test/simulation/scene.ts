@@ -8,10 +8,12 @@ import { newId } from "../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../../core/ports.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
 import { PATIENCE, type Patience } from "../../core/sweep/diagnose.ts";
+import type { MultipartStore } from "../../core/upload/multipart.ts";
 import { Cdn } from "./cdn.ts";
 import { type Climate, climates } from "./climates.ts";
 import { Fault, Tally } from "./faults.ts";
 import { Jobs } from "./jobs.ts";
+import { OpenParts } from "./open-parts.ts";
 import { Ports } from "./ports.ts";
 import { Promises } from "./promises.ts";
 import type { Random } from "./random.ts";
@@ -56,6 +58,7 @@ export interface Sabotage {
   readonly reads?: (body: string) => string;
   /** Whether the events function does anything about a message. */
   readonly hears?: (body: string) => boolean;
+  readonly parts?: (store: MultipartStore) => Partial<MultipartStore>;
   readonly random?: (bytes: number) => Uint8Array;
   readonly urls?: (urls: readonly string[]) => readonly string[];
   /** Nobody reads the dead letters of images; they are dropped. */
@@ -102,6 +105,7 @@ export class Scene {
   readonly jobs = new Jobs();
   readonly uploads: ObjectStore;
   readonly openUploads = memoryUploads();
+  readonly parts = new OpenParts();
   readonly media: ObjectStore;
   readonly images: TracedQueue;
   readonly backfill: TracedQueue;

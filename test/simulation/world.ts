@@ -6,6 +6,7 @@ import type { FaultKind } from "./faults.ts";
 import { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { Notifications } from "./notifications.ts";
+import { greedy } from "./parts.ts";
 import { backOffice, browser, closeAccount, operator, redrive, viewer } from "./people.ts";
 import { DAY, HOUR, MINUTE, Scene, type WorldOptions } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
@@ -60,6 +61,7 @@ export class World {
       await this.#finishJobs();
     }
     await promises.noneIsOpen();
+    this.#scene.parts.areBounded();
     if (climate.swept) for (const pause of [2 * DAY, HOUR]) await this.#sweepAfter(pause);
     const statuses = await promises.atRest();
     await this.#isTold();
@@ -95,6 +97,7 @@ export class World {
     const count = 2 + random.below(3);
     for (let i = 0; i < count; i++) scheduler.start((actor) => browser(scene, actor));
     if (random.chance(0.5)) scheduler.start((actor) => operator(scene, actor));
+    if (random.chance(0.1)) scheduler.start((actor) => greedy(scene, actor));
     if (random.chance(0.3)) scheduler.start((actor) => redrive(scene, actor));
     // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
     if (!climate.swept && random.chance(0.4)) scheduler.start((actor) => backOffice(scene, actor));
