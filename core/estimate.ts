@@ -131,7 +131,7 @@ export function largestOf(preset: Preset, format: FormatName): Header[] {
     return { format, width: side, height: side, frames, alpha: formats[format].alpha };
   };
   const still = square(maxPixelsOf(preset, format), 1);
-  if (!formats[format].animates) return [still];
+  if (!formats[format].framesRead) return [still];
   return [still, ...[2, 10, maxFrames].map((frames) => square(maxPixels / frames, frames))];
 }
 

@@ -12,14 +12,18 @@ export interface Format {
   /** Whether the first bytes (32 are enough but for long `ftyp` boxes) are this format's magic number. */
   readonly detect?: (head: Uint8Array) => boolean;
   /** What reads it: a file of `pixels/decoders/`. */
-  readonly decoder: "libvips" | "heic";
+  readonly decoder: "libvips" | "png" | "gif" | "heic";
   /** The one libvips loader that may open it; everything not named here stays blocked. */
   readonly loader?: string;
   /** Per pixel of the source, at worst (progressive, interlaced, 16 bits): CPU in nanoseconds, memory in bytes. */
   readonly decode: { readonly ns: number; readonly bytes: number };
   /** Upper bound for width × height of one frame where a preset sets none. */
   readonly maxPixels?: number;
+  /** Browsers turn it by its EXIF. A WebP they show as it is stored, as did the page that its uploader saw it on. */
+  readonly turnedByExif?: true;
   readonly alpha: boolean;
+  /** Read with all its frames. */
+  readonly framesRead?: true;
   /** sharp can write several frames. */
   readonly animates: boolean;
   /** How variants are encoded; a format without it is read only. */
@@ -65,11 +69,8 @@ function brands(head: Uint8Array): string[] {
   for (let at = 16; at + 4 <= Math.min(size, head.length); at += 4) found.push(ascii(head, at, 4));
   return found;
 }
-/** `avis` first is an image sequence, which libvips' loader does not read. */
-const isAvif = (head: Uint8Array) => {
-  const all = brands(head);
-  return all[0] !== "avis" && all.includes("avif");
-};
+/** `avis` is a sequence, of which the first picture is read. */
+const isAvif = (head: Uint8Array) => brands(head).some((brand) => brand === "avif" || brand === "avis");
 const HEVC_BRANDS = ["heic", "heix", "heim", "heis"];
 
 // The settings follow from `bench/encoders.ts`: bytes at equal SSIMULACRA2 against CPU, in docs/performance.md.
@@ -108,6 +109,7 @@ const table = {
     loader: "VipsForeignLoadWebpBuffer",
     decode: { ns: 24, bytes: 6 },
     alpha: true,
+    framesRead: true,
     animates: true,
     encode: {
       best: { quality: 80, effort: 4, graphics: nearLossless },
@@ -125,6 +127,7 @@ const table = {
     decoder: "libvips",
     loader: "VipsForeignLoadJpegBuffer",
     decode: { ns: 8, bytes: 4 },
+    turnedByExif: true,
     alpha: false,
     animates: false,
     encode: {
@@ -140,10 +143,12 @@ const table = {
     aliases: ["image/x-png", "image/apng", "image/vnd.mozilla.apng"],
     extensions: ["png", "apng"],
     detect: (head) => startsWith(head, 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
-    decoder: "libvips",
+    decoder: "png",
     loader: "VipsForeignLoadPngBuffer",
     decode: { ns: 40, bytes: 8 },
+    turnedByExif: true,
     alpha: true,
+    framesRead: true,
     animates: false,
     // sharp takes a quality, or an effort, as a wish for 256 colours.
     encode: {
@@ -157,11 +162,11 @@ const table = {
     type: "image/gif",
     extensions: ["gif"],
     detect: (head) => ["GIF87a", "GIF89a"].includes(ascii(head, 0, 6)),
-    decoder: "libvips",
-    loader: "VipsForeignLoadNsgifBuffer",
+    decoder: "gif",
     decode: { ns: 10, bytes: 6 },
     alpha: true,
-    animates: true,
+    framesRead: true,
+    animates: false,
   },
   heic: {
     type: "image/heic",
@@ -185,6 +190,7 @@ const table = {
     decoder: "libvips",
     loader: "VipsForeignLoadTiffBuffer",
     decode: { ns: 11, bytes: 2 },
+    turnedByExif: true,
     alpha: true,
     animates: false,
   },

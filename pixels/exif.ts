@@ -1,61 +1,100 @@
-/** What little we take from EXIF. Everything else in it stays with the original. */
-import readExif from "exif-reader";
+/**
+ * What little we take from EXIF (CIPA DC-008), a TIFF structure with or without `Exif\0\0` before it. Everything else in it
+ * stays with the original. Nothing here throws, whatever the bytes are.
+ */
 
 /** The year of the first photograph. */
 const FIRST_YEAR = 1826;
 const DAY = 86_400_000;
 
+/** Directories and tags. */
+const EXIF_DIRECTORY = 0x8769;
+const INTEROPERABILITY = 0xa005;
+const ORIENTATION = 0x0112;
+const DATE_TIME_ORIGINAL = 0x9003;
+const COLOR_SPACE = 0xa001;
+/** Types. */
+const ASCII = 2;
+const SHORT = 3;
+const LONG = 4;
+
 /**
  * When the picture was taken, as the camera's clock said (`2026-05-01T10:00:00`); undefined where there is no
- * plausible date. `exif` is the TIFF structure, with or without `Exif\0\0` before it. Never throws.
+ * plausible date. Some phones and programs write it with dashes, or a T.
  */
 export function takenAtOf(exif: Uint8Array | undefined, now = Date.now()): string | undefined {
-  if (!exif) return undefined;
-  const bytes = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength);
-  try {
-    const date: unknown = readExif(bytes).Photo?.DateTimeOriginal;
-    if (!(date instanceof Date)) return undefined;
-    // A day ahead is what a camera set to the easternmost time zone can say.
-    if (date.getUTCFullYear() < FIRST_YEAR || date.getTime() > now + DAY) return undefined;
-    const text = date.toISOString().slice(0, 19);
-    // The reader turns 31 February into 3 March: what it read must be what stands there.
-    const asWritten = text.replaceAll("-", ":").replace("T", " ");
-    return bytes.includes(asWritten, 0, "latin1") ? text : undefined;
-  } catch {
-    return undefined;
-  }
+  const tiff = tiffOf(exif);
+  const photo = tiff?.number(0, EXIF_DIRECTORY, LONG);
+  const text = photo === undefined ? undefined : tiff?.text(photo, DATE_TIME_ORIGINAL, 40);
+  const parts = /^(\d{4})[:/.-](\d\d)[:/.-](\d\d)[ T](\d\d):(\d\d):(\d\d)/.exec(text ?? "")?.slice(1);
+  if (!parts) return undefined;
+  const [year, month, day, hour, minute, second] = parts;
+  const written = `${year}-${month}-${day}T${hour}:${minute}:${second}`;
+  const date = new Date(`${written}Z`);
+  // 31 February is no day. A day ahead is what a camera set to the easternmost time zone can say.
+  if (Number.isNaN(date.getTime()) || date.toISOString().slice(0, 19) !== written) return undefined;
+  return date.getUTCFullYear() < FIRST_YEAR || date.getTime() > now + DAY ? undefined : written;
+}
+
+/** How the picture lies, 1 to 8. Of a type that browsers do not read it does not count. */
+export function orientationOf(exif: Uint8Array | undefined): number {
+  const orientation = tiffOf(exif)?.number(0, ORIENTATION, SHORT) ?? 1;
+  return orientation >= 1 && orientation <= 8 ? orientation : 1;
 }
 
 /** Whether a camera says that it wrote Adobe RGB: ColorSpace is not sRGB's, and DCF 2.0's interoperability index is R03. */
 export function isAdobeRgb(exif: Uint8Array | undefined): boolean {
-  if (!exif) return false;
-  try {
-    const { Photo, Iop } = readExif(Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength));
-    return Photo?.ColorSpace !== 1 && Iop?.InteroperabilityIndex === "R03";
-  } catch {
-    return false;
-  }
+  const tiff = tiffOf(exif);
+  const photo = tiff?.number(0, EXIF_DIRECTORY, LONG);
+  if (!tiff || photo === undefined || tiff.number(photo, COLOR_SPACE, SHORT) === 1) return false;
+  const directory = tiff.number(photo, INTEROPERABILITY, LONG);
+  return directory !== undefined && tiff.text(directory, 1, 4).startsWith("R03");
 }
 
-/**
- * Whether the orientation stands there as EXIF has it, one SHORT: browsers turn a JPEG by no other.
- * `exif` is the TIFF structure, with or without `Exif\0\0` before it.
- */
-export function hasPlainOrientation(exif: Uint8Array | undefined): boolean {
-  if (!exif) return false;
-  const whole = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength);
-  const tiff = whole.toString("latin1", 0, 4) === "Exif" ? whole.subarray(6) : whole;
-  const isBig = tiff.toString("latin1", 0, 2) === "MM";
-  const u16 = (at: number) => (isBig ? tiff.readUInt16BE(at) : tiff.readUInt16LE(at));
-  try {
-    const ifd = isBig ? tiff.readUInt32BE(4) : tiff.readUInt32LE(4);
-    for (let entry = ifd + 2; entry < ifd + 2 + 12 * u16(ifd); entry += 12) {
-      if (u16(entry) === ORIENTATION) return u16(entry + 2) === SHORT;
-    }
-  } catch {
-    // It ends within.
-  }
-  return false;
+function tiffOf(exif: Uint8Array | undefined): Tiff | undefined {
+  if (!exif) return undefined;
+  const all = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength);
+  const bytes = all.toString("latin1", 0, 6) === "Exif\0\0" ? all.subarray(6) : all;
+  const order = bytes.toString("latin1", 0, 4);
+  return order === "II*\0" || order === "MM\0*" ? new Tiff(bytes, order === "II*\0") : undefined;
 }
-const ORIENTATION = 0x0112;
-const SHORT = 3;
+
+class Tiff {
+  readonly #bytes: Buffer;
+  readonly #isLittle: boolean;
+
+  constructor(bytes: Buffer, isLittle: boolean) {
+    this.#bytes = bytes;
+    this.#isLittle = isLittle;
+  }
+
+  /** 0 past the end. */
+  #read(at: number, size: 2 | 4): number {
+    if (at + size > this.#bytes.length) return 0;
+    return this.#isLittle ? this.#bytes.readUIntLE(at, size) : this.#bytes.readUIntBE(at, size);
+  }
+
+  /** @param directory where it begins; 0 for the first */
+  #entry(directory: number, tag: number): { type: number; count: number; at: number } | undefined {
+    const start = directory || this.#read(4, 4);
+    for (let left = this.#read(start, 2), at = start + 2; left > 0; left--, at += 12) {
+      if (at + 12 > this.#bytes.length) return undefined;
+      if (this.#read(at, 2) === tag)
+        return { type: this.#read(at + 2, 2), count: this.#read(at + 4, 4), at: at + 8 };
+    }
+    return undefined;
+  }
+
+  number(directory: number, tag: number, type: typeof SHORT | typeof LONG): number | undefined {
+    const entry = this.#entry(directory, tag);
+    if (entry?.type !== type || entry.count !== 1) return undefined;
+    return this.#read(entry.at, type === SHORT ? 2 : 4);
+  }
+
+  text(directory: number, tag: number, most: number): string {
+    const entry = this.#entry(directory, tag);
+    if (entry?.type !== ASCII) return "";
+    const at = entry.count <= 4 ? entry.at : this.#read(entry.at, 4);
+    return this.#bytes.toString("latin1", at, at + Math.min(entry.count, most));
+  }
+}

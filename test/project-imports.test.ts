@@ -19,7 +19,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["core/job", "core/*", "valibot"],
   ["core/sweep", "core/*", "valibot"],
   ["core/worker", "core/*", ""],
-  ["pixels", "core", "node: sharp thumbhash exif-reader valibot"],
+  ["pixels", "core", "node: sharp thumbhash valibot"],
   ["pixels/decoders", "core pixels", "sharp libheif-js/"],
   ["pixels/child.ts", "core pixels pixels/decoders", "node: sharp"],
   ["adapters", "core", "node: yaml"],

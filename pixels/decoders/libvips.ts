@@ -3,10 +3,9 @@ import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
-import { hasPlainOrientation, isAdobeRgb } from "../exif.ts";
+import { isAdobeRgb, orientationOf } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
 import { lookAgain, type Whole } from "../look/look.ts";
-import { withoutIdleTransparency } from "../look/png.ts";
 import type { Raster } from "../raster.ts";
 import { shownFor, timesOf } from "../timing.ts";
 import { headerOf, type Source } from "./source.ts";
@@ -26,15 +25,17 @@ export function openLoaders(names: readonly FormatName[]): void {
   sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
 }
 
-export async function openWithLibvips(original: Uint8Array, format: FormatName): Promise<Source> {
-  const bytes = format === "png" ? withoutIdleTransparency(original) : original;
+export async function openWithLibvips(file: Uint8Array, format: FormatName): Promise<Source> {
+  const bytes = asStill(file, format);
   // Of a header alone: whether the rest is there is seen when it is decoded.
   const metadata = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
-  const { hasAlpha, pages = 1, delay, loop, exif } = metadata;
-  const isTurned = format !== "jpeg" || hasPlainOrientation(exif);
-  const { orientation = 1, autoOrient: seen } = isTurned ? metadata : { autoOrient: metadata };
-  // The pages of an AVIF are no frames.
-  const frames = formats[format].animates ? pages : 1;
+  const { width, pageHeight: height = metadata.height, hasAlpha, pages = 1, delay, loop, exif } = metadata;
+  // A TIFF says it beside its pixels, not in EXIF.
+  const said = exif ? orientationOf(exif) : metadata.orientation;
+  const orientation = (formats[format].turnedByExif && said) || 1;
+  const isTurned = orientation >= 5;
+  // The pages of an AVIF are no frames, and what PNG has is no page.
+  const frames = formats[format].framesRead ? pages : 1;
   const colours = coloursOf(format, bytes, {
     space: metadata.space === "cmyk" ? "ink" : "light",
     bits: metadata.bitsPerSample ?? 8,
@@ -42,9 +43,14 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
     isAdobeRgb: isAdobeRgb(exif),
   });
   return {
-    header: headerOf(format, seen, { frames, alpha: hasAlpha, exif }, colours),
+    header: headerOf(
+      format,
+      isTurned ? { width: height, height: width } : { width, height },
+      { frames, alpha: hasAlpha, exif },
+      colours,
+    ),
     async decode({ frames, source, base: size }) {
-      const lying = orientation >= 5 ? { width: size.height, height: size.width } : size;
+      const lying = isTurned ? { width: size.height, height: size.width } : size;
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
         const ignoreIcc = colours.from("srgb") !== "profile";
@@ -67,6 +73,15 @@ export async function openWithLibvips(original: Uint8Array, format: FormatName):
       return { ...base, ...(delay ? { delay: delay.map(shownFor) } : {}), loop: timesOf(loop ?? 0) };
     },
   };
+}
+
+/** A sequence's first picture stands in it like that of any other AVIF; libvips will not look, by its first brand alone. */
+function asStill(file: Uint8Array, format: FormatName): Uint8Array {
+  const brand = Buffer.from(file.subarray(8, 12)).toString("latin1");
+  if (format !== "avif" || brand !== "avis") return file;
+  const still = Buffer.from(file);
+  still.write("avif", 8, "latin1");
+  return still;
 }
 
 /** The file with the bit of its data turned over that says another range than the container does, which counts. */

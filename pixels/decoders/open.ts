@@ -1,12 +1,16 @@
 /** Which decoder reads which format: the column `decoder` of `core/formats.ts`. */
 import { type Format, type FormatName, formats } from "../../core/formats.ts";
+import { openGif } from "./gif.ts";
 import { openWithLibvips } from "./libvips.ts";
+import { openPng } from "./png.ts";
 import type { Source } from "./source.ts";
 
 type Open = (bytes: Uint8Array, format: FormatName) => Promise<Source>;
 
 const decoders: Record<Format["decoder"], () => Open | Promise<Open>> = {
   libvips: () => openWithLibvips,
+  gif: () => openGif,
+  png: () => openPng,
   // Not before it is asked for: its WebAssembly is 16 MB of memory, and a tenth of a second, of every process's start.
   heic: async () => (await import("./heic.ts")).openHeic,
 };

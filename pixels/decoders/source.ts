@@ -17,7 +17,7 @@ export function headerOf(
   format: FormatName,
   { width, height }: { width: number; height: number },
   { frames = 1, alpha, exif }: { frames?: number; alpha: boolean; exif: Uint8Array | undefined },
-  { colour, hdr }: Pick<Colours, "colour" | "hdr">,
+  { colour, hdr }: Partial<Pick<Colours, "colour" | "hdr">> = {},
 ): Header {
   const takenAt = takenAtOf(exif);
   return {

@@ -7,7 +7,7 @@ import { constants, createDeflate, createInflateRaw } from "node:zlib";
 import type { Finding } from "../../core/checks.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
 
-interface Chunk {
+export interface Chunk {
   readonly type: string;
   readonly start: number;
   /** Without length, type and checksum; less than it says of one that the file ends in. */
@@ -15,7 +15,7 @@ interface Chunk {
   readonly isCut: boolean;
 }
 
-function* chunksOf(bytes: Uint8Array): Generator<Chunk, undefined> {
+export function* chunksOf(bytes: Uint8Array): Generator<Chunk, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let start = SIGNATURE.length; start + 8 <= bytes.length; ) {
     const length = view.getUint32(start);

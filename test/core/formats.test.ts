@@ -21,7 +21,7 @@ test("the content says what a file is", () => {
     ["TIFF", Buffer.from("49492a00", "hex"), "tiff"],
     ["AVIF", ftyp("avif", "mif1", "miaf"), "avif"],
     ["AVIF that calls itself a HEIF", ftyp("mif1", "avif", "miaf"), "avif"],
-    ["AVIF sequence", ftyp("avis", "avif", "mif1"), undefined],
+    ["AVIF sequence", ftyp("avis", "avif", "mif1"), "avif"],
     ["iPhone", ftyp("heic", "mif1", "heic"), "heic"],
     ["10-bit HEIC", ftyp("mif1", "heix"), "heic"],
     ["HEIF with another codec", ftyp("mif1", "vvic"), undefined],

@@ -111,13 +111,20 @@ test("takenAt: the camera's clock, where it can be believed", () => {
     "2026:05:01 10:60:00",
     "2027:01:01 00:00:00",
     "1800:01:01 00:00:00",
-    "2026-05-01 10:00:00",
     "    :  :     :  :  ",
     "",
   ]) {
     assert.equal(read(date), undefined, date);
   }
   assert.equal(takenAtOf(undefined), undefined);
+  // As some phones and programs write it.
+  for (const text of [
+    "2024-05-01 10:20:30",
+    "2024-05-01T10:20:30",
+    "2024/05/01 10:20:30",
+    "2024-05-01T10:20:30Z",
+  ])
+    assert.equal(read(text), "2024-05-01T10:20:30", text);
 });
 
 test("takenAt never throws and never invents", () => {
