@@ -11,3 +11,11 @@ export interface Raster {
   /** How often it plays; 0 for ever. */
   readonly loop?: number;
 }
+
+/** A part of a picture. */
+export interface Rectangle {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}

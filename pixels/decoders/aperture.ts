@@ -4,13 +4,7 @@
  */
 import { itemsOf } from "../colour/items.ts";
 import type { Box } from "../look/boxes.ts";
-
-export interface Rectangle {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
+import type { Rectangle } from "../raster.ts";
 
 export interface Aperture {
   /** Of the picture as it is decoded: after the rotation and mirroring that stand after it. */

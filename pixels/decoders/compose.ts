@@ -2,8 +2,7 @@
 import type { Plan } from "../../core/plan.ts";
 import { shaped } from "../develop.ts";
 import { letGo } from "../let-go.ts";
-import type { Raster } from "../raster.ts";
-import type { Rectangle } from "./aperture.ts";
+import type { Raster, Rectangle } from "../raster.ts";
 
 /** One of the pictures that an animation is made of; it may lie outside of the canvas in part. */
 export interface Frame extends Rectangle {

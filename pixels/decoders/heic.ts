@@ -11,7 +11,8 @@ import type { Numbers } from "../colour/straight.ts";
 import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
 import { isAdobeRgb } from "../exif.ts";
 import { pngOf } from "../png.ts";
-import { apertureOf, type Rectangle } from "./aperture.ts";
+import type { Rectangle } from "../raster.ts";
+import { apertureOf } from "./aperture.ts";
 import { headerOf, type Source } from "./source.ts";
 
 /** Values of libheif's enums. */
