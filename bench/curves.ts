@@ -15,10 +15,7 @@ export async function curves(): Promise<Report> {
   const rows: Row[] = [];
   for (const format of lossy) {
     const settings: [string, EncodeSettings][] = [
-      ...profiles.flatMap((profile): [string, EncodeSettings][] => {
-        const own = formats[format].encode?.[profile];
-        return own ? [[profile, own]] : [];
-      }),
+      ...profiles.map((profile): [string, EncodeSettings] => [profile, formats[format].encode[profile]]),
       ["sharp's default", defaults[format]],
     ];
     for (const [setting, own] of settings) {

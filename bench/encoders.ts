@@ -61,7 +61,7 @@ export async function encoders(): Promise<Report> {
     format,
     setting: setting.slice(format.length + 1),
     profile: profiles
-      .filter((profile) => nameOf(format, formats[format].encode?.[profile]) === setting)
+      .filter((profile) => nameOf(format, formats[format].encode[profile]) === setting)
       .join(", "),
     score: round(at.reduce((sum, { score }) => sum + score, 0) / at.length, 1),
     "bytes at equal score": round(mean(at.map(({ bytes }) => bytes)), 3),

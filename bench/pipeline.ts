@@ -10,7 +10,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import sharp from "sharp";
-import { detectFormat, formatNames, profiles } from "../core/formats.ts";
+import {
+  detectFormat,
+  type EncodeSettings,
+  formatNames,
+  type OutputFormat,
+  profiles,
+} from "../core/formats.ts";
 import { type PlannedVariant, planOf, variantsOf } from "../core/plan.ts";
 import type { MadeVariant } from "../core/ports.ts";
 import type { Preset } from "../core/preset.ts";
@@ -138,7 +144,8 @@ async function freshForEach(source: Buffer, preset: Preset, byDefaults: boolean)
   );
 }
 
-const defaultOf = ({ format, encode }: PlannedVariant) => (format === "png" ? encode : defaults[format]);
+const ofTutorials: Partial<Record<OutputFormat, EncodeSettings>> = defaults;
+const defaultOf = ({ format, encode }: PlannedVariant) => ofTutorials[format] ?? encode;
 
 async function measured(develop: () => Promise<MadeVariant[]>) {
   await sharp({ create: { width: 64, height: 64, channels: 3, background: "#456" } })

@@ -3,7 +3,7 @@
  * one x86-64 core (`npm run bench`, docs/performance.md). Pure arithmetic, good to a third or so for photographs.
  */
 import { DarkroomError } from "./errors.ts";
-import { type EncodeSettings, type FormatName, formats, type OutputFormat } from "./formats.ts";
+import { type EncodeSettings, type FormatName, formats } from "./formats.ts";
 import type { Header, Plan, PlannedVariant, Step } from "./plan.ts";
 import { maxPixelsOf, type Preset } from "./preset.ts";
 
@@ -50,26 +50,13 @@ const BESIDE_LARGEST = 0.28;
 export const encodersBudget = (largest: number, parallel: number): number =>
   Math.min(ENCODERS_MOST, Math.max(ENCODERS_LEAST, largest * (1 + BESIDE_LARGEST * (parallel - 1))));
 
-/** Per pixel, of an encoder nobody has measured: as much as the hungriest takes. */
-const UNKNOWN_ENCODER_BYTES = 30;
-
-/** Nanoseconds of CPU per pixel; effort is an index. */
-const encodeNs: Readonly<Record<OutputFormat, (settings: EncodeSettings) => number>> = {
-  avif: ({ effort = 4, chromaSubsampling }) =>
-    ([15, 125, 230, 400, 1900][effort] ?? 4000) * (chromaSubsampling === "4:4:4" ? 1.2 : 1),
-  webp: ({ effort = 4, nearLossless }) =>
-    nearLossless ? 530 : ([20, 24, 32, 72, 72, 75, 110][effort] ?? 110),
-  jpeg: ({ mozjpeg, optimiseScans, progressive }) =>
-    mozjpeg ? 55 : optimiseScans ? 30 : progressive ? 14 : 8,
-  png: () => 60,
-};
-
 const area = ({ width, height }: { width: number; height: number }) => width * height;
 
 /** CPU time of one encode, in milliseconds. @param graphic with the settings for graphics */
 export function encodeMs({ format, encode, shape, frames }: PlannedVariant, graphic = false): number {
   const { graphics, ...usual } = encode;
-  const ns = (settings: EncodeSettings) => (area(shape) * frames * encodeNs[format](settings)) / 1e6;
+  const ns = (settings: EncodeSettings) =>
+    (area(shape) * frames * formats[format].encoder.ns(settings)) / 1e6;
   if (!graphic || !graphics) return ns(usual);
   return ns({ ...usual, ...graphics.settings }) + (graphics.ifSmaller ? ns(usual) : 0);
 }
@@ -85,8 +72,8 @@ const NOISE = { opaque: 2.3, alpha: 3.7 } as const;
 
 /** Memory that one encoder takes, in bytes, besides the pixels it reads. @param graphic with the settings for graphics */
 export function encodeBytes({ format, shape, frames, encode }: PlannedVariant, graphic = false): number {
-  const perPixel = graphic && encode.graphics ? GRAPHICS_BYTES : formats[format].encoderBytes;
-  return area(shape) * frames * (perPixel ?? UNKNOWN_ENCODER_BYTES);
+  const perPixel = graphic && encode.graphics ? GRAPHICS_BYTES : formats[format].encoder.bytes;
+  return area(shape) * frames * perPixel;
 }
 
 /** @param sourceBytes size of the original; @param parallel encodes at a time */

@@ -190,7 +190,6 @@ export function maxPixelsOf(preset: Pick<Preset, "maxPixels">, format: FormatNam
 
 /** The encoder settings of one format under a profile, with the quality a preset asks for. */
 export function encoderOf(format: OutputFormat, profile: Profile, quality?: number): EncodeSettings {
-  const settings = formats[format].encode?.[profile];
-  if (!settings) throw new Error(`${format} cannot be written`);
+  const settings = formats[format].encode[profile];
   return quality === undefined ? settings : { ...settings, quality };
 }

@@ -4,7 +4,7 @@
  */
 import { Socket } from "node:net";
 import { availableParallelism } from "node:os";
-import { type FormatName, formatNames } from "../core/formats.ts";
+import { type FormatName, formatNames, formats } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
@@ -30,8 +30,8 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   const decoded = await decode(format, bytes);
   if (!decoded) return;
   const { base, plan } = decoded;
-  // WebAssembly's memory goes by no other way: 350 MB after 48 MP.
-  if (format === "heic") globalThis.gc?.();
+  // What a decoder of our own holds goes by no other way, WebAssembly's memory above all: 350 MB after 48 MP.
+  if (formats[format].decoder !== "libvips") globalThis.gc?.();
   try {
     const placeholder = await makeVariants(base, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),

@@ -3,7 +3,7 @@
  * arithmetic; what it leaves out is said in docs/cost.md.
  */
 import { estimateOf } from "../estimate.ts";
-import type { OutputFormat } from "../formats.ts";
+import { formats, type OutputFormat } from "../formats.ts";
 import { planOf, variantsOf } from "../plan.ts";
 import type { Preset } from "../preset.ts";
 import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "./prices.ts";
@@ -39,13 +39,6 @@ export interface Bill {
  */
 export const REQUESTS = { writes: 4, reads: 7 } as const;
 
-/** Of a variant, measured over four photographs at the preset that ships (npm run bench has them). */
-const BYTES_PER_PIXEL: Readonly<Record<OutputFormat, number>> = {
-  avif: 0.036,
-  webp: 0.045,
-  jpeg: 0.072,
-  png: 1.5,
-};
 /** What Lambda gives for 2 GB (1,769 MB is one). */
 export const WORKER_VCPUS = (WORKER_GB * 1024) / 1769;
 /** Signing and asking: 512 MB for about so long. */
@@ -76,7 +69,7 @@ export function monthlyBill(preset: Preset, load: Load): Bill {
   const estimated = estimateOf(planOf(header, variants), megabytes * 1e6, 1).cpuMs / WORKER_VCPUS;
   const developMs = load.developMs ?? estimated;
   const variantBytes = variants.reduce(
-    (sum, { format, shape }) => sum + shape.width * shape.height * BYTES_PER_PIXEL[format],
+    (sum, { format, shape }) => sum + shape.width * shape.height * formats[format].encoder.written,
     0,
   );
   const batches = uploads / WORKER_BATCH;
@@ -105,7 +98,11 @@ export function monthlyBill(preset: Preset, load: Load): Bill {
     // S3's notification; receiving and deleting, by batches; the event's three.
     ["SQS", "messages", { sqsRequest: uploads * 2 + 2 * batches + (2 * uploads) / 10 }],
     ["API Gateway", "requests", { apiRequest: uploads * API_CALLS }],
-    ["CloudFront", "transfer", { cdnTransfer: (shown * SHOWN_PIXELS * BYTES_PER_PIXEL[SHOWN_FORMAT]) / 1e9 }],
+    [
+      "CloudFront",
+      "transfer",
+      { cdnTransfer: (shown * SHOWN_PIXELS * formats[SHOWN_FORMAT].encoder.written) / 1e9 },
+    ],
     ["CloudFront", "requests", { cdnRequest: shown }],
     ["CloudWatch", "logs", { logs: (uploads * LOG_BYTES) / 1e9 }],
     ["CloudWatch", "metrics, alarms, dashboard, secrets", STANDING],
