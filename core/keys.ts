@@ -103,16 +103,30 @@ export function eventsFrom(at: Date): string {
   const [date = "", time = ""] = at.toISOString().split("T");
   return `${EVENTS}${date}/${time.replaceAll(/\D/g, "")}`;
 }
-/** Sorts by time; all that events are looked for by is in it. `kind` as in `image.{kind}`. */
-export const eventKey = ({ at, id, rev, kind }: { at: Date; id: string; rev: number; kind: string }) =>
-  `${eventsFrom(at)}-${id}-${rev}-${kind}.json`;
-export function parseEventKey(key: string): { at: Date; id: string; rev: number; kind: string } | undefined {
+/** In types of events, `image.{kind}`, and in keys. */
+const KIND = "[a-z]+(?:-[a-z]+)*";
+export const EVENT_TYPE = new RegExp(`^image\\.${KIND}$`);
+const kindOf = (type: string) => type.slice("image.".length);
+
+/** Something that happened to an image. */
+interface Happened {
+  readonly id: string;
+  readonly rev: number;
+  /** As EVENT_TYPE. */
+  readonly type: string;
+}
+
+/** Sorts by time; all that events are looked for by is in it. */
+export const eventKey = ({ at, id, rev, type }: Happened & { readonly at: Date }) =>
+  `${eventsFrom(at)}-${id}-${rev}-${kindOf(type)}.json`;
+export function parseEventKey(key: string): (Happened & { readonly at: Date }) | undefined {
   const match = new RegExp(
-    `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-([a-z-]+)\\.json$`,
+    `^${EVENTS}(\\d{4}-\\d\\d-\\d\\d)/(\\d\\d)(\\d\\d)(\\d\\d)(\\d{3})-(${ID})-(\\d+)-(${KIND})\\.json$`,
   ).exec(key);
   if (!match) return undefined;
   const [, date, hours, minutes, seconds, ms, id = "", rev, kind = ""] = match;
-  return { at: new Date(`${date}T${hours}:${minutes}:${seconds}.${ms}Z`), id, rev: Number(rev), kind };
+  const at = new Date(`${date}T${hours}:${minutes}:${seconds}.${ms}Z`);
+  return { at, id, rev: Number(rev), type: `image.${kind}` };
 }
 
 /** A receiver of webhooks in keys, where its URL may be a secret. */
@@ -122,26 +136,22 @@ export const receiverKey = (receiver: string) => `receivers/${receiver}.json`;
 
 /** Webhooks that were not taken. By receiver, so that what waits for a dead one is listed once and not by everybody. */
 export const DELIVERIES = "deliveries/";
-export interface Delivery {
+export interface Delivery extends Happened {
   readonly receiver: string;
   /** When it is to be tried again. */
   readonly due: Date;
-  readonly id: string;
-  readonly rev: number;
-  /** As in `image.{kind}`. */
-  readonly kind: string;
 }
 export const deliveryPrefix = (receiver: string) => `${DELIVERIES}${receiver}/`;
 /** Sorts by when it is due. */
-export const deliveryKey = ({ receiver, due, id, rev, kind }: Delivery) =>
-  `${deliveryPrefix(receiver)}${String(due.getTime()).padStart(13, "0")}-${id}-${rev}-${kind}.json`;
+export const deliveryKey = ({ receiver, due, id, rev, type }: Delivery) =>
+  `${deliveryPrefix(receiver)}${String(due.getTime()).padStart(13, "0")}-${id}-${rev}-${kindOf(type)}.json`;
 export function parseDeliveryKey(key: string): Delivery | undefined {
-  const match = new RegExp(`^${DELIVERIES}([0-9a-z]{16})/(\\d{13})-(${ID})-(\\d+)-([a-z]+)\\.json$`).exec(
+  const match = new RegExp(`^${DELIVERIES}([0-9a-z]{16})/(\\d{13})-(${ID})-(\\d+)-(${KIND})\\.json$`).exec(
     key,
   );
   if (!match) return undefined;
   const [, receiver = "", due, id = "", rev, kind = ""] = match;
-  return { receiver, due: new Date(Number(due)), id, rev: Number(rev), kind };
+  return { receiver, due: new Date(Number(due)), id, rev: Number(rev), type: `image.${kind}` };
 }
 
 /** Images that the CDN has yet to forget. */

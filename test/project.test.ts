@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import test from "node:test";
+import { EVENT_TYPES } from "../core/tell/tell.ts";
 import { generated } from "../docs/generate.ts";
 
 const sources = globSync(
@@ -59,6 +60,19 @@ test("doorways are thin", () => {
 
 test("documents repeat what the code says (npm run generate)", () => {
   for (const { file, content } of generated()) assert.equal(readFileSync(file, "utf8"), content, file);
+});
+
+test("every type of event is in docs/api.md and told by a sample event", () => {
+  const api = readFileSync("docs/api.md", "utf8");
+  const told = globSync("events/events.*.json").map((file) => readFileSync(file, "utf8"));
+  for (const type of EVENT_TYPES) {
+    assert.ok(api.includes(type), `${type} (core/tell/tell.ts): say in docs/api.md when it is told`);
+    const sample = `events/events.${type.slice("image.".length)}.json`;
+    assert.ok(
+      told.some((text) => text.includes(`\\"${type}\\"`)),
+      `${type}: add ${sample} with its outcome in events/expected.json`,
+    );
+  }
 });
 
 test("the back ends of examples/ agree on tokens and webhooks; tests run the one in Express", () => {

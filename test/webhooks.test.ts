@@ -175,7 +175,7 @@ test("an event of a later release is kept and handed on as it stands; another me
     [event],
   );
   const [key = ""] = await under(EVENTS);
-  assert.equal(parseEventKey(key)?.kind, "original-gone");
+  assert.equal(parseEventKey(key)?.type, "image.original-gone");
 
   await queue.send(JSON.stringify({ darkroom: "probe", url: receiver.url }));
   assert.equal(await work(), 1);

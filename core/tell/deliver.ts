@@ -99,8 +99,7 @@ export async function park(
   seconds: number,
 ): Promise<void> {
   const due = new Date(now().getTime() + seconds * 1000);
-  const kind = type.replace("image.", "");
-  const key = deliveryKey({ receiver: receiverOf(url), due, id: data.id, rev, kind });
+  const key = deliveryKey({ receiver: receiverOf(url), due, id: data.id, rev, type });
   await uploads.put(key, JSON.stringify({ type, timestamp, parked }), { type: "application/json" });
 }
 

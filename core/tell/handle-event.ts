@@ -105,7 +105,7 @@ async function spread(
 async function keep({ uploads, random }: EventDeps, { type, timestamp, data }: AnyEvent): Promise<boolean> {
   const kept: KeptEvent = { id: data.id, rev: data.rev, type, timestamp };
   const by = newId(random);
-  const key = eventKey({ ...kept, at: new Date(timestamp), kind: type.replace("image.", "") });
+  const key = eventKey({ ...kept, at: new Date(timestamp) });
   try {
     await uploads.put(key, JSON.stringify(kept), {
       type: "application/json",

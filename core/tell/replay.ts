@@ -62,8 +62,7 @@ export async function replayEvents(
   const meant = keys.flatMap((key) => {
     const kept = parseEventKey(key);
     if (!kept || (id !== undefined && kept.id !== id)) return [];
-    const type = EVENT_TYPES.find((one) => one === `image.${kept.kind}`);
-    return type && (types === undefined || types.includes(type)) ? [{ ...kept, type }] : [];
+    return types === undefined || types.some((type) => type === kept.type) ? [kept] : [];
   });
   await inLanes(meant, AT_ONCE, async ({ at, ...kept }) => {
     const { document } = await readRevision(media, kept.id);
@@ -125,10 +124,8 @@ export async function failedWebhooks({
       return objects.flatMap(({ key }) => {
         const one = parseDeliveryKey(key);
         if (!one) return [];
-        const { id, rev, kind, due } = one;
-        return [
-          { what: "deliver", id, rev, type: `image.${kind}`, host: hostOf(url), due: due.toISOString() },
-        ];
+        const { id, rev, type, due } = one;
+        return [{ what: "deliver", id, rev, type, host: hostOf(url), due: due.toISOString() }];
       });
     }),
   );

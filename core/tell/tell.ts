@@ -1,7 +1,7 @@
 /** What the world is told of an image: an event for every end it comes to, made of its document alone. */
 import * as v from "valibot";
 import { indexAttention } from "../attention.ts";
-import { isId } from "../keys.ts";
+import { EVENT_TYPE, isId } from "../keys.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 
@@ -23,7 +23,7 @@ export interface ImageEvent {
 
 /** An event as it is read: during a deployment it may be one of a later release, and is handed on as it stands. */
 export const EventSchema = v.object({
-  type: v.pipe(v.string(), v.regex(/^image\.[a-z-]+$/)),
+  type: v.pipe(v.string(), v.regex(EVENT_TYPE)),
   timestamp: v.pipe(v.string(), v.isoTimestamp()),
   data: v.looseObject({
     id: v.pipe(

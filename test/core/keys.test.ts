@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import {
+  deliveryKey,
   digest,
   EVENTS,
   eventKey,
@@ -11,9 +12,11 @@ import {
   originalKey,
   ownerKey,
   ownerOf,
+  parseDeliveryKey,
   parseEventKey,
   parseOriginalKey,
   parseOwnerKey,
+  receiverOf,
 } from "../../core/keys.ts";
 
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 });
@@ -96,11 +99,21 @@ test("a digest keeps its parts apart", () => {
   assert.match(digest("x"), /^[0-9a-hjkmnp-tv-z]{16}$/);
 });
 
+test("a webhook's key says what is in it, of a later release's event too", () => {
+  for (const type of ["image.ready", "image.original-gone"]) {
+    const at = { id: "0".repeat(26), rev: 3, type };
+    const delivery = { ...at, receiver: receiverOf("https://a.example/"), due: new Date(1_000) };
+    assert.deepEqual(parseDeliveryKey(deliveryKey(delivery)), delivery);
+    const event = { ...at, at: new Date(2_000) };
+    assert.deepEqual(parseEventKey(eventKey(event)), event);
+  }
+});
+
 test("events lie in the order of their time, and their keys say what is in them", () => {
   const times = fc.date({ min: new Date(0), max: new Date("2286-01-01"), noInvalidDate: true });
   fc.assert(
     fc.property(times, times, sixteen, fc.nat(), (a, b, bytes, rev) => {
-      const rest = { id: newId(() => bytes), rev, kind: "ready" };
+      const rest = { id: newId(() => bytes), rev, type: "image.ready" };
       const [left, right] = [eventKey({ at: a, ...rest }), eventKey({ at: b, ...rest })];
       assert.deepEqual(parseEventKey(left), { at: a, ...rest });
       assert.equal(left < right, a < b);
@@ -109,7 +122,7 @@ test("events lie in the order of their time, and their keys say what is in them"
   );
   const id = "0".repeat(26);
   assert.equal(
-    eventKey({ at: new Date("2026-11-20T09:05:00.007Z"), id, rev: 3, kind: "ready" }),
+    eventKey({ at: new Date("2026-11-20T09:05:00.007Z"), id, rev: 3, type: "image.ready" }),
     `events/2026-11-20/090500007-${id}-3-ready.json`,
   );
   assert.equal(parseEventKey(`events/2026-11-20/090500007-${id}-3-ready.json.bak`), undefined);

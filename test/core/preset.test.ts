@@ -21,7 +21,7 @@ test("all problems are reported together, by name", () => {
     defaultPreset: "missing",
     presets: {
       photo: {
-        accept: ["svg"],
+        accept: ["no-such-format"],
         ladder: { widths: [0.5], formats: ["heic"] },
         named: {
           Big: { format: "webp" },
