@@ -12,7 +12,7 @@ import { sqsClient, sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { reprocess } from "../core/job/job.ts";
 import { jobProgress } from "../core/job/job-progress.ts";
 import { readPage } from "../core/job/job-records.ts";
-import { scanPage } from "../core/job/scan-page.ts";
+import { scanPages } from "../core/job/scan-page.ts";
 import { pageLabel, resultKey } from "../core/job-keys.ts";
 import { newId, originalKey } from "../core/keys.ts";
 import { parseMessage } from "../core/message.ts";
@@ -118,22 +118,20 @@ function clients(env: Readonly<Record<string, string>>) {
 /** Every page of a job over everything; its messages stay on the queue. */
 async function scanAll(env: Readonly<Record<string, string>>): Promise<string> {
   const { close, backfill, ...stores } = clients(env);
-  let next: string | undefined;
-  // What a page sends to itself comes to us, as it would stand behind all images in the queue.
+  let message = "";
   const queue: Queue = {
     ...backfill,
     async send(body) {
-      next = body;
+      message = body;
     },
+    backlog: async () => 0,
   };
-  const deps = { ...stores, backfill: queue, config, now: () => new Date(), random: randomBytes };
+  const messageMs = 600_000;
+  const deps = { ...stores, backfill: queue, config, now: () => new Date(), random: randomBytes, messageMs };
   const started = await reprocess(deps, { select: { status: "all" }, force: false, dryRun: false });
   if ("dryRun" in started) throw new Error("this was no dry run");
-  while (next !== undefined) {
-    const [task] = parseMessage(next, "");
-    next = undefined;
-    if (task?.kind === "scan") await scanPage(deps, task);
-  }
+  const [task] = parseMessage(message, "");
+  if (task?.kind === "scan") await scanPages(deps, task);
   close();
   return started.id;
 }

@@ -33,6 +33,14 @@ export const overKey = (job: string) => `${JOBS}${job}/over.json`;
 /** The job that was last started with the selection of this digest. */
 export const selectionKey = (digest: string) => `${JOBS}selections/${digest}`;
 
+/** Where a job goes on choosing, as long as it has not seen all. */
+export const OPEN_JOBS = `${JOBS}open/`;
+export const openKey = (job: string) => `${OPEN_JOBS}${job}`;
+export function parseOpenKey(key: string): string | undefined {
+  const job = key.slice(OPEN_JOBS.length);
+  return key.startsWith(OPEN_JOBS) && isJobId(job) ? job : undefined;
+}
+
 /** What was chosen of one page; the last page sorts first. */
 export const pagesPrefix = (job: string) => `${JOBS}${job}/pages/`;
 export const pageKey = (job: string, page: number) => `${pagesPrefix(job)}${seven(MAX_PAGE - page)}.json`;

@@ -3,6 +3,7 @@ import middy from "@middy/core";
 import { meter } from "../adapters/aws/metrics.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { jsonLog } from "../adapters/log.ts";
+import config from "../adapters/presets.ts";
 import { type SweepReport, sweep } from "../core/sweep/sweep.ts";
 import { readSweepRequest } from "../core/sweep/sweep-request.ts";
 
@@ -22,7 +23,7 @@ export const handler = middy<unknown, SweepReport>()
     const log = jsonLog(env.LOG_LEVEL, { requestId: context.awsRequestId });
     const timeLeft = () => context.getRemainingTimeInMillis() > RESERVE_MS;
     const request = readSweepRequest(event, env.SUPERSEDED_DAYS);
-    const report = await sweep({ ...deps, log }, { ...request, timeLeft });
+    const report = await sweep({ ...deps, config, log }, { ...request, timeLeft });
     log("info", "sweep", { ...report });
     // Nothing found is a figure too: it says that the sweep has been there.
     measured.count("Mended", 0);

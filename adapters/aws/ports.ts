@@ -5,11 +5,12 @@ import type { SQSClient } from "@aws-sdk/client-sqs";
 import { environment, type SettingName } from "../environment.ts";
 import { openUploads } from "./open-uploads.ts";
 import { s3Client, s3Store } from "./s3-store.ts";
-import { sqsClient, sqsQueue } from "./sqs-queue.ts";
+import { sqsClient, sqsQueue, unchained } from "./sqs-queue.ts";
 
 interface Clients {
   readonly s3: S3Client;
   readonly sqs: SQSClient;
+  readonly unchained: SQSClient;
 }
 const bucket = ({ s3 }: Clients, name: string) => s3Store(s3, name);
 const queue = ({ sqs }: Clients, url: string) => sqsQueue(sqs, url);
@@ -21,7 +22,10 @@ const rows = {
     make: ({ s3 }: Clients, name: string) => openUploads(s3, name),
   },
   media: { setting: "MEDIA_BUCKET", make: bucket },
-  backfill: { setting: "BACKFILL_QUEUE_URL", make: queue },
+  backfill: {
+    setting: "BACKFILL_QUEUE_URL",
+    make: (clients: Clients, url: string) => sqsQueue(clients.unchained, url),
+  },
   events: { setting: "EVENTS_QUEUE_URL", make: queue },
   deadLetters: { setting: "EVENTS_DEAD_LETTERS_URL", make: queue },
 } as const satisfies Record<
@@ -43,6 +47,7 @@ export function ports<N extends SettingName>(...names: N[]) {
   const clients = {
     s3: s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined }),
     sqs: sqsClient(),
+    unchained: unchained(sqsClient()),
   };
   const made = Object.entries(rows).flatMap(([port, { setting, make }]) =>
     setting in env ? [[port, make(clients, String(given[setting]))]] : [],

@@ -32,6 +32,15 @@ export function sqsClient(config: SQSClientConfig = {}): SQSClient {
   });
 }
 
+/**
+ * Whose messages begin chains of invocations of their own: what waits in them is one image's, and Lambda ends a function's
+ * sixteenth invocation in a chain whatever its message is about.
+ */
+export function unchained(client: SQSClient): SQSClient {
+  client.middlewareStack.remove("recursionDetectionMiddleware");
+  return client;
+}
+
 /** How servers say that a receipt is no longer good: the message is gone, or somebody else's by now. */
 const STALE = new Set([
   "ReceiptHandleIsInvalid",

@@ -31,6 +31,8 @@ export function memoryStore({
   onChange?: (change: StoreChange) => void;
 }): ObjectStore {
   const objects = new Map<string, { head: StoredHead; bytes: Uint8Array }>();
+  /** In S3's order, kept and not made for each list: a simulation lists some hundred thousand a hundred thousand times. */
+  const keys: string[] = [];
   let changes = 0;
 
   const tell = (kind: StoreChange["kind"], key: string, { etag, size }: StoredHead) => {
@@ -75,6 +77,7 @@ export function memoryStore({
           Object.entries(metadata).map(([name, value]) => [name.toLowerCase(), value]),
         ),
       };
+      if (!before) keys.splice(indexIn(keys, key), 0, key);
       objects.set(key, { head, bytes });
       tell("created", key, head);
       return { etag: head.etag };
@@ -85,24 +88,37 @@ export function memoryStore({
       const object = find(key, ifMatch);
       if (!object) return;
       objects.delete(key);
+      keys.splice(indexIn(keys, key), 1);
       tell("removed", key, object.head);
     },
 
     async list(prefix, { after, limit = MAX_LISTED } = {}) {
       await undefined;
-      const keys = [...objects.keys()]
-        .filter((key) => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0))
-        .sort(compareKeys);
-      const page = keys.slice(0, Math.min(limit, MAX_LISTED));
+      let from = indexIn(keys, after === undefined || compareKeys(after, prefix) < 0 ? prefix : after);
+      if (keys[from] === after) from++;
+      const most = Math.min(limit, MAX_LISTED);
+      const seen = keys.slice(from, from + most + 1).filter((key) => key.startsWith(prefix));
+      const page = seen.slice(0, most);
       return {
         objects: page.flatMap((key) => {
           const head = objects.get(key)?.head;
           return head ? [{ key, etag: head.etag, size: head.size, lastModified: head.lastModified }] : [];
         }),
-        next: page.length < keys.length ? page.at(-1) : undefined,
+        next: page.length < seen.length ? page.at(-1) : undefined,
       };
     },
   };
+}
+
+/** Where the key is, or would be. */
+function indexIn(keys: readonly string[], key: string): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(keys[middle] ?? "", key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** By UTF-8 bytes: JavaScript's own order puts U+FF5E after an emoji, S3's before it. */

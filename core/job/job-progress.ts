@@ -18,7 +18,15 @@ import {
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { ObjectStore } from "../ports.ts";
-import { type Order, RESULTS, readJson, readLastPage, readOrder, writeOnce } from "./job-records.ts";
+import {
+  type Order,
+  Position,
+  RESULTS,
+  readJson,
+  readLastPage,
+  readOrder,
+  writeOnce,
+} from "./job-records.ts";
 
 const count = v.number();
 export const Progress = v.object({
@@ -77,7 +85,7 @@ export async function jobProgress(deps: ProgressDeps, job: string): Promise<Prog
   const { scanned = 0, queued = 0 } = last ?? {};
   const finished = counts.reduce((sum, n) => sum + n, 0);
   const scanEnded = last !== undefined && last.next === undefined;
-  const stoppedAt = stopped.objects[0] && (await readJson(uploads, stopped.objects[0].key, Stopped))?.page;
+  const stoppedAt = stopped.objects[0] && (await readJson(uploads, stopped.objects[0].key, Position))?.page;
 
   const isDone = scanEnded && finished === queued;
   const isStopped = stoppedAt !== undefined && stoppedAt >= (last?.page ?? 0);
@@ -109,14 +117,6 @@ export async function jobProgress(deps: ProgressDeps, job: string): Promise<Prog
   if (nothingMoves && !counted.counting) await writeOnce(uploads, overKey(job), progress);
   return progress;
 }
-
-/** What a page that stopped leaves: where to go on. */
-export const Stopped = v.object({
-  page: count,
-  after: v.optional(v.string()),
-  scanned: count,
-  queued: count,
-});
 
 /** What a job is, as others may read it. */
 function asAsked({ job, select, force, startedAt }: Order) {

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { readText } from "../commit.ts";
 import { hasOutcome } from "../errors.ts";
-import { cancelledKey, orderKey, pageKey, pagesPrefix, resultKey } from "../job-keys.ts";
+import { cancelledKey, openKey, orderKey, pageKey, pagesPrefix, resultKey } from "../job-keys.ts";
 import type { ObjectStore } from "../ports.ts";
 import { Select } from "./selection.ts";
 
@@ -36,6 +36,40 @@ const PageRecord = v.object({
   share: v.optional(v.number()),
 });
 export type PageRecord = v.InferOutput<typeof PageRecord>;
+
+/** Where to go on choosing. */
+export const Position = v.object({
+  page: count,
+  /** The page before's `next`. */
+  after: v.optional(v.string()),
+  /** Sums over the pages before. */
+  scanned: count,
+  queued: count,
+});
+export type Position = v.InferOutput<typeof Position>;
+
+/** Where a job goes on, and the ETag under which that may be written anew; undefined once it has seen all. */
+export async function readPosition(
+  uploads: ObjectStore,
+  job: string,
+): Promise<{ position: Position; etag: string } | undefined> {
+  const stored = await uploads.get(openKey(job));
+  return (
+    stored && {
+      position: v.parse(Position, JSON.parse(await readText(stored.body))),
+      etag: stored.etag,
+    }
+  );
+}
+
+/** Lets a job go on here, unless it has a place already, or is past this page. */
+export async function openJob(uploads: ObjectStore, job: string, position: Position): Promise<boolean> {
+  if (await uploads.head(openKey(job))) return true;
+  const last = await readLastPage(uploads, job);
+  if (last && last.page > position.page) return false;
+  await writeOnce(uploads, openKey(job), position);
+  return true;
+}
 
 /** Undefined when there is no such job. */
 export const readOrder = (uploads: ObjectStore, job: string): Promise<Order | undefined> =>

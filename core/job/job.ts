@@ -19,8 +19,17 @@ import { type ScanTask, scanBody } from "../message.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 import type { Config } from "../preset.ts";
 import { type DryRun, type DryRunDeps, dryRunJob } from "./dry-run.ts";
-import { jobProgress, openPages, type Progress, type ProgressDeps, Stopped } from "./job-progress.ts";
-import { type Order, type PageRecord, readJson, readLastPage, readPage, writeOnce } from "./job-records.ts";
+import { jobProgress, openPages, type Progress, type ProgressDeps } from "./job-progress.ts";
+import {
+  type Order,
+  openJob,
+  type PageRecord,
+  Position,
+  readJson,
+  readLastPage,
+  readPage,
+  writeOnce,
+} from "./job-records.ts";
 import { checkPreset, Select } from "./selection.ts";
 
 export const ReprocessRequest = v.pipe(
@@ -84,7 +93,8 @@ async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<
     recipes: recipesOf(config),
   };
   await writeOnce(uploads, orderKey(job), order);
-  await backfill.send(scanBody(firstPage(job)));
+  await openJob(uploads, job, FIRST);
+  await backfill.send(scanBody({ kind: "scan", job, ...FIRST }));
   try {
     const condition = before ? { ifMatch: before.etag } : { ifNoneMatch: "*" as const };
     await uploads.put(same, job, condition);
@@ -109,7 +119,7 @@ export function sameSelectionKey(config: Config, select: Select, force: boolean)
   return selectionKey(digest(JSON.stringify([select, force, recipesOf(config)])));
 }
 
-const firstPage = (job: string): ScanTask => ({ kind: "scan", job, page: 0, scanned: 0, queued: 0 });
+const FIRST: Position = { page: 0, scanned: 0, queued: 0 };
 
 const running = (job: string) =>
   new DarkroomError("job-running", `Job ${job} is at the same selection. Wait for it, or cancel it.`);
@@ -146,23 +156,22 @@ async function resumeJob(deps: JobDeps, job: string): Promise<Progress> {
   const last = await readLastPage(uploads, job);
   if (state === "running" && last && last.next === undefined) {
     const open = await openPages(uploads, job, last.page);
-    await backfill.sendMany(
-      open.map((page) => scanBody({ kind: "scan", job, page, scanned: 0, queued: 0, lost: true })),
-    );
+    await backfill.sendMany(open.map((page) => scanBody({ kind: "scan", job, ...FIRST, page, lost: true })));
     return jobProgress(deps, job);
   }
-  const stopped = state === "failed" && objects[0] && (await readJson(uploads, objects[0].key, Stopped));
-  const task = stopped ? { kind: "scan" as const, job, ...stopped } : await lastPage(uploads, job, last);
-  await backfill.send(scanBody(task));
-  await uploads.delete(stoppedKey(job, task.page));
+  const stopped = state === "failed" && objects[0] && (await readJson(uploads, objects[0].key, Position));
+  const position = stopped || (await lastPage(uploads, job, last));
+  await openJob(uploads, job, position);
+  await backfill.send(scanBody({ kind: "scan", job, ...position }));
+  await uploads.delete(stoppedKey(job, position.page));
   return jobProgress(deps, job);
 }
 
-async function lastPage(uploads: ObjectStore, job: string, last: PageRecord | undefined): Promise<ScanTask> {
-  if (!last) return firstPage(job);
+async function lastPage(uploads: ObjectStore, job: string, last: PageRecord | undefined): Promise<Position> {
+  if (!last) return FIRST;
   const before = last.page > 0 ? await readPage(uploads, job, last.page - 1) : undefined;
   const { scanned = 0, queued = 0, next } = before ?? {};
-  return { kind: "scan", job, page: last.page, scanned, queued, ...(next ? { after: next } : {}) };
+  return { page: last.page, scanned, queued, ...(next ? { after: next } : {}) };
 }
 
 /** Asks a job to stop: it does within a page, and its messages that are queued do nothing. Repeated, the same. */
@@ -206,9 +215,13 @@ export async function listJobs(
   };
 }
 
-/** A dead-lettered step leaves its job failed, and where it can be resumed. */
-export async function stopJob(uploads: ObjectStore, { kind: _, job, ...task }: ScanTask): Promise<void> {
-  await writeOnce(uploads, stoppedKey(job, task.page), task);
+/** A dead-lettered step leaves its job failed, until the schedule or whoever resumes it gets past that page. */
+export async function stopJob(
+  uploads: ObjectStore,
+  { kind: _, job, lost, ...position }: ScanTask,
+): Promise<void> {
+  if (!lost) await openJob(uploads, job, position);
+  await writeOnce(uploads, stoppedKey(job, position.page), position);
 }
 
 /** For a request's id in a path. @throws DarkroomError `not-found` */

@@ -1,11 +1,13 @@
 /**
  * The sweep: looks at everything there is, round after round, and mends what no message will: uploads whose
- * notification was lost, interrupted deletes, superseded and forgotten variants, indexes that are out of line.
+ * notification was lost, interrupted deletes, superseded and forgotten variants, indexes that are out of line. Before that
+ * it goes on with jobs that have images left to choose from.
  *
  * Whatever it does may be done twice, by two sweeps at once, or be broken off at any line.
  */
 
 import { DarkroomError } from "../errors.ts";
+import { type ScanDeps, scanOpenJobs } from "../job/scan-page.ts";
 import { OWNERS, parseOwnerKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
@@ -15,7 +17,9 @@ import { bury, type MendDeps, mend, mendEntry } from "./mend.ts";
 import { type Cursor, type Round, readCursor, writeCursor } from "./sweep-cursor.ts";
 import { walk } from "./walk.ts";
 
-export interface SweepDeps extends MendDeps {
+export interface SweepDeps extends MendDeps, Omit<ScanDeps, "backfill"> {
+  /** Where jobs wait, and what the sweep found. */
+  readonly backfill: MendDeps["backfill"] & ScanDeps["backfill"];
   readonly log: Log;
 }
 
@@ -57,10 +61,14 @@ const HOUR = 3_600_000;
  * the price is that of 7,200 an hour (docs/operations.md), and a small installation waits an hour for what was lost.
  */
 const [REST_PER_IMAGE, MIN_REST, MAX_REST] = [500, HOUR, 24 * HOUR];
+/** Of one run, for the pages of jobs: 200 of a thousand, more images than 600 workers make until the next run. */
+const JOBS_MS = 300_000;
 /** For seconds cut off, clocks that differ, and deletions of another sweep that were waited for. */
 const MARGIN = HOUR;
 
 export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<SweepReport> {
+  const jobsEnd = deps.now().getTime() + JOBS_MS;
+  await scanOpenJobs(deps, () => options.timeLeft() && deps.now().getTime() < jobsEnd);
   const { cursor, etag } = await readCursor(deps.uploads);
   const run = new Run(deps, roundAfter(cursor, options.begin, deps.now()), etag, options);
   const state = await run.go();

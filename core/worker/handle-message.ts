@@ -5,7 +5,7 @@ import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage, type Outcome } from "../image/develop-image.ts";
 import { stopJob } from "../job/job.ts";
 import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts";
-import { type ScanDeps, scanPage } from "../job/scan-page.ts";
+import { type ScanDeps, scanPages } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
 import { originalKey, ownerKey } from "../keys.ts";
 import { type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
@@ -28,7 +28,7 @@ export async function developMessage(
   { body, receives, bucket }: Delivery,
 ): Promise<Outcome[]> {
   return perform(body, bucket, (task) => {
-    if (task.kind === "scan") return scanPage(deps, task);
+    if (task.kind === "scan") return scanPages(deps, task);
     if (task.kind === "removed") return afterRemoval(deps, task);
     if (task.kind === "develop" && task.counted) return developForJob(deps, task, task.counted, receives);
     return developImage(deps, task, receives);

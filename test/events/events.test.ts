@@ -181,7 +181,6 @@ test("every right of a role is needed by some event, or by the service that poll
   assert.deepEqual(needless.sort(), [
     // Without it S3 says 403 instead of 404 for what is not there, which this server does not imitate.
     "events: s3:ListBucket on UploadsBucket",
-    "failures: s3:ListBucket on UploadsBucket",
     "multipart: s3:ListBucket on UploadsBucket",
     // Here is no CDN.
     "parked: cloudfront:CreateInvalidation on distribution/MediaDistribution",
@@ -191,8 +190,8 @@ test("every right of a role is needed by some event, or by the service that poll
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
-    // Messages lost on their way and dead letters, which no sample makes.
-    "sweep: sqs:SendMessage on BackfillQueue",
+    // Only a job over more than 1,000 images has a second page.
+    "sweep: s3:PutObject on UploadsBucket/jobs/open/*",
     "webhooks: s3:ListBucket on MediaBucket",
     "webhooks: sqs:ChangeMessageVisibility on EventsDeadLetters",
     "webhooks: sqs:DeleteMessage on EventsDeadLetters",

@@ -226,7 +226,7 @@ export const rareSabotages: Sabotages = {
     /is rejected, and was good/,
     () => ({ workStore: keeping(/^marks\//), climate: "rough" }),
   ],
-  "a job whose next page is lost": [/stands still/, () => ({ loses: (body) => body.includes('"page":1') })],
+  "a job whose place to go on is lost": [/stands still/, () => ({ store: idle(/^jobs\/open\//) })],
   "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
   "uploads in parts that outlive their image": [
     /being uploaded/,

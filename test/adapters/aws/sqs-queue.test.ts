@@ -14,7 +14,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { ManualClock } from "local-aws/manual-clock";
 import { startSqs } from "local-aws/sqs";
-import { sqsClient, sqsQueue } from "../../../adapters/aws/sqs-queue.ts";
+import { sqsClient, sqsQueue, unchained } from "../../../adapters/aws/sqs-queue.ts";
 import { describeQueue, MAX_RECEIVES, VISIBILITY_SECONDS } from "../../contracts/queue.ts";
 
 /** A queue and its dead-letter queue, by any SQS server. */
@@ -144,4 +144,28 @@ test("what fails for a moment is tried again, five times in all", async (t) => {
   await sqsQueue(client, `${endpoint}/000000000000/q`).delete("receipt");
   assert.equal(requests, 3);
   assert.equal(await client.config.maxAttempts(), 5);
+});
+
+test("on Lambda messages carry on their chain of invocations, but those of a client that begins anew", async (t) => {
+  const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:15";
+  const lambda = { AWS_LAMBDA_FUNCTION_NAME: "worker", _X_AMZN_TRACE_ID: trace };
+  t.after(() => {
+    for (const name of Object.keys(lambda)) delete process.env[name];
+  });
+  Object.assign(process.env, lambda);
+  const { url } = await makeQueues(localClient);
+  const client = () => sqsClient({ endpoint: local.url, region: REGION, credentials: CREDENTIALS });
+  const clients = [client(), unchained(client())];
+  t.after(() => {
+    for (const one of clients) one.destroy();
+  });
+  for (const one of clients) {
+    await sqsQueue(one, url).send("alone");
+    await sqsQueue(one, url).sendMany(["among others"]);
+  }
+  const received = await sqsQueue(localClient, url).receive({ max: 10 });
+  assert.deepEqual(
+    received.map((message) => message.trace),
+    [trace, trace, undefined, undefined],
+  );
 });

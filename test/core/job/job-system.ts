@@ -9,6 +9,7 @@ import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision } from "../../../core/commit.ts";
 import { ReprocessRequest, reprocess } from "../../../core/job/job.ts";
 import { jobProgress, type Progress } from "../../../core/job/job-progress.ts";
+import { scanOpenJobs } from "../../../core/job/scan-page.ts";
 import { newId, originalKey } from "../../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Pixels, Queue } from "../../../core/ports.ts";
 import { type Config, defineConfig } from "../../../core/preset.ts";
@@ -36,6 +37,7 @@ export interface JobSystem {
     pixels: Pixels;
     config: Config;
     pageSize: number;
+    messageMs: number;
     readonly mediaUrl: string;
     readonly now: () => Date;
     readonly random: (bytes: number) => Uint8Array;
@@ -53,6 +55,9 @@ export interface JobSystem {
   document(id: string): ReturnType<typeof readRevision>;
 }
 
+/** After so many turns of the schedule that brought no message, none will come. */
+const IDLE_TURNS = 3;
+
 export function jobSystem({ pageSize = 2 } = {}): JobSystem {
   const clock = new ManualClock();
   const now = () => new Date(clock.now());
@@ -67,9 +72,16 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
     pixels: toyPixels(),
     config: recipe(32, 48),
     pageSize,
+    // One page: the schedule goes on.
+    messageMs: 0,
     mediaUrl: "https://cdn.example",
     now,
     random: randomBytes,
+  };
+  /** The schedule's, of one page. It may die as any step may. */
+  const turn = async () => {
+    let left = 1;
+    await scanOpenJobs({ ...deps, log: () => {} }, () => left-- > 0).catch(() => {});
   };
   const work = (body: string, receives: number) =>
     developMessage(deps, { body, receives, bucket: "uploads" });
@@ -96,16 +108,21 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
       return answer;
     },
     async drain({ copies = 1, limit = Number.POSITIVE_INFINITY } = {}) {
-      let handled = 0;
+      let [handled, idle] = [0, 0];
       while (handled < limit) {
         const [message] = await queue.receive({ max: 1 });
         if (!message) {
           const { inFlight, delayed } = queue.count();
-          if (inFlight + delayed === 0) return handled;
+          if (inFlight + delayed === 0) {
+            if (++idle > IDLE_TURNS) return handled;
+            await turn();
+            if (queue.count().visible > 0) continue;
+          }
           clock.advance(60_000);
           continue;
         }
         handled++;
+        idle = 0;
         try {
           for (let copy = 0; copy < copies; copy++) await work(message.body, message.receives);
           await queue.delete(message.receipt);

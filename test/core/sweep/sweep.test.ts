@@ -6,6 +6,7 @@ import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { deleteImage } from "../../../core/image/delete-image.ts";
 import { metaKey, newId, originalKey, SWEEP_KEY } from "../../../core/keys.ts";
 import type { ObjectStore } from "../../../core/ports.ts";
+import config from "../../../core/shipped.ts";
 import { PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import { sweep } from "../../../core/sweep/sweep.ts";
 import { readSweepRequest } from "../../../core/sweep/sweep-request.ts";
@@ -35,7 +36,12 @@ async function system(originals: number) {
     openUploads: memoryUploads(),
     media: counted(memoryStore({ now: clock })),
     events: { send: async (_: string) => {} },
-    backfill: { send: async (body: string) => void queued.push(JSON.parse(body).id) },
+    backfill: {
+      send: async (body: string) => void queued.push(JSON.parse(body).id),
+      sendMany: async () => {},
+      backlog: async () => 0,
+    },
+    config,
     now: clock,
     random: randomBytes,
     log: (_: string, event: string, fields?: Record<string, unknown>) =>
@@ -146,6 +152,7 @@ test("once all is settled, old images cost their share of a list and no request 
     "LIST failures/failed/",
     "LIST failures/rejected/",
     "LIST images/",
+    "LIST jobs/open/",
     "LIST originals/",
     "LIST owners/",
   ]);
