@@ -1,10 +1,17 @@
 /** Memory of the pixel process as the kernel counts it. Linux only. */
 import { readFileSync, writeFileSync } from "node:fs";
 
+/** The child processes of this process, in the order of their start. */
+export const children = (): number[] =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .filter(Boolean)
+    .map(Number);
+
 /** The child process of this process that was started last. */
 export function lastChild(): number {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");
-  const pid = Number(children.at(-1));
+  const pid = children().at(-1);
   if (!pid) throw new Error("there is no child process");
   return pid;
 }

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   doctor: () => import("./doctor.ts"),
   estimate: () => import("./estimate.ts"),
+  explain: () => import("./explain.ts"),
   failures: () => import("./failures.ts"),
   import: () => import("./import.ts"),
   init: () => import("./init.ts"),

@@ -22,6 +22,10 @@ const table = {
     code: "corrupt",
     says: "the compressed data are damaged: they hold a code that does not exist",
   },
+  "bad-checksum": {
+    code: "corrupt",
+    says: "the checksum of the chunk that begins here is wrong, and the picture depends on its every bit",
+  },
   "too-many-coefficients": {
     code: "corrupt",
     says: "the compressed data are damaged: a block has more than 64 coefficients",

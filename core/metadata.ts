@@ -3,6 +3,7 @@
  * no owner, no file name, nothing from EXIF but the date.
  */
 import * as v from "valibot";
+import type { Finding } from "./checks.ts";
 import type { ErrorCode } from "./errors.ts";
 import { compareSequencers } from "./message.ts";
 
@@ -11,7 +12,13 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const time = v.pipe(v.string(), v.isoTimestamp());
 const KeyAt = v.object({ key: v.string(), at: time });
 /** Codes and formats are read as text: another release, before or after this one, may know other ones. */
-const Problem = v.object({ code: v.string(), message: v.string() });
+const Problem = v.object({
+  code: v.string(),
+  message: v.string(),
+  /** Of a rejected file: what a look at it found (`core/checks.ts`), and at which byte. */
+  check: v.optional(v.string()),
+  at: v.optional(v.number()),
+});
 
 const Variant = v.object({
   name: v.string(),
@@ -77,7 +84,7 @@ export const MetadataSchema = v.object({
   /** Variants that are being deleted. */
   deleting: v.array(KeyAt),
   error: v.optional(Problem),
-  lastError: v.optional(v.object({ ...Problem.entries, at: time })),
+  lastError: v.optional(v.object({ code: v.string(), message: v.string(), at: time })),
   /** Since when every try has failed for reasons of ours; the sweep tries again, for two weeks. */
   failedAt: v.optional(time),
 });
@@ -104,7 +111,7 @@ export interface Verdict {
   /** Formats that follow. */
   readonly pending?: string[];
   readonly durationMs?: number | undefined;
-  readonly error?: { code: ErrorCode; message: string };
+  readonly error?: { code: ErrorCode; message: string } & Partial<Finding>;
   /** A job's wish to make everything again, or to try again what was rejected. */
   readonly force?: boolean;
 }

@@ -130,7 +130,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
   } catch (error) {
     if (!hasOutcome(error, "rejected") && !hasOutcome(error, "failed")) throw error;
     const status = error.row.outcome === "rejected" ? "rejected" : "failed";
-    return { status, source, error: { code: error.code, message: error.message } };
+    return { status, source, error: { code: error.code, message: error.message, ...error.finding } };
   }
 }
 

@@ -3,7 +3,7 @@
  * libpng reads without a word.
  */
 import { once } from "node:events";
-import { constants, createDeflate, createInflateRaw } from "node:zlib";
+import { constants, crc32, createDeflate, createInflateRaw } from "node:zlib";
 import type { Finding } from "../../core/checks.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
 
@@ -88,6 +88,10 @@ export async function mendPng(bytes: Uint8Array): Promise<Finding | Buffer> {
   const size = header?.type === "IHDR" ? sizeOf(header.data) : undefined;
   const ends = chunks.at(-1);
   const isCut = ends?.type !== "IEND";
+  const wrong = chunks.find(
+    ({ type, start, data }) => /IHDR|PLTE/.test(type) && !isSound(bytes, start, data.length),
+  );
+  if (wrong && !wrong.isCut) return { check: "bad-checksum", at: wrong.start };
   if (size === undefined || first < 0)
     return isCut
       ? { check: "ends-early", at: ends?.start ?? 0 }
@@ -104,6 +108,15 @@ export async function mendPng(bytes: Uint8Array): Promise<Finding | Buffer> {
   return isCut
     ? { check: "ends-early", at: ends?.start ?? 0 }
     : { check: "rows-missing", at: chunks[first]?.start ?? 0 };
+}
+
+/** Whether a chunk's checksum is that of its type and data. */
+function isSound(bytes: Uint8Array, start: number, length: number): boolean {
+  const end = start + 8 + length;
+  const sum = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(
+    Math.min(end, bytes.length - 4),
+  );
+  return crc32(bytes.subarray(start + 4, end)) === sum;
 }
 
 /** The first `size` bytes of what was compressed, compressed again; undefined where there are fewer. */
