@@ -12,7 +12,7 @@ import { type Mend, mendsOf } from "../pixels/mend.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
-import { note, paint, printable } from "./terminal.ts";
+import { paint, printable } from "./terminal.ts";
 
 interface ExplainOptions {
   readonly preset?: string;
@@ -114,6 +114,6 @@ function print(
   if (finding) console.log(`  At ${place(finding)}: ${checks[finding.check].says} (${finding.check}).`);
   if (mend) {
     console.log(`  It can be mended: ${mend.what}.`);
-    note(out === undefined ? "  --mend OUT writes it." : `  Written to ${printable(out)}.`);
-  } else note("  There is no mend that adds nothing: the file has to be sent again.");
+    console.log(out === undefined ? "  --mend OUT writes it." : `  Written to ${printable(out)}.`);
+  } else console.log("  There is no mend that adds nothing: the file has to be sent again.");
 }

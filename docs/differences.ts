@@ -60,11 +60,21 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "Nothing is lost. Chromium leaves the last row of blocks out until the marker comes; Firefox shows it.",
     applies: ({ kind, format, dataMissing }) => kind === "accepted" && format === "jpeg" && !dataMissing,
   },
-  "webp-exif": {
-    what: "WebP is turned by its EXIF orientation, as JPEG and PNG are",
-    why: "It says how the camera was held, and converters that keep it have not turned the picture. Chromium and Firefox show it lying; a photo that lies is the worse mistake, and the last release has turned it.",
-    applies: ({ kind, format, bytes }) =>
-      ["orientation", "colour", "frames"].includes(kind) && format === "webp" && has(bytes, "EXIF"),
+  checksum: {
+    what: "PNGs with a wrong checksum of their data, or cut off behind them: every row is there",
+    why: "Nothing is lost. Chromium shows them, and counts them as unfinished.",
+    applies: ({ kind, format }) => kind === "accepted" && format === "png",
+  },
+  "gif-cut": {
+    what: "GIFs that end inside a frame after the first one",
+    why: "Their upload, or an earlier one, broke off; Chromium plays the frames before as if there were no others.",
+    applies: ({ kind, format, end }) =>
+      kind === "refused" && format === "gif" && end === "rejected:truncated",
+  },
+  sequence: {
+    what: "AVIF sequences are their first picture",
+    why: "libvips reads no more of them, and an animated WebP in their place would be larger than most.",
+    applies: ({ kind, format, bytes }) => kind !== "refused" && format === "avif" && has(bytes, "ftypavis"),
   },
   "animated-profile": {
     what: "The profile of an animated WebP is applied",

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
 import { pixelProcess } from "../../pixels/process.ts";
+import { csv } from "./csv.ts";
 import { accepted, checkVariants, outcomeOf } from "./outcome.ts";
 
 const corpus = new URL("../../../shared/corpus/", import.meta.url);
@@ -41,17 +42,4 @@ if (existsSync(corpus)) {
   test("the corpus", (t) => {
     t.diagnostic("there is no ../shared/corpus here: only the committed images (images.test.ts) are tested");
   });
-}
-
-/** Rows of an RFC 4180 file by its first line's names. */
-function csv(text: string): Partial<Record<string, string>>[] {
-  const [names = [], ...rows] = text
-    .trim()
-    .split("\n")
-    .map((line) =>
-      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) =>
-        quoted === undefined ? (plain ?? "") : quoted.replaceAll('""', '"'),
-      ),
-    );
-  return rows.map((cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ""])));
 }
