@@ -33,6 +33,7 @@ process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../.cache/node", im
 
 const args = process.argv.slice(2);
 const all = args.includes("--all");
+if (all) process.env["TEST_ALL"] = "1";
 const wanted = args.filter((arg) => !arg.startsWith("--"));
 const quick = !all && wanted.length === 0;
 const choosy = quick && !process.env["CI"];

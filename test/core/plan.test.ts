@@ -5,8 +5,9 @@ import { DarkroomError } from "../../core/errors.ts";
 import { formatNames, MAX_SIDE, outputFormats } from "../../core/formats.ts";
 import { type Focus, gate, type Header, planOf, rungs, type Shape, variantsOf } from "../../core/plan.ts";
 import { defineConfig, type Preset } from "../../core/preset.ts";
+import { tries } from "../thorough.ts";
 
-fc.configureGlobal({ numRuns: 1000 });
+fc.configureGlobal({ numRuns: tries(200, 1000) });
 
 type Input = Parameters<typeof defineConfig>[0]["presets"][string];
 function presetOf(input: Partial<Input>): Preset {

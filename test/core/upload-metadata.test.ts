@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { encodeFilename, readUploadMetadata, writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { tries } from "../thorough.ts";
 
 test("any file name becomes ASCII of at most 1,024 bytes, cut between characters", () => {
   fc.assert(
@@ -16,7 +17,7 @@ test("any file name becomes ASCII of at most 1,024 bytes, cut between characters
         .replaceAll(/\p{Cc}/gu, "");
       assert.ok(clean.startsWith(decodeURIComponent(encoded)));
     }),
-    { numRuns: 200 },
+    { numRuns: tries(50, 200) },
   );
   assert.equal(encodeFilename("日".repeat(500)).length, 1017);
   assert.equal(encodeFilename("x\r\nSet-Cookie: a=b.jpg"), "xSet-Cookie%3A%20a%3Db.jpg");

@@ -8,6 +8,7 @@ import { type FormatName, formatNames } from "../../core/formats.ts";
 import { boxesEndEarly } from "../../pixels/look/boxes.ts";
 import { walkJpeg } from "../../pixels/look/jpeg.ts";
 import { lookAgain, Refused, type Whole } from "../../pixels/look/look.ts";
+import { tries } from "../thorough.ts";
 
 const WIDTH = 61;
 const HEIGHT = 43;
@@ -72,7 +73,7 @@ test("a JPEG that is cut anywhere lacks something, also with an end marker behin
       const ended = walkJpeg(Buffer.concat([cut, Buffer.from([0xff, 0xd9])]));
       assert(typeof ended === "object" && ended.check === "blocks-missing", JSON.stringify(ended));
     }),
-    { numRuns: 400 },
+    { numRuns: tries(150, 400) },
   );
 });
 
@@ -92,7 +93,7 @@ test("what libjpeg says is missing, the walk finds, wherever bytes were damaged;
         );
       if (/premature end of data|bad Huffman code/.test(said)) assert.notEqual(result, "whole", said);
     }),
-    { numRuns: 500 },
+    { numRuns: tries(80, 500) },
   );
 });
 
@@ -105,7 +106,7 @@ test("noise is no whole picture of any format, and a look at it ends", async () 
         assert(["corrupt", "truncated"].includes(String(await found(format, bytes))));
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: tries(200, 1000) },
   );
 });
 
@@ -120,7 +121,7 @@ test("damaged structure never throws", () => {
         walkJpeg(bytes);
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: tries(200, 2000) },
   );
 });
 
@@ -152,6 +153,7 @@ for (const [what, make] of Object.entries({
           assert(length > sum - 24, `${length} of ${whole.length}`);
         } else assert.equal(mended, "truncated");
       }),
+      { numRuns: tries(25, 100) },
     );
     const lacking = Buffer.concat([
       whole.subarray(0, data - 8),
