@@ -85,7 +85,7 @@ export class World {
   async #isTold(): Promise<void> {
     const { climate, promises } = this.#scene;
     // Where weeks are skipped, messages are dropped after their four days.
-    if (!climate.swept) await promises.allWasTold();
+    if (!climate.swept || climate.rough) await promises.allWasTold();
     if (climate.expects.keeping) await promises.eventsCopyNothing();
     if (climate.expects.forgetting) await promises.cdnForgets();
   }
@@ -113,11 +113,9 @@ export class World {
     const { random, scheduler, laptop, climate } = this.#scene;
     for (let times = 1 + random.below(8); times > 0; times--) {
       for (let i = random.below(40); i > 0; i--) await scheduler.turn(actor);
-      const pauses = laptop
-        ? [HOUR, 3 * DAY]
-        : climate.rough
-          ? [HOUR, 2 * DAY]
-          : [HOUR, 2 * DAY, 16 * DAY, 40 * DAY];
+      const long = laptop ? [3 * DAY] : [2 * DAY, 16 * DAY, 40 * DAY];
+      // Rough days pass by themselves, and no message waits for four of them.
+      const pauses = [HOUR, ...(climate.rough ? [6 * HOUR] : long)];
       if (random.chance(0.5)) this.#scene.pass(pauses[random.below(pauses.length)] ?? 0);
       if (!laptop || this.#lambda.sweeps === 0) this.#lambda.sweep(random.chance(0.7));
     }
