@@ -27,7 +27,11 @@ const all: Mended = {
 };
 
 export const climates = {
-  busy: { swept: false, rough: false, expects: { ...none, lineage: mended.lineage } },
+  busy: {
+    swept: false,
+    rough: false,
+    expects: { ...none, lineage: mended.lineage, telling: mended.telling },
+  },
   swept: { swept: true, rough: false, expects: none },
   rough: { swept: true, rough: true, expects: mended },
   /** With everything, mended or not. */

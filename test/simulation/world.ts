@@ -98,6 +98,7 @@ export class World {
     for (let i = 0; i < count; i++) scheduler.start((actor) => browser(scene, actor));
     if (random.chance(0.5)) scheduler.start((actor) => operator(scene, actor));
     if (random.chance(0.1)) scheduler.start((actor) => greedy(scene, actor));
+    if (climate.expects.telling && random.chance(0.3)) this.#scene.receivers.sulk();
     if (random.chance(0.3)) scheduler.start((actor) => redrive(scene, actor));
     // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
     if (!climate.swept && random.chance(0.4)) scheduler.start((actor) => backOffice(scene, actor));

@@ -59,7 +59,9 @@ export function openJournal(directory: string): SqsJournal {
     queues: database.prepare("SELECT * FROM queues ORDER BY name"),
     saveQueue: database.prepare("INSERT OR REPLACE INTO queues VALUES (?, ?, ?, ?, ?)"),
     removeQueue: database.prepare("DELETE FROM queues WHERE name = ?"),
-    messages: database.prepare("SELECT * FROM messages WHERE queue = ? ORDER BY position"),
+    messages: database.prepare(
+      "SELECT * FROM messages WHERE queue = ? ORDER BY visible, receives > 0, position",
+    ),
     saveMessage: database.prepare(`
       INSERT INTO messages (queue, id, body, sent, visible, receives, first_received, dead_lettered_from, extra)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

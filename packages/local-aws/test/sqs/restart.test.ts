@@ -116,6 +116,21 @@ test("a start can make visible what the last run had in flight, and only that", 
   assert.deepEqual(others, []);
 });
 
+test("what was in flight comes after what has waited longer", async (t) => {
+  const sqs = await testSqs();
+  t.after(() => sqs.close());
+  const { QueueUrl = "" } = await sqs.client.send(new CreateQueueCommand({ QueueName: "images" }));
+  await sqs.client.send(new SendMessageCommand({ QueueUrl, MessageBody: "in flight" }));
+  await receive(sqs.client, QueueUrl);
+  await sqs.client.send(new SendMessageCommand({ QueueUrl, MessageBody: "waits" }));
+  await sqs.restart({ releaseInFlight: true });
+  const messages = await receive(sqs.client, await urlOf(sqs.client, "images"));
+  assert.deepEqual(
+    messages.map(({ Body }) => Body),
+    ["waits", "in flight"],
+  );
+});
+
 test("what was accepted is there after kill -9, and nobody else can use the folder before", async (t) => {
   const data = await mkdtemp(join(tmpdir(), "local-sqs-"));
   t.after(() => rm(data, { recursive: true }));
