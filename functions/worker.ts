@@ -8,14 +8,6 @@ import { imagesIn } from "../core/message.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
 import { pixelProcess } from "../pixels/process.ts";
 
-/** Messages worked on at once: while one is developed the next original is read. */
-const CONCURRENCY = 2;
-/**
- * As many images one after the other as there are lanes, each 10 s for its header and 60 s to develop, twice after a
- * crash, and room for reading and writing. Half of the function's time-out: a batch of four never has to give back.
- */
-const RESERVE_MS = CONCURRENCY * 2 * 70_000 + 20_000;
-
 export const handler = onQueue(({ memoryLimitInMB }) => {
   const { env, deps } = ports(
     "UPLOADS_BUCKET",
@@ -36,9 +28,10 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
     done: "developed",
     returned: "MessagesReturned",
     arrivals: true,
-    concurrency: CONCURRENCY,
+    // One to a batch, which always has the time that it needs.
+    concurrency: 1,
     aloneFrom: SUSPECT_RECEIVES,
-    reserveMs: RESERVE_MS,
+    reserveMs: 0,
     beside: env.IMAGES_QUEUE_URL,
     about: (body) => ({ ids: imagesIn(body, bucket) }),
     handle: (message) => developMessage(worker, { ...message, bucket }),

@@ -66,7 +66,7 @@ export interface ProgressDeps {
 }
 
 /** Messages of a cancelled job that were being worked on have ended by then: as long as one is invisible. */
-const SETTLED_MS = 3_600_000;
+const SETTLED_MS = 900_000;
 
 /** @throws DarkroomError `not-found` */
 export async function jobProgress(deps: ProgressDeps, job: string): Promise<Progress> {

@@ -85,4 +85,4 @@ function priceOf({ dollars, per, beyond = [] }: Price, amount: number): number {
 /** As `serverless.yml` says (a test compares). */
 export const WORKER_GB = 2;
 /** Messages of one invocation, as it says too. */
-export const WORKER_BATCH = 4;
+export const WORKER_BATCH = 1;

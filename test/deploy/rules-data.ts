@@ -255,6 +255,21 @@ export const queueRules: Rules = {
       ["Resources.FailuresLambdaFunction.Properties.Timeout", 61],
     ],
   },
+  "what a killed worker had comes back within 15 minutes, and it had one image": {
+    check: (template) =>
+      sources(template).flatMap(({ queue, name }) => {
+        const visibility = Number(at(template, `Resources.${queue}.Properties.VisibilityTimeout`));
+        const mapping = `Resources.WorkerEventSourceMappingSQS${queue}.Properties.BatchSize`;
+        if (visibility > 900) return [`${queue}: ${visibility} s`];
+        return name === "WorkerLambdaFunction" && at(template, mapping) !== 1
+          ? [`${queue}: several to a batch`]
+          : [];
+      }),
+    breaks: [
+      ["Resources.BackfillQueue.Properties.VisibilityTimeout", 901],
+      ["Resources.WorkerEventSourceMappingSQSImagesQueue.Properties.BatchSize", 2],
+    ],
+  },
   "every queue is read": {
     check: (template) => {
       const read = new Set(sources(template).map(({ queue }) => queue));
