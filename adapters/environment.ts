@@ -66,7 +66,7 @@ export const settings = {
   IMAGES_QUEUE_URL: {
     parse: url,
     help: "queue of the live uploads",
-    for: ["worker"],
+    for: ["images", "worker"],
     from: { ref: "ImagesQueue" },
   },
   EVENTS_DEAD_LETTERS_URL: {
@@ -93,6 +93,13 @@ export const settings = {
     help: "how long a signed upload is accepted, in seconds",
     for: SIGNING,
     from: { param: "validity" },
+  },
+  WORKERS: {
+    parse: wholeNumber,
+    default: 50,
+    help: "images developed at once, to tell when to ask again for one",
+    for: ["images"],
+    from: { param: "workers" },
   },
   SUPERSEDED_DAYS: {
     parse: wholeNumber,

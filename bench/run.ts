@@ -32,6 +32,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   path: async (quick) => (await import("./path.ts")).path(quick),
   peers: async (quick) => (await import("./peers.ts")).compare(quick),
   presign: async () => (await import("./presign.ts")).presign(),
+  waiting: async (quick) => (await import("./waiting.ts")).waiting(quick),
   whole: async (quick) => (await import("./whole.ts")).whole(quick),
 };
 

@@ -68,10 +68,12 @@ export function networkError(cause?: unknown): DarkroomError {
 /** Whether a server that answers so may answer better later. */
 export const isPassing = (status: number) => status >= 500 || status === 429 || status === 408;
 
-/** A longer wish is not followed: by then the person has gone. */
-const MAX_RETRY_AFTER_MS = 60_000;
+/** A longer wish is not followed: it may be nonsense. */
+const MAX_RETRY_AFTER_MS = 300_000;
 
-/** Milliseconds of a `Retry-After`. Dates are not followed: this computer's clock may be wrong. */
+/** Milliseconds of a `Retry-After`. Dates are not followed: this computer's clock may be wrong. None is 0: that would be no rest. */
 export function retryAfterOf(header: string | null): number | undefined {
-  return header && /^\d+$/.test(header) ? Math.min(Number(header) * 1000, MAX_RETRY_AFTER_MS) : undefined;
+  return header && /^[1-9]\d*$/.test(header)
+    ? Math.min(Number(header) * 1000, MAX_RETRY_AFTER_MS)
+    : undefined;
 }

@@ -3,23 +3,26 @@ import { DarkroomError } from "./errors.ts";
 import type { Pause } from "./transport.ts";
 
 /** 0.3 s, doubled each time, at most 5 s; between half and all of that, so that a thousand tabs do not march in step. */
-export const backOff = (attempt: number) =>
-  Math.min(5000, 300 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+const backOff = (attempt: number) => Math.min(5000, 300 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+
+/** What the server asks for, and up to a quarter more: those who were told the same shall not come back in step. */
+export const later = (ms: number) => ms * (1 + Math.random() / 4);
 
 /** The last of them starts about 9 s after the first. */
 const MAX_TRIES = 7;
-/** A server that says it is busy will have time: it is waited for so long in all. */
+/** A server that says it is busy will have time: it is waited for so long at a stretch. */
 const PATIENCE_MS = 900_000;
 
 const isBusy = ({ cause }: DarkroomError) =>
   [429, 503].includes((Object(cause) as { status: number }).status);
 
-/** Runs `attempt` until it succeeds, fails for good, or has failed too often. */
+/** Runs `attempt` until it succeeds, fails for good, or has failed too often or for too long. */
 export async function retrying<T>(
   attempt: () => Promise<T>,
   pause: Pause,
   signal: AbortSignal | undefined,
   maxTries = MAX_TRIES,
+  patience = PATIENCE_MS,
 ): Promise<T> {
   let failures = 0;
   let waited = 0;
@@ -30,8 +33,9 @@ export async function retrying<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof DarkroomError && error.retryable)) throw error;
-      if (isBusy(error) ? waited > PATIENCE_MS : ++failures === maxTries) throw error;
-      const ms = error.retryAfter ?? backOff(tries);
+      if (waited > Math.min(patience, PATIENCE_MS) || (!isBusy(error) && ++failures === maxTries))
+        throw error;
+      const ms = error.retryAfter === undefined ? backOff(tries) : later(error.retryAfter);
       waited += ms;
       await pause(ms, signal);
     }

@@ -3,13 +3,15 @@ import { setTimeout } from "node:timers/promises";
 import { ports } from "../adapters/aws/ports.ts";
 import { api, pageOf, wholeNumber } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
-import { awaitImage, listImages, removeImage } from "../core/image/images.ts";
+import { asker, MAX_WAIT_SECONDS } from "../core/image/ask-again.ts";
+import { listImages, removeImage } from "../core/image/images.ts";
 
-/** API Gateway gives up after 30 s. */
-const MAX_WAIT_SECONDS = 20;
+const setUp = () =>
+  ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL", "IMAGES_QUEUE_URL", "WORKERS");
 
 export const handler = api(() => {
-  const { env, deps } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL");
+  const { env, deps } = setUp();
+  const ask = asker({ ...deps, workers: env.WORKERS }, setTimeout);
   return {
     authenticate: authenticator(deps.now),
     logLevel: env.LOG_LEVEL,
@@ -17,11 +19,9 @@ export const handler = api(() => {
       "GET /images/{id}": {
         scopes: ["upload", "admin"],
         run: async ({ caller, params, query }) => {
-          const id = params["id"] ?? "";
           const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
-          const found = await awaitImage(deps, setTimeout, caller, id, wait * 1000);
-          if (found) return { status: 200, etag: found.etag, json: found.metadata };
-          return { status: 202, headers: { "retry-after": "1" }, json: { id, status: "processing" } };
+          const { document: json, ...rest } = await ask(caller, params["id"] ?? "", wait);
+          return { status: rest.retryAfter === undefined ? 200 : 202, ...rest, json };
         },
       },
       "GET /images": {

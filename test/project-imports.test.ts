@@ -56,7 +56,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["deploy", "core/* adapters adapters/* host laptop", "node: esbuild"],
   [
     "bench",
-    "core/* adapters adapters/* pixels pixels/decoders host laptop deploy",
+    "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy",
     "node: @aws-sdk/client- esbuild local-aws/ sharp",
   ],
   ["docs", "core/* adapters adapters/* cli deploy bench", "node: @valibot/to-json-schema commander yaml"],

@@ -22,6 +22,7 @@ const rows = {
     make: ({ s3 }: Clients, name: string) => openUploads(s3, name),
   },
   media: { setting: "MEDIA_BUCKET", make: bucket },
+  images: { setting: "IMAGES_QUEUE_URL", make: queue },
   backfill: {
     setting: "BACKFILL_QUEUE_URL",
     make: (clients: Clients, url: string) => sqsQueue(clients.unchained, url),

@@ -35,6 +35,8 @@ export interface ApiResponse {
   readonly xml?: string;
   /** Without quotes. Who has this version already is told so: 304. */
   readonly etag?: string;
+  /** Seconds after which to ask again. */
+  readonly retryAfter?: number;
 }
 
 export interface Route {
@@ -157,9 +159,11 @@ function sentence(issue: v.BaseIssue<unknown>): string {
 }
 
 function render(
-  { status, headers, json, xml, etag }: ApiResponse,
+  { status, headers, json, xml, etag, retryAfter }: ApiResponse,
   known?: string,
 ): APIGatewayProxyStructuredResultV2 {
+  if (retryAfter !== undefined)
+    return render({ status, headers: { ...headers, "retry-after": String(retryAfter) }, json });
   if (etag !== undefined) {
     const named = { ...headers, etag: `"${etag}"` };
     return render(
@@ -191,7 +195,10 @@ function problem(
   if (known.row.status >= 500)
     log("error", "request failed", { code: known.code, ...errorFields(known.cause ?? known) });
   const { headers, ...answer } = refusal(known, requestId);
-  return render({ ...answer, headers: { ...headers, "cache-control": "no-store", ...known.headers } });
+  // What is away for a moment is asked again soon, and not at once.
+  const again = answer.status === 503 ? { "retry-after": "2" } : {};
+  const all = { ...headers, "cache-control": "no-store", ...again, ...known.headers };
+  return render({ ...answer, headers: all });
 }
 
 /** RFC 9110 13.1.2: a list of ETags, weak comparison, or `*`. */

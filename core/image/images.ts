@@ -41,48 +41,54 @@ async function find(
   return { document, etag, original, owner };
 }
 
-/**
- * The metadata document with its ETag, or undefined while the image is on its way.
- * @throws DarkroomError `gone` after a delete, `not-found`
- */
+/** An image that has come to an end, or the original of one that has not. */
+type Known =
+  | { readonly metadata: Metadata; readonly etag: string }
+  | { readonly metadata?: never; readonly original: StoredHead };
+
+/** @throws DarkroomError `gone` after a delete, `not-found` */
 export async function getImage(
   deps: Pick<DeleteDeps, "uploads" | "media">,
   caller: Caller,
   id: string,
-): Promise<{ metadata: Metadata; etag: string } | undefined> {
-  const { document: metadata, etag } = await find(deps, caller, id);
+): Promise<Known> {
+  const { document: metadata, etag, original } = await find(deps, caller, id);
   if (metadata?.status === "deleted") throw new DarkroomError("gone");
-  return metadata && etag !== undefined ? { metadata, etag } : undefined;
+  if (metadata && etag !== undefined) return { metadata, etag };
+  if (original) return { original };
+  throw new DarkroomError("not-found");
 }
 
 /** Milliseconds between the first looks, and between the last; each pause is half as long again as the one before. */
 const PAUSES_MS = { first: 150, longest: 500 };
 
 /**
- * `getImage`, which for up to `waitMs` waits until the image has come to an end: some forty small requests in 20 s.
- * What is no longer there when it is over is said as by `getImage`.
+ * `getImage`, which for as long as `holdMs` says waits until the image has come to an end: some forty small requests in
+ * 20 s. What is no longer there when it is over is said as by `getImage`.
+ * @param holdMs asked once, with the original of an image that is on its way
  */
 export async function awaitImage(
   deps: Pick<DeleteDeps, "uploads" | "media" | "now">,
   sleep: (ms: number) => Promise<void>,
   caller: Caller,
   id: string,
-  waitMs: number,
-): Promise<{ metadata: Metadata; etag: string } | undefined> {
-  const deadline = deps.now().getTime() + waitMs;
+  holdMs: (original: StoredHead) => Promise<number>,
+): Promise<Known> {
+  const began = deps.now().getTime();
   const found = await getImage(deps, caller, id);
-  if (found) return found;
+  if (found.metadata) return found;
+  const deadline = began + (await holdMs(found.original));
   const arrived = async () => ((await deps.media.head(metaKey(id))) ? getImage(deps, caller, id) : undefined);
   for (let pause = PAUSES_MS.first; ; pause = Math.min(PAUSES_MS.longest, pause * 1.5)) {
     const left = deadline - deps.now().getTime();
-    if (left <= 0) return undefined;
+    if (left <= 0) return found;
     await sleep(Math.ceil(Math.min(pause, left)));
     // The store has answered before and will again: a look that fails has seen nothing yet.
     const seen = await arrived().catch((error: unknown) => {
       if (error instanceof DarkroomError) throw error;
       return undefined;
     });
-    if (seen) return seen;
+    if (seen?.metadata) return seen;
   }
 }
 

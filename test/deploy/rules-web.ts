@@ -15,9 +15,17 @@ export const apiRules: Rules = {
     check: (template) => {
       const rate = Number(at(template, `${STAGE}.DefaultRouteSettings.ThrottlingRateLimit`));
       const burst = Number(at(template, `${STAGE}.DefaultRouteSettings.ThrottlingBurstLimit`));
+      const routes = Object(at(template, `${STAGE}.RouteSettings`)) as Record<
+        string,
+        Record<string, unknown>
+      >;
       const format = String(at(template, `${STAGE}.AccessLogSettings.Format`));
       return [
         ...(rate > 0 && burst >= rate ? [] : [`throttling: ${rate} a second, ${burst} at once`]),
+        // Who waits for images must not keep signatures waiting.
+        ...["GET /images/{id}", "GET /t/{token}/images/{id}"]
+          .filter((route) => !(Number(routes[route]?.["ThrottlingRateLimit"]) > 0))
+          .map((route) => `${route} has no throttle of its own`),
         ...(at(template, `${STAGE}.DefaultRouteSettings.DetailedMetricsEnabled`) === true
           ? ["metrics for each route, which nothing reads"]
           : []),
@@ -33,6 +41,7 @@ export const apiRules: Rules = {
     },
     breaks: [
       [`${STAGE}.DefaultRouteSettings.ThrottlingRateLimit`, undefined],
+      [`${STAGE}.RouteSettings`, undefined],
       [`${STAGE}.AccessLogSettings`, undefined],
       [`${STAGE}.AccessLogSettings.Format`, "$context.requestId $context.routeKey $context.path"],
       [

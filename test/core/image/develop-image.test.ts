@@ -339,7 +339,7 @@ test("an owner's images come newest first, page by page; nobody else's do", asyn
 
 test("an image on its way is neither missing nor done", async () => {
   const { deps, id } = await system();
-  assert.equal(await getImage(deps, me, id), undefined);
+  assert.ok(!(await getImage(deps, me, id)).metadata);
   await assert.rejects(getImage(deps, you, id), { code: "not-found" });
   await assert.rejects(getImage(deps, me, "../../x"), { code: "not-found" });
   await assert.rejects(getImage(deps, me, newId(randomBytes)), { code: "not-found" });
@@ -415,11 +415,13 @@ test("a document that another release wrote, with codes of its own, can be read,
   document.lastError = { code: "too-beautiful", message: "…", at: document.processedAt };
   document.pending = ["jxl"];
   await deps.media.put(`${imagePrefix(id)}meta.json`, JSON.stringify(document));
-  assert.equal((await getImage(deps, me, id))?.metadata.lastError?.code, "too-beautiful");
+  assert.equal((await getImage(deps, me, id)).metadata?.lastError?.code, "too-beautiful");
   assert.equal((await listImages(deps, me, { limit: 10, cursor: undefined })).images.length, 1);
   assert.equal(await work(JSON.stringify({ darkroom: "develop", id, force: true }), 2), "ready");
   await removeImage(deps, me, id);
 });
+
+const hold = async () => 20_000;
 
 test("whoever waits for an image is answered as soon as there is an end, or when the time is over", async () => {
   const { deps, id, work, event, requests } = await system();
@@ -432,27 +434,27 @@ test("whoever waits for an image is answered as soon as there is an end, or when
     if (before - start < readyAfterMs && time - start >= readyAfterMs) await work(event());
   };
   let start = time;
-  assert.equal(await awaitImage(clocked, sleeper(60_000), me, id, 20_000), undefined);
+  assert.ok(!(await awaitImage(clocked, sleeper(60_000), me, id, hold)).metadata);
   assert.equal(time - start, 20_000, "to the millisecond, whatever the pauses are");
   const looks = requests.filter((request) => request.startsWith("HEAD media")).length;
   assert.ok(looks >= 30 && looks <= 50, `${looks} looks`);
 
   start = time;
-  const found = await awaitImage(clocked, sleeper(3000), me, id, 20_000);
-  assert.equal(found?.metadata.status, "ready");
+  const found = await awaitImage(clocked, sleeper(3000), me, id, hold);
+  assert.equal(found.metadata?.status, "ready");
   assert.ok(time - start < 3600, `${time - start} ms`);
 
   // There already: at once; and what is not the caller's is not waited for.
   const never = () => assert.fail("slept");
-  assert.equal((await awaitImage(clocked, never, me, id, 20_000))?.metadata.status, "ready");
-  await assert.rejects(awaitImage(clocked, never, you, id, 20_000), { code: "not-found" });
-  await assert.rejects(awaitImage(clocked, never, me, newId(randomBytes), 20_000), { code: "not-found" });
+  assert.equal((await awaitImage(clocked, never, me, id, hold)).metadata?.status, "ready");
+  await assert.rejects(awaitImage(clocked, never, you, id, hold), { code: "not-found" });
+  await assert.rejects(awaitImage(clocked, never, me, newId(randomBytes), hold), { code: "not-found" });
 });
 
 test("an image that is deleted while somebody waits is gone", async () => {
   const { deps, id } = await system();
   const sleep = () => removeImage(deps, me, id);
-  await assert.rejects(awaitImage(deps, sleep, me, id, 20_000), { code: "gone" });
+  await assert.rejects(awaitImage(deps, sleep, me, id, hold), { code: "gone" });
 });
 
 test("a store that fails while somebody waits costs a look, not the answer", async () => {
@@ -465,8 +467,8 @@ test("a store that fails while somebody waits costs a look, not the answer", asy
   const sleep = async () => {
     if (++slept === 3) await work(event());
   };
-  const found = await awaitImage({ ...deps, media: { ...deps.media, head } }, sleep, me, id, 20_000);
-  assert.equal(found?.metadata.status, "ready");
+  const found = await awaitImage({ ...deps, media: { ...deps.media, head } }, sleep, me, id, hold);
+  assert.equal(found.metadata?.status, "ready");
   assert.ok(looks >= 4, `${looks} looks`);
 });
 

@@ -1,0 +1,37 @@
+/** Many pages at once against the API's throttle, in virtual time: the shipped client, and what the API says of waiting. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { type Rush, rush } from "../bench/waiting.ts";
+
+const shipped: Rush = {
+  uploadsPerMinute: 6000,
+  minutes: 0.2,
+  requestsPerSecond: 100,
+  burst: 200,
+  workers: 50,
+  apart: true,
+};
+
+test("at 6,000 uploads a minute every upload is signed at once, and nobody gives up", async () => {
+  const { uploads, signed, ready, gaveUp, signature } = await rush(shipped);
+  assert.deepEqual([signed, ready, gaveUp], [uploads, uploads, 0]);
+  assert.ok(signature.most < 1, `${signature.most} s`);
+});
+
+test("a throttle that is far too low is waited for", async () => {
+  const low = { ...shipped, uploadsPerMinute: 3000, requestsPerSecond: 5, burst: 5 };
+  const { uploads, signed, ready, gaveUp, signature } = await rush(low);
+  assert.deepEqual([signed, ready, gaveUp], [uploads, uploads, 0]);
+  assert.ok(signature.most > 60, `${signature.most} s: nobody had to wait, so this proves nothing`);
+});
+
+test("ten minutes without API and S3 are sat out", async () => {
+  const { uploads, ready, gaveUp } = await rush({ ...shipped, uploadsPerMinute: 600, outage: [5, 605] });
+  assert.deepEqual([ready, gaveUp], [uploads, 0]);
+});
+
+test("an image of 3 s is asked for twice or three times, a long queue does not make it many", async () => {
+  assert.ok((await rush({ ...shipped, uploadsPerMinute: 300, minutes: 1 })).asks <= 3);
+  const { asks, minutes } = await rush({ ...shipped, workers: 5 });
+  assert.ok(minutes > 10 && asks < 15, `${asks} in ${minutes} minutes`);
+});
