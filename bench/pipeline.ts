@@ -109,7 +109,8 @@ const floor: Way = async (source, preset) => {
     for (const [index, { encodes }] of plan.steps.entries()) {
       const raster = rasters[index];
       if (!raster) continue;
-      for (const variant of encodes) made.push({ variant, bytes: await encoded(raster, variant, false) });
+      for (const variant of encodes)
+        made.push({ variant, bytes: await encoded(raster, variant, false, raster) });
     }
     return made;
   });

@@ -50,5 +50,7 @@ export interface Variant {
   readonly bytes: number;
   /** Only where it is animated. */
   readonly frames?: number | undefined;
+  /** Only where it carries a gain map, by which a screen with HDR shows it brighter. */
+  readonly hdr?: boolean | undefined;
   readonly url: string;
 }

@@ -19,6 +19,8 @@ export interface PictureOptions {
 }
 
 export interface PictureSource {
+  /** Of what only some screens show better. */
+  readonly media?: string;
   readonly type: string;
   readonly srcset: string;
   readonly sizes: string;
@@ -78,11 +80,18 @@ export function pictureData(image: Image, options: PictureOptions): PictureData 
   if (!src || !largest) throw new TypeError(`The image ${image.id} has no variants to show.`);
   // Where some move, a still that the browser likes better must not win.
   const animated = all.some(({ frames = 1 }) => frames > 1);
-  const sources = formats
+  const sources: PictureSource[] = formats
     .filter((format) => format !== fallback)
     .map((format) => all.filter((one) => one.format === format && (!animated || (one.frames ?? 1) > 1)))
     .filter(([first]) => first !== undefined)
     .map((list) => ({ type: list[0]?.type ?? "", srcset: join(list), sizes }));
+  // Other formats take fewer bytes, and are flat beside them: first where the screen can show the difference, and nowhere else.
+  const bright = all.filter(({ hdr }) => hdr);
+  const [brightest] = bright;
+  if (brightest && sources.length > 0) {
+    const media = "(dynamic-range: high)";
+    sources.unshift({ media, type: brightest.type, srcset: join(bright), sizes });
+  }
   // Exact where this is the whole picture; a rung's own sides are rounded.
   const { width = 0, height = 0 } = image.source ?? {};
   const box = width > 0 && height > 0 && alike({ width, height }, largest) ? { width, height } : largest;

@@ -29,6 +29,8 @@ const Variant = v.object({
   bytes: count,
   /** Only where this variant is animated. */
   frames: v.optional(count),
+  /** Only where it carries a gain map: as bright as a screen with HDR can be. */
+  hdr: v.optional(v.boolean()),
   key: v.string(),
   url: v.string(),
 });

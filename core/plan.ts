@@ -53,6 +53,10 @@ export interface PlannedVariant {
   readonly frames: number;
   /** Behind transparent pixels, for formats without alpha. */
   readonly background: string;
+  /** In Display P3, with a profile that says so; else in sRGB, without one. */
+  readonly colour?: "p3";
+  /** With the source's gain map, as small as the picture. */
+  readonly gainMap?: true;
 }
 
 /** One size to compute: from the decoded base (`from: -1`) or from the pixels of an earlier step. */
@@ -67,6 +71,10 @@ export interface Plan {
   readonly format: FormatName;
   readonly frames: number;
   readonly source: { readonly width: number; readonly height: number };
+  /** Of the base; sRGB where it is not said. */
+  readonly colour?: "p3";
+  /** Whether some variant keeps the source's gain map. */
+  readonly gainMap?: true;
   /** Size to decode to: no step needs more. */
   readonly base: { readonly width: number; readonly height: number };
   /** Largest first; a step's `from` is always an earlier one. */
@@ -103,6 +111,9 @@ export function gate(header: Header, preset: Preset): void {
   }
 }
 
+/** Colours that reach beyond sRGB's, by what can be seen. */
+const WIDE: readonly ColourName[] = ["display-p3", "adobe-rgb", "rec2020", "prophoto-rgb"];
+
 const megapixels = (pixels: number) => String(Math.round(pixels / 100_000) / 10);
 const isOverBudget = ({ width, height, frames }: Header, { animation }: Preset) =>
   frames > animation.maxFrames || width * height * frames > animation.maxPixels;
@@ -114,6 +125,8 @@ const isOverBudget = ({ width, height, frames }: Header, { animation }: Preset) 
 export function variantsOf(header: Header, preset: Preset, focus?: Focus): PlannedVariant[] {
   const animated = header.frames > 1 && !isOverBudget(header, preset);
   const { ladder, named, background, profile } = preset;
+  const isWide = preset.colour === "p3" && header.frames === 1 && WIDE.some((name) => name === header.colour);
+  const hasGainMap = preset.hdr === true && header.format === "jpeg" && header.hdr === "gain-map";
   const still = (
     name: string,
     format: OutputFormat,
@@ -126,6 +139,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
     encode: encoderOf(format, profile, quality),
     frames: 1,
     background,
+    ...(isWide && { colour: "p3" as const }),
   });
   // A still AVIF beside an animated WebP would win in every <picture>: for animations the ladder keeps the
   // formats that animate, and the last one as the fallback for those that show neither.
@@ -138,6 +152,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
       ladderFormats.map((format) => ({
         ...still(`w${width}`, format, inside(header, width), ladder?.quality?.[format]),
         ...(animated && formats[format].animates ? { frames: header.frames } : {}),
+        ...(hasGainMap && format === "jpeg" && { gainMap: true as const }),
       })),
     ),
     ...Object.entries(named).flatMap(([name, spec]) =>
@@ -244,6 +259,8 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
   return {
     format: header.format,
     frames: Math.max(1, ...variants.map((variant) => variant.frames)),
+    ...(variants.some(({ colour }) => colour) && { colour: "p3" as const }),
+    ...(variants.some(({ gainMap }) => gainMap) && { gainMap: true as const }),
     source: { width: header.width, height: header.height },
     // Of a very high picture, a width rounded down can cost rows that a shape was promised.
     base: { ...base, height: Math.max(base.height, ...sorted.map(({ shape }) => shape.height)) },

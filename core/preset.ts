@@ -108,6 +108,10 @@ const Preset = v.pipe(
     ),
     /** Behind transparent pixels in formats without alpha. */
     background: v.optional(colour, "#ffffff"),
+    /** `p3`: pictures with more colours than sRGB keep those of Display P3, with a profile of 480 bytes. */
+    colour: v.optional(v.picklist(["srgb", "p3"])),
+    /** JPEG rungs keep the source's gain map, by which a screen with HDR shows them brighter. */
+    hdr: v.optional(v.boolean()),
   }),
   v.check(
     (p) => p.ladder !== undefined || Object.keys(p.named).length > 0,
@@ -170,7 +174,7 @@ export function defineConfig(input: ConfigInput): Config {
   };
 }
 
-function presetRecipe({ ladder, named, background, animation, profile }: ParsedPreset): string {
+function presetRecipe({ ladder, named, background, animation, profile, colour, hdr }: ParsedPreset): string {
   // Only what this preset's variants are made by, in an order that does not depend on how it was written down.
   const variants = Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1));
   const used = new Set([...(ladder?.formats ?? []), ...variants.flatMap(([, { format }]) => format)]);
@@ -179,7 +183,12 @@ function presetRecipe({ ladder, named, background, animation, profile }: ParsedP
     .map((name) => [name, encoderOf(name, profile)]);
   return digest(
     String(PIPELINE_VERSION),
-    JSON.stringify({ ladder, variants, background, animation, encoders }),
+    // What is not asked for leaves the recipe as it was before one could.
+    JSON.stringify({
+      ...{ ladder, variants, background, animation, encoders },
+      ...(colour === "p3" && { colour }),
+      ...(hdr && { hdr }),
+    }),
   );
 }
 

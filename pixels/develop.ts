@@ -5,15 +5,25 @@
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
 import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
+import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
-import { fromInk, type Numbers, type Reading, straight, type Target } from "./colour/straight.ts";
+import { withGainMap } from "./colour/gain-map.ts";
+import { fromInk, type Numbers, type Reading, straight, type Target, targets } from "./colour/straight.ts";
+import { taggedP3 } from "./colour/tag.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import type { Raster } from "./raster.ts";
 
+const P3: Reading = {
+  most: 255,
+  meaning: { toXyz: targets.p3, curves: [fromSrgb, fromSrgb, fromSrgb], range: "sdr", peak: 0 },
+};
+const copyOf = ({ data, channels }: Raster): Numbers => ({ data: new Uint8Array(data), channels });
+
 /** What a page shows until the image is there. @param small as the plan's `placeholder` has it */
-export async function placeholderOf(small: Raster) {
+export async function placeholderOf(raster: Raster, colour: Target) {
+  const small = colour === "srgb" ? raster : { ...raster, data: straight(copyOf(raster), P3, "srgb") };
   const rgba = rgbaOf(small.data, small.channels);
   return {
     thumbhash: thumbhashOf(rgba, small.width, small.height),
@@ -234,20 +244,44 @@ export function isGraphic({ data, width, height, channels, frames }: Raster): bo
   return true;
 }
 
-/** The file of a variant. @param graphic as `isGraphic` says of the whole picture */
+/** A gain map's quality: what it says is soft, and a step in it would be seen as one of brightness. */
+const MAP_QUALITY = 85;
+
+/** The gain map as a JPEG, as much smaller than that of the whole picture as this one is. */
+async function mapFor(
+  raster: Raster,
+  { width, gainMap }: Pick<Raster, "width" | "gainMap">,
+): Promise<Buffer> {
+  if (!gainMap) throw new Error("a picture without a gain map");
+  const { raster: map } = gainMap;
+  const scale = Math.min(1, raster.width / width);
+  const size = [map.width, map.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const image = open(map).resize(size[0], size[1], { fit: "fill" });
+  if (isGrey(map)) image.toColourspace("b-w");
+  return image.jpeg({ quality: MAP_QUALITY, chromaSubsampling: "4:4:4" }).toBuffer();
+}
+
+const isGrey = ({ data, channels }: Raster) =>
+  data.every((value, at) => at % channels > 2 || value === data[at - (at % channels)]);
+
+/** The file of a variant. @param graphic as `isGraphic` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
-  { format, encode, background }: PlannedVariant,
+  { format, encode, background, colour, gainMap }: PlannedVariant,
   graphic: boolean,
+  whole: Pick<Raster, "width" | "height" | "gainMap">,
 ): Promise<Buffer> {
   const { delay, loop, frames } = raster;
   const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
   const { graphics, ...settings } = encode;
-  const as = (settings: EncodeSettings) => {
+  const as = async (settings: EncodeSettings) => {
     const image = open(raster);
     if (!formats[format].alpha) image.flatten({ background });
-    return image.toFormat(format, { ...settings, ...animation }).toBuffer();
+    const file = await image.toFormat(format, { ...settings, ...animation }).toBuffer();
+    return colour === "p3" ? taggedP3(format, file) : file;
   };
+  if (gainMap && whole.gainMap)
+    return withGainMap(await as(settings), await mapFor(raster, whole), whole.gainMap.meaning);
   if (!graphic || !graphics) return as(settings);
   const other = await as({ ...settings, ...graphics.settings });
   if (!graphics.ifSmaller) return other;

@@ -1,3 +1,5 @@
+import type { GainMapMeaning } from "./colour/gain-map.ts";
+
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
 export interface Raster {
   readonly data: Uint8Array;
@@ -10,6 +12,8 @@ export interface Raster {
   readonly delay?: number[];
   /** How often it plays; 0 for ever. */
   readonly loop?: number;
+  /** Of the whole picture, and as upright as it. */
+  readonly gainMap?: { readonly raster: Raster; readonly meaning: GainMapMeaning };
 }
 
 /** A part of a picture. */

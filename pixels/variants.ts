@@ -32,7 +32,10 @@ class Rasters {
       this.#add(step, await this.#shaped(todo));
     }
     if (placeholder.from !== step || this.#placeholder) return;
-    this.#placeholder = await placeholderOf(await this.#shaped({ ...placeholder, animated: false }));
+    this.#placeholder = await placeholderOf(
+      await this.#shaped({ ...placeholder, animated: false }),
+      this.#plan.colour ?? "srgb",
+    );
   }
 
   /** Does one of the things that the plan has for the pixels of a step. */
@@ -107,6 +110,8 @@ export async function makeVariants(
     encodes.map((variant, encode) => ({ step, encode, variant, memory: encodeBytes(variant, graphic) })),
   );
   const budget = encodersBudget(Math.max(0, ...waiting.map(({ memory }) => memory)), parallel);
+  const { width, height, gainMap } = base;
+  const whole = { width, height, ...(gainMap && { gainMap }) };
   const rasters = new Rasters(plan, base);
   await rasters.make(BASE);
   /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */
@@ -127,7 +132,7 @@ export async function makeVariants(
     // Not before there is room: the pixels of an animation can take as much as its encoder.
     await rasters.make(next.step);
     const job = rasters
-      .use(next.step, (pixels) => encoded(pixels, next.variant, graphic))
+      .use(next.step, (pixels) => encoded(pixels, next.variant, graphic, whole))
       .then((bytes) => made({ step: next.step, encode: next.encode }, bytes));
     working.set(job, next.memory);
     job.then(

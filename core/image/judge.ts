@@ -181,7 +181,7 @@ async function variantsThere(
 function describe(
   { mediaUrl }: JudgeDeps,
   key: string,
-  { name, format, frames, shape }: PlannedVariant,
+  { name, format, frames, shape, gainMap }: PlannedVariant,
   bytes: number,
 ): Variant {
   const { width, height } = shape;
@@ -194,6 +194,7 @@ function describe(
     height,
     bytes,
     ...animated,
+    ...(gainMap && { hdr: true }),
     key,
     url: `${mediaUrl}/${key}`,
   };

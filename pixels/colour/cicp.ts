@@ -117,13 +117,26 @@ export function inverse(m: Matrix): Matrix {
 
 const xyzOf = ([x, y]: Xy): Vector => [x / y, 1, (1 - x - y) / y];
 /** ICC.1, 6.3.4.3: the white that profiles speak of. */
-const D50: Vector = [0.9642, 1, 0.8249];
+export const D50: Vector = [0.9642, 1, 0.8249];
 /** ICC.1, annex E: what eyes make of another white. */
 const BRADFORD: Matrix = [
   [0.8951, 0.2664, -0.1614],
   [-0.7502, 1.7135, 0.0367],
   [0.0389, -0.0685, 1.0296],
 ];
+
+/** From one white to D50, as eyes have it. */
+export function adaptation(white: Xy): Matrix {
+  const cone = (v: Vector): Vector => [sum(BRADFORD[0], v), sum(BRADFORD[1], v), sum(BRADFORD[2], v)];
+  const [from, to] = [cone(xyzOf(white)), cone(D50)];
+  return times(
+    inverse(BRADFORD),
+    times(
+      mapped((row, c) => (row === c ? to[row] / from[row] : 0)),
+      BRADFORD,
+    ),
+  );
+}
 
 /** Light in these primaries to CIE XYZ as ICC profiles have it, white being D50. */
 export function toXyz({ red, green, blue, white }: Primaries): Matrix {
@@ -135,8 +148,5 @@ export function toXyz({ red, green, blue, white }: Primaries): Matrix {
   const back = inverse(unscaled);
   const scale = [sum(back[0], w), sum(back[1], w), sum(back[2], w)];
   const own = mapped((row, c) => unscaled[row][c] * (scale[c] ?? 0));
-  const cone = (v: Vector): Vector => [sum(BRADFORD[0], v), sum(BRADFORD[1], v), sum(BRADFORD[2], v)];
-  const [from, to] = [cone(w), cone(D50)];
-  const adapt = mapped((row, c) => (row === c ? to[row] / from[row] : 0));
-  return times(times(inverse(BRADFORD), times(adapt, BRADFORD)), own);
+  return times(adaptation(white), own);
 }

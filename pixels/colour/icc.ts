@@ -3,13 +3,18 @@
  * working spaces. Profiles by tables (presses, scanners) are libvips' matter.
  */
 import {
+  adaptation,
   type Curve,
+  D50,
   isPrimaries,
   isTransfer,
   type Matrix,
+  P3_PRIMARIES,
   type PrimariesCode,
   power,
+  primaries,
   type TransferCode,
+  toXyz,
 } from "./cicp.ts";
 
 export interface Profile {
@@ -53,12 +58,12 @@ function profileOf(bytes: Buffer): Profile | undefined {
   const [r, g, b] = ["rTRC", "gTRC", "bTRC"].map((tag) => curveOf(tags.get(tag)));
   const [x, y, z] = ["rXYZ", "gXYZ", "bXYZ"].map((tag) => xyzOf(tags.get(tag)));
   if (!r || !g || !b || !x || !y || !z) return undefined;
-  const toXyz: Matrix = [
+  const matrix: Matrix = [
     [x[0], y[0], z[0]],
     [x[1], y[1], z[1]],
     [x[2], y[2], z[2]],
   ];
-  return { toXyz, curves: [r, g, b], cicp };
+  return { toXyz: matrix, curves: [r, g, b], cicp };
 }
 
 function cicpOf(tag: Buffer | undefined): Profile["cicp"] {
@@ -100,4 +105,61 @@ function curveOf(tag: Buffer | undefined): Curve | undefined {
     (v: number) => (v >= d ? high(v) : c * v),
     (v: number) => (v >= d ? high(v) + e : c * v + f),
   ][kind];
+}
+
+/** Display P3 as a profile of version 4, in 480 bytes: three primaries, and sRGB's curve as a function for all of them. */
+export function p3Profile(): Buffer {
+  const u32 = (...values: number[]) => {
+    const bytes = Buffer.alloc(4 * values.length);
+    for (const [i, value] of values.entries()) bytes.writeInt32BE(value | 0, 4 * i);
+    return bytes;
+  };
+  const fixed = (...values: number[]) => u32(...values.map((value) => Math.round(value * 65_536)));
+  const tagged = (type: string, ...data: Buffer[]) => Buffer.concat([Buffer.from(type), u32(0), ...data]);
+  const text = (ascii: string) => {
+    const utf16 = Buffer.from(ascii, "utf16le").swap16();
+    return tagged(
+      "mluc",
+      u32(1, 12, 0x656e5553, utf16.length, 28),
+      utf16,
+      Buffer.alloc((4 - (utf16.length % 4)) % 4),
+    );
+  };
+  const columns = toXyz(primaries[P3_PRIMARIES]);
+  const column = (at: 0 | 1 | 2) => tagged("XYZ ", fixed(columns[0][at], columns[1][at], columns[2][at]));
+  const curve = tagged("para", u32(3 << 16), fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045));
+  const tags: [string, Buffer][] = [
+    ["desc", text("P3")],
+    ["cprt", text("CC0")],
+    ["wtpt", tagged("XYZ ", fixed(...D50))],
+    ["chad", tagged("sf32", fixed(...adaptation(primaries[P3_PRIMARIES].white).flat()))],
+    ...(["rXYZ", "gXYZ", "bXYZ"] as const).map((name, i): [string, Buffer] => [name, column(i as 0 | 1 | 2)]),
+    ["rTRC", curve],
+  ];
+  const start = 132 + 12 * (tags.length + 2);
+  const at = (name: string) =>
+    start +
+    tags
+      .slice(
+        0,
+        tags.findIndex(([other]) => other === name),
+      )
+      .reduce((sum, [, data]) => sum + data.length, 0);
+  const entry = (name: string, data: Buffer, from = name) =>
+    Buffer.concat([Buffer.from(name), u32(at(from), data.length)]);
+  const head = Buffer.alloc(128);
+  const body = Buffer.concat(tags.map(([, data]) => data));
+  head.writeUInt32BE(start + body.length, 0);
+  head.writeUInt32BE(0x04200000, 8);
+  head.write("mntrRGB XYZ ", 12, "latin1");
+  head.write("acsp", 36, "latin1");
+  fixed(...D50).copy(head, 68);
+  const shared = (["gTRC", "bTRC"] as const).map((name) => entry(name, curve, "rTRC"));
+  return Buffer.concat([
+    head,
+    u32(tags.length + 2),
+    ...tags.map(([name, data]) => entry(name, data)),
+    ...shared,
+    body,
+  ]);
 }

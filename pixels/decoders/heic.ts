@@ -34,11 +34,11 @@ export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<S
   const isDeep = bits > 8 && colours.hdr !== undefined;
   return {
     header: headerOf(format, heic, heic, colours),
-    async decode({ base: size }) {
+    async decode({ base: size, colour = "srgb" as const }) {
       const numbers = { ...heic.decode(isDeep), width, height };
-      if (colours.from("srgb") === "numbers") {
+      if (colours.from(colour) === "numbers") {
         const most = isDeep ? 2 ** bits - 1 : 255;
-        return straightRaster(numbers, size, { ...colours.reading, most }, "srgb");
+        return straightRaster(numbers, size, { ...colours.reading, most }, colour);
       }
       const small = await shaped({ ...numbers, data: numbers.data as Uint8Array, frames: 1 }, size);
       // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.

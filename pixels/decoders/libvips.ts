@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
+import { gainMapIn } from "../colour/gain-map.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
 import { isAdobeRgb, orientationOf } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
@@ -49,11 +50,11 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       { frames, alpha: hasAlpha, exif },
       colours,
     ),
-    async decode({ frames, source, base: size }) {
+    async decode({ frames, source, base: size, colour = "srgb" as const, gainMap }) {
       const lying = isTurned ? { width: size.height, height: size.width } : size;
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
-        const ignoreIcc = colours.from("srgb") !== "profile";
+        const ignoreIcc = colours.from(colour) !== "profile";
         const image = sharp(withRange(bytes, colours), {
           failOn,
           limitInputPixels,
@@ -61,7 +62,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
           animated: frames > 1,
         });
         if (frames === 1)
-          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, "srgb");
+          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, colour);
         return replaced(await rasterOf(image), (all) => shaped(all, lying));
       };
       const small = await read({ bytes, failOn: "warning" }).catch(async (error: unknown) =>
@@ -70,7 +71,13 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       if (format === "jpeg" && mayLackItsEnd(bytes, small)) await lookAgain(format, bytes, undefined);
       const turned = await replaced(small, (lies) => upright(lies, orientation));
       const base = await replaced(turned, withoutIdleAlpha);
-      return { ...base, ...(delay ? { delay: delay.map(shownFor) } : {}), loop: timesOf(loop ?? 0) };
+      const map = gainMap && (await gainMapFor(bytes, orientation));
+      return {
+        ...base,
+        ...(map && { gainMap: map }),
+        ...(delay ? { delay: delay.map(shownFor) } : {}),
+        loop: timesOf(loop ?? 0),
+      };
     },
   };
 }
@@ -83,6 +90,24 @@ function asStill(file: Uint8Array, format: FormatName): Uint8Array {
   still.write("avif", 8, "latin1");
   return still;
 }
+
+/** The gain map of a JPEG, as upright as the picture; none where it cannot be read: the picture is whole without. */
+async function gainMapFor(bytes: Uint8Array, orientation: number): Promise<Raster["gainMap"]> {
+  const found = gainMapIn(bytes);
+  if (!found) return undefined;
+  try {
+    const image = sharp(found.jpeg, {
+      failOn: "warning",
+      limitInputPixels: MOST_MAP_PIXELS,
+      ignoreIcc: true,
+    });
+    return { raster: await upright(await rasterOf(image), orientation), meaning: found.meaning };
+  } catch {
+    return undefined;
+  }
+}
+/** Those of cameras are a quarter of the picture in each direction; of one more than this the memory is not planned. */
+const MOST_MAP_PIXELS = 16_000_000;
 
 /** The file with the bit of its data turned over that says another range than the container does, which counts. */
 function withRange(bytes: Uint8Array, { wrongBit }: Colours): Uint8Array {
