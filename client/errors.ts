@@ -53,6 +53,13 @@ export function changed(cause: unknown): never {
   throw new DarkroomError("file-changed", undefined, { cause });
 }
 
+/** A file of no bytes is empty, or no longer there: browsers say 0 of both, and reading tells the difference. */
+export async function refuseEmpty(file: Blob): Promise<void> {
+  if (file.size > 0) return;
+  await file.arrayBuffer().catch(changed);
+  throw new DarkroomError("file-empty");
+}
+
 /** A request that got no answer. */
 export function networkError(cause?: unknown): DarkroomError {
   return new DarkroomError(

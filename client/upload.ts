@@ -1,6 +1,6 @@
 /** One file, from the page to S3. */
 import type { Api } from "./api.ts";
-import { DarkroomError, hasCode } from "./errors.ts";
+import { DarkroomError, hasCode, refuseEmpty } from "./errors.ts";
 import { cancelParts, type PartsState, sendParts, startParts } from "./multipart.ts";
 import { hash, type InParts, type Put, sign } from "./sign.ts";
 
@@ -47,7 +47,7 @@ const MAX_SIGNATURES = 3;
 /** Resolves with the image's id when S3 has all of the file. */
 export async function sendFile(api: Api, file: Blob, options: UploadOptions): Promise<string> {
   const { signal, onState } = options;
-  if (file.size === 0) throw new DarkroomError("file-empty");
+  await refuseEmpty(file);
   try {
     const id = (await pickUp(api, file, options)) ?? (await sendAnew(api, file, options));
     await onState?.(undefined);

@@ -15,7 +15,7 @@
  * | part | `PUT` to S3, to the URL from `GET {endpoint}/s3/multipart/{uploadId}/{part}?key={key}` |
  */
 import type { Api } from "./api.ts";
-import { DarkroomError } from "./errors.ts";
+import { DarkroomError, refuseEmpty } from "./errors.ts";
 import { type Form, hash, type InParts, sign } from "./sign.ts";
 import type { UploadOptions } from "./upload.ts";
 
@@ -64,7 +64,7 @@ export function uppySigner(
     const file = files.get(key);
     if (!(file?.data instanceof Blob)) throw new DarkroomError("bad-answer", `Uppy has no data for ${key}.`);
     const { data, name, type = data.type } = file;
-    if (data.size === 0) throw new DarkroomError("file-empty");
+    await refuseEmpty(data);
     const described = { name: name ?? "", type, size: data.size, sha256: await hash(data), focus };
     return sign<S>(api, described, { method, preset });
   };

@@ -190,7 +190,8 @@ const table = {
     extensions: ["gif"],
     detect: (head) => ["GIF87a", "GIF89a"].includes(ascii(head, 0, 6)),
     decoder: "gif",
-    decode: { ns: 10, bytes: 6 },
+    // The codes are walked through once for their number and once for pixels: 49 ns of noise. Canvas, frame, indexes, copy.
+    decode: { ns: 50, bytes: 13 },
     alpha: true,
     framesRead: true,
     animates: false,

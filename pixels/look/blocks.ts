@@ -63,6 +63,8 @@ export function blockWalker(
         const symbol = bits.symbol(ac);
         let run = symbol >> 4;
         const isNew = (symbol & 15) !== 0;
+        // A coefficient that is new in a refinement is 1 or -1.
+        if ((symbol & 15) > 1) throw new BadBits("bad-code");
         if (isNew) bits.take(1);
         else if (run < 15) {
           endBlocks(run);

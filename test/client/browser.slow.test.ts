@@ -232,20 +232,22 @@ test("a token is asked for again when it is refused, once for each request", asy
   });
 });
 
-test("a file that changes on the disk is named as the reason", async () => {
+test("a file that changes on the disk, or is removed from it, is named as the reason", async () => {
   const path = join(data, "changing.jpg");
-  writeFileSync(path, await jpeg());
-  await page.setContent('<input type="file">');
-  await page.setInputFiles("input", path);
-  writeFileSync(path, await jpeg(300, 300));
-  const error = await page.evaluate(async () => {
-    const file = document.querySelector("input")?.files?.[0];
-    return file && darkroom.upload(file).then(String, ({ code, message }) => ({ code, message }));
-  });
-  assert.deepEqual(error, {
-    code: "file-changed",
-    message: "The file was changed or removed while it was being uploaded. Choose it again.",
-  });
+  for (const change of [async () => writeFileSync(path, await jpeg(300, 300)), () => rmSync(path)]) {
+    writeFileSync(path, await jpeg());
+    await page.setContent('<input type="file">');
+    await page.setInputFiles("input", path);
+    await change();
+    const error = await page.evaluate(async () => {
+      const file = document.querySelector("input")?.files?.[0];
+      return file && darkroom.upload(file).then(String, ({ code, message }) => ({ code, message }));
+    });
+    assert.deepEqual(error, {
+      code: "file-changed",
+      message: "The file was changed or removed while it was being uploaded. Choose it again.",
+    });
+  }
 });
 
 test("a file that changes while it is on its way is named as the reason, and nothing of it is kept", async () => {

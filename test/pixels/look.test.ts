@@ -5,6 +5,8 @@ import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { checks } from "../../core/checks.ts";
 import { type FormatName, formatNames } from "../../core/formats.ts";
+import { planOf } from "../../core/plan.ts";
+import { openSource } from "../../pixels/decoders/open.ts";
 import { boxesEndEarly } from "../../pixels/look/boxes.ts";
 import { walkJpeg } from "../../pixels/look/jpeg.ts";
 import { lookAgain, Refused, type Whole } from "../../pixels/look/look.ts";
@@ -75,6 +77,26 @@ test("a JPEG that is cut anywhere lacks something, also with an end marker behin
     }),
     { numRuns: tries(150, 400) },
   );
+});
+
+test("a JPEG of one strip that ends early is refused, though libvips says nothing", async () => {
+  const wide = { width: 3000, height: 8, channels: 3 as const };
+  const noise = Buffer.from(
+    Array.from({ length: wide.width * wide.height * 3 }, (_, i) => (i * i * 31 + i * 7) % 251),
+  );
+  const bytes = await sharp(noise, { raw: wide })
+    .jpeg({ quality: 95, chromaSubsampling: "4:4:4" })
+    .toBuffer();
+  assert(bytes.length > 20_000, "not walked for its size");
+  const cut = Buffer.concat([bytes.subarray(0, -3000), Buffer.from([0xff, 0xd9])]);
+  await sharp(cut, { failOn: "warning" }).stats();
+  const size = { width: wide.width, height: wide.height };
+  const read = async (file: Buffer) => {
+    const { header, decode } = await openSource(file, "jpeg");
+    return decode({ ...planOf(header, []), base: size });
+  };
+  await assert.rejects(read(cut), { message: "blocks-missing" });
+  assert.equal((await read(bytes)).width, wide.width);
 });
 
 test("what libjpeg says is missing, the walk finds, wherever bytes were damaged; it never throws", async () => {
