@@ -35,7 +35,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "node: @middy/core aws-lambda ipaddr.js jose standardwebhooks valibot",
   ],
   ["adapters/upload-deps.ts", "core/* adapters adapters/*", "node:"],
-  ["functions", "core/* adapters adapters/* pixels", "node:timers/promises @middy/core"],
+  ["functions", "core/* adapters adapters/* pixels", "node:timers/promises"],
   ["host", "core/* adapters adapters/*", "node: @aws-sdk/client- @aws/lambda-invoke-store aws-lambda yaml"],
   ["packages/local-aws", "", "node:"],
   ["packages/local-aws/test", "packages/local-aws", "node: @aws-sdk/client- @smithy/ fast-check"],

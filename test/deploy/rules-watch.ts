@@ -102,7 +102,7 @@ export const watchRules: Rules = {
       );
       return [...scheduled, "WorkerLambdaFunction"]
         .filter((id) => !watched.has(id))
-        .map((id) => `nobody watches ${id}`);
+        .map((id) => `nobody watches ${id}: it needs an alarm on Errors in deploy/infra/watch.yml`);
     },
     breaks: [
       ["Resources.SweepFailsAlarm", undefined],

@@ -52,7 +52,11 @@ test("a webp lies as it is stored, whatever its EXIF says, as in Chromium and Fi
 
 test("every format that may be uploaded has a sample here", () => {
   const sampled: FormatName[] = ["jpeg", "png", "webp", "avif", "tiff", "gif", "heic"];
-  assert.deepEqual(formatNames.toSorted(), sampled.toSorted());
+  for (const name of formatNames)
+    assert.ok(
+      sampled.includes(name),
+      `${name}: add a test of a picture here, its name to this list, and a file to test/images/ with its line in manifest.json`,
+    );
 });
 
 test("gif", async () => {
