@@ -21,6 +21,8 @@ export function withAws(command: Command): Command {
 
 export interface Deployment {
   readonly local: boolean;
+  /** CloudFormation's name of it, with which its functions' names begin; absent on the laptop. */
+  readonly stack?: string;
   readonly buckets: { readonly uploads: string; readonly media: string };
   /** The CDN. */
   readonly media: string;
@@ -70,6 +72,7 @@ async function deployedStack(name: string, { region, endpoint }: AwsOptions): Pr
   const config = region ? { region } : {};
   return {
     local: false,
+    stack: name,
     buckets: { uploads: output("uploads"), media: output("mediaBucket") },
     media: output("media"),
     api: output("api"),

@@ -1,4 +1,5 @@
 /** `darkroom doctor`: looks at a deployment from outside and says what is wrong and what to do about it. */
+import { LambdaClient } from "@aws-sdk/client-lambda";
 import { Command } from "commander";
 import { s3Client } from "../adapters/aws/s3-store.ts";
 import { sqsClient } from "../adapters/aws/sqs-queue.ts";
@@ -6,6 +7,7 @@ import { type Api, connect } from "./api.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { apiChecks } from "./doctor/api.ts";
 import { type Check, type Finding, NotChecked, type Patient } from "./doctor/check.ts";
+import { functionChecks } from "./doctor/functions.ts";
 import { queueChecks } from "./doctor/queues.ts";
 import { storageChecks } from "./doctor/storage.ts";
 import { exitCodes, messageOf } from "./exit.ts";
@@ -41,14 +43,22 @@ interface Result {
 async function doctor(options: DoctorOptions): Promise<void> {
   const patient = await admit(options);
   const results: Result[] = [];
+  const onLambda = patient.deployment?.local ? [] : functionChecks;
   // One after the other: the last one, an image's whole way, is best read after the others.
-  for (const check of [...apiChecks.before, ...storageChecks, ...queueChecks, ...apiChecks.after]) {
+  for (const check of [
+    ...apiChecks.before,
+    ...storageChecks,
+    ...queueChecks,
+    ...onLambda,
+    ...apiChecks.after,
+  ]) {
     const result = await examine(check, patient);
     results.push(result);
     if (!options.json) print(result);
   }
   patient.s3.destroy();
   patient.sqs.destroy();
+  patient.lambda.destroy();
   const problems = results.flatMap(({ findings }) => findings).length;
   if (options.json) process.stdout.write(`${JSON.stringify({ api: patient.apiUrl, problems, results })}\n`);
   else note(problems === 0 ? "Nothing is wrong." : `${problems} to see to.`);
@@ -71,6 +81,8 @@ async function admit(options: DoctorOptions): Promise<Patient> {
     deployment,
     s3: s3Client(deployment?.s3 ?? {}),
     sqs: sqsClient(deployment?.sqs ?? {}),
+    // Of the same region; the laptop has none, and asks it nothing.
+    lambda: new LambdaClient(options.region ? { region: options.region } : {}),
     repair: deployment?.local
       ? "Stop npm start and start it again: it makes what is missing."
       : "npx serverless deploy makes what is missing.",

@@ -4,9 +4,11 @@
  */
 import inspector from "node:inspector";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { concurrencyLimit } from "../adapters/aws/concurrency.ts";
 import { type Source, settingsOf } from "../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
+import { type FunctionEvent, lowerToFit } from "./fit.ts";
 import { checkNames } from "./names.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
@@ -20,13 +22,20 @@ interface Serverless {
     getFunction(name: string): ServiceFunction;
     readonly custom: { readonly parameters: Readonly<Record<string, unknown>> };
   };
-  getProvider(name: "aws"): { getStage(): string; getRegion(): string };
+  getProvider(name: "aws"): Provider;
+}
+interface Provider {
+  getStage(): string;
+  getRegion(): string;
+  /** With the credentials that the CLI was told of, and for its region. */
+  getAwsSdkV3Config(): Promise<Parameters<typeof concurrencyLimit>[0]>;
 }
 interface ServiceFunction {
   handler: string;
+  readonly events: readonly FunctionEvent[];
   readonly timeout: number;
   readonly environment?: Readonly<Record<string, unknown>>;
-  package?: { artifact?: string };
+  package?: { individually?: boolean; artifact?: string };
 }
 interface Options {
   readonly function?: string;
@@ -120,6 +129,8 @@ export default class Darkroom {
       this.#say(error as Error);
     }
     for (const notice of notices(parameters)) this.#log.warning(notice);
+    // Whoever only packages needs no account, and is asked for none.
+    if (this.#serverless.processedInput.commands.join(" ") === "deploy") await this.#fitAccount();
     // Not before it is asked for: it loads the presets in force.
     const { buildFunctions, describe } = await import("./build.ts").catch(this.#say);
     const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
@@ -127,10 +138,26 @@ export default class Darkroom {
     );
     for (const { name } of built) {
       const fn = this.#serverless.service.getFunction(name);
-      fn.package = { ...fn.package, artifact: `.serverless/${name}.zip` };
+      // Individually: else `deploy` looks for one zip of the whole service, and stops.
+      fn.package = { ...fn.package, individually: true, artifact: `.serverless/${name}.zip` };
       fn.handler = fn.handler.replace(/^.*\./, "index.");
     }
     this.#log.notice(`\n${describe(built)}`);
+  }
+
+  async #fitAccount(): Promise<void> {
+    const provider = this.#serverless.getProvider("aws");
+    const { service } = this.#serverless;
+    const events = service.getAllFunctions().flatMap((name) => service.getFunction(name).events);
+    try {
+      const limit = await concurrencyLimit(await provider.getAwsSdkV3Config());
+      const said = limit === undefined ? undefined : lowerToFit(limit, events, provider.getRegion());
+      if (said) this.#log.warning(said);
+    } catch (error) {
+      this.#log.warning(
+        `How many functions this account may run at once is not known: ${(error as Error).message}`,
+      );
+    }
   }
 
   /** Before the CLI itself looks for credentials and a region, and finds the user's own. */

@@ -1,4 +1,5 @@
 /** What the checks of `darkroom doctor` are given, and what they give. */
+import type { LambdaClient } from "@aws-sdk/client-lambda";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import type { Api } from "../api.ts";
@@ -17,6 +18,7 @@ export interface Patient {
   readonly deployment: Deployment | undefined;
   readonly s3: S3Client;
   readonly sqs: SQSClient;
+  readonly lambda: LambdaClient;
   /** How to have again what a deploy makes. */
   readonly repair: string;
   readonly now: () => Date;

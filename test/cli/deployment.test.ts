@@ -56,6 +56,7 @@ test("a deployment is found by its stack, with the credentials that the SDK find
   };
   assert.deepEqual(await findDeployment({ stack: "darkroom-prod", region: "eu-central-1" }), {
     local: false,
+    stack: "darkroom-prod",
     buckets: { uploads: "u", media: "m" },
     media: "https://cdn.example.com",
     api: "https://abc.execute-api.eu-central-1.amazonaws.com",

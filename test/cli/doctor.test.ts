@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { LambdaClient } from "@aws-sdk/client-lambda";
 import {
   DeleteBucketCorsCommand,
   DeleteBucketLifecycleCommand,
@@ -22,10 +23,12 @@ import { apiAt } from "../../cli/api.ts";
 import { findDeployment } from "../../cli/deployment.ts";
 import { apiChecks } from "../../cli/doctor/api.ts";
 import type { Patient } from "../../cli/doctor/check.ts";
+import { functionChecks } from "../../cli/doctor/functions.ts";
 import { queueChecks } from "../../cli/doctor/queues.ts";
 import { storageChecks } from "../../cli/doctor/storage.ts";
 import { examine } from "../../cli/doctor.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
+import { fakeLambda } from "../deploy/fake-lambda.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-doctor-"));
 const servers: Server[] = [];
@@ -50,6 +53,7 @@ before(async () => {
     deployment,
     s3: s3Client(deployment.s3),
     sqs: sqsClient(deployment.sqs),
+    lambda: new LambdaClient({ region: "eu-central-1" }),
     repair: "REPAIR",
     now: () => new Date(),
     timeout: 1,
@@ -71,7 +75,7 @@ const checks = [...apiChecks.before, ...storageChecks, ...queueChecks, ...apiChe
 
 /** What a check says, one line for each finding. */
 async function says(name: string, changes: Partial<Patient> = {}): Promise<string[]> {
-  const check = checks.find((one) => one.name === name);
+  const check = [...checks, ...functionChecks].find((one) => one.name === name);
   assert.ok(check, name);
   const { status, findings, reason } = await examine(check, { ...healthy, ...changes });
   if (status === "not checked") return [`not checked: ${reason}`];
@@ -316,4 +320,34 @@ test("round trip: a server that lets files be replaced, a CDN that serves too mu
       "The deleted test image is not answered with 410.",
     ],
   );
+});
+
+test("an account that lets too few functions run at once, and a source that is off, are found", async () => {
+  assert.deepEqual(await says("concurrency"), ["not checked: this is no Lambda"]);
+  const { deployment } = healthy;
+  assert.ok(deployment);
+  const asked = async (limit: number, sources: NonNullable<Parameters<typeof fakeLambda>[0]["sources"]>) => {
+    const server = await fakeLambda({ limit, unreserved: limit, sources });
+    const lambda = new LambdaClient(server.config);
+    try {
+      return await says("concurrency", { lambda, deployment: { ...deployment, stack: "darkroom-prod" } });
+    } finally {
+      lambda.destroy();
+      server.close();
+    }
+  };
+  const usual = {
+    "darkroom-prod-worker": [{ most: 50 }, { most: 10 }],
+    "darkroom-prod-failures": [{ most: 2 }, { most: 2 }],
+    "darkroom-prod-events": [{ most: 20 }],
+  };
+  assert.deepEqual(await asked(1000, usual), []);
+  const [small, ...more] = await asked(10, usual);
+  assert.match(
+    String(small),
+    /runs 10 functions at once.*50 \+ 10 \+ 2 \+ 2 \+ 20.*L-B99A9384.*eu-central-1/,
+  );
+  assert.deepEqual(more, []);
+  const off = { ...usual, "darkroom-prod-events": [{ most: 20, state: "Disabled" }] };
+  assert.match(String(await asked(1000, off)), /Nobody takes from the queue darkroom-prod-images.*Disabled/);
 });

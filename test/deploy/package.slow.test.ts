@@ -4,8 +4,11 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import test, { after, before } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -16,7 +19,8 @@ import { fillPlaceholders } from "../../laptop/placeholders.ts";
 import { seedSamples } from "../../laptop/samples.ts";
 import { startStack } from "../../laptop/stack.ts";
 import { assertOutcome, sampleEvents } from "../events/cases.ts";
-import { packageInto, ROOT } from "./packaged.ts";
+import { fakeLambda } from "./fake-lambda.ts";
+import { packageInto, ROOT, serverless } from "./packaged.ts";
 
 const run = promisify(execFile);
 /** Bytes that a zip may have, what Lambda loads before it can answer: 80,000 where nothing calls AWS, sharp in the worker's. */
@@ -133,6 +137,33 @@ test("a stage whose names AWS would refuse is refused before anything is package
     assert.deepEqual(await readdir(folder), []);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("deploy reads the account's limit, packages, and goes on to CloudFormation", async () => {
+  const lambda = await fakeLambda({ limit: 10, unreserved: 10 });
+  const asked: string[] = [];
+  const cloudFormation = createServer(async (request, response) => {
+    asked.push(new URLSearchParams((await buffer(request)).toString()).get("Action") ?? "");
+    response.writeHead(403).end();
+  });
+  await new Promise<void>((resolve) => cloudFormation.listen(0, "127.0.0.1", resolve));
+  const elsewhere = `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}`;
+  try {
+    await assert.rejects(
+      serverless(["deploy"], {
+        AWS_ACCESS_KEY_ID: "key",
+        AWS_SECRET_ACCESS_KEY: "secret",
+        AWS_ENDPOINT_URL: elsewhere,
+        AWS_ENDPOINT_URL_LAMBDA: lambda.config.endpoint,
+      }),
+      ({ stderr }: { stderr: string }) => /runs 10 functions at once.*2, 2, 2, 2, 2 instead of/.test(stderr),
+    );
+    assert.ok(asked.includes("DescribeStacks"), asked.join());
+  } finally {
+    lambda.close();
+    cloudFormation.close();
+    cloudFormation.closeAllConnections();
   }
 });
 

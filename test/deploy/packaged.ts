@@ -36,29 +36,29 @@ async function copyOfService(): Promise<string> {
   return folder;
 }
 
-/** Without credentials; `env` comes on top. */
+/** The CLI on a copy of the service, without credentials; `env` comes on top. */
+export async function serverless(args: readonly string[], env: Record<string, string> = {}) {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
+  const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
+  const cwd = await copyOfService();
+  try {
+    return await promisify(execFile)("npx", ["serverless", ...args], {
+      cwd,
+      env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
+    });
+  } finally {
+    await rm(cwd, { recursive: true, force: true });
+  }
+}
+
 export async function packageInto(
   folder: string,
   parameters: string[] = [],
   env: Record<string, string> = {},
   stage = "dev",
 ) {
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
-  const nowhere = { AWS_SHARED_CREDENTIALS_FILE: "/nonexistent", AWS_CONFIG_FILE: "/nonexistent" };
   const options = parameters.map((parameter) => `--param=${parameter}`);
-  const cwd = await copyOfService();
-  try {
-    return await promisify(execFile)(
-      "npx",
-      ["serverless", "package", "--stage", stage, "--package", folder, ...options],
-      {
-        cwd,
-        env: { ...Object.fromEntries(own), ...nowhere, AUTH_SECRET: SECRET, ...env },
-      },
-    );
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
+  return serverless(["package", "--stage", stage, "--package", folder, ...options], env);
 }
 
 /** Packages with these parameters and gives the template. */
