@@ -1,24 +1,23 @@
 /** `darkroom failures`: what needs attention, and why. */
 import { Command, Option } from "commander";
 import type { ImageInTrouble } from "../core/job/list-attention.ts";
+import { ATTENTION, type Attention } from "../core/keys.ts";
 import { all, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
 import { note, printable, table } from "./terminal.ts";
 
 interface FailuresOptions extends ApiOptions {
-  readonly status?: "failed" | "rejected";
+  readonly status?: Attention;
   readonly json?: boolean;
 }
 
 export const command = new Command("failures")
-  .description("list images that failed or were rejected, with the reasons")
-  .addOption(
-    new Option("-s, --status <status>", "only these; both where absent").choices(["failed", "rejected"]),
-  )
+  .description("list images that failed, were rejected or have lost their original, with the reasons")
+  .addOption(new Option("-s, --status <status>", "only these; all where absent").choices(ATTENTION))
   .action(async ({ status, json, ...options }: FailuresOptions) => {
     const api = await connect(options, "admin");
     const images: ImageInTrouble[] = [];
-    for (const one of status ? [status] : (["failed", "rejected"] as const)) {
+    for (const one of status ? [status] : ATTENTION) {
       const path = `/admin/images?status=${one}&limit=100`;
       for await (const image of all<ImageInTrouble>(api, path, "images")) {
         if (json) console.log(JSON.stringify(image));

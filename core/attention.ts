@@ -1,4 +1,4 @@
-/** The index of images that need attention: `failures/{failed|rejected}/{id}.json`. */
+/** The index of images that need attention: `failures/{failed|rejected|original-gone}/{id}.json`. */
 import { readRevision } from "./commit.ts";
 import { type ErrorCode, errors } from "./errors.ts";
 import { ATTENTION, type Attention, attentionKey } from "./keys.ts";
@@ -18,13 +18,18 @@ export interface AttentionEntry {
 /** The entry a document calls for: of its own error, or of a later try that left it `ready`. */
 export function attentionOf(document: Metadata | undefined): AttentionEntry | undefined {
   if (!document || document.status === "deleted") return undefined;
+  const { id, preset, source } = document;
+  if (source?.gone) {
+    const code = "original-gone";
+    return { id, status: code, code, message: errors[code].sentence, preset, at: source.gone };
+  }
   const problem = document.lastError ?? (document.error && { ...document.error, at: document.processedAt });
   if (!problem) return undefined;
   const { code, message, at } = problem;
   // A code of another release counts as the file's fault, as most are.
   const known = Object.hasOwn(errors, code) ? errors[code as ErrorCode].outcome : "rejected";
   const status = document.status === "failed" || known === "failed" ? "failed" : "rejected";
-  return { id: document.id, status, code, message, preset: document.preset, at };
+  return { id, status, code, message, preset, at };
 }
 
 /**

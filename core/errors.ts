@@ -24,6 +24,11 @@ const table = {
   gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
   "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
   "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
+  "not-stopped": {
+    outcome: "answer",
+    status: 409,
+    sentence: "The sweep does not stand at this stop, or no longer; look at it again.",
+  },
   "body-too-large": { outcome: "answer", status: 413, sentence: "The request body is larger than 64 KB." },
   "type-not-accepted": { outcome: "answer", status: 422, sentence: "Files of this type are not accepted." },
   "file-too-large": { outcome: "answer", status: 422, sentence: "The file is larger than allowed." },
@@ -84,6 +89,11 @@ const table = {
     outcome: "failed",
     status: 500,
     sentence: "The preset this image was uploaded for no longer exists.",
+  },
+  "original-gone": {
+    outcome: "failed",
+    status: 410,
+    sentence: "The original is gone: what was made of it stays, and nothing new can be.",
   },
 
   "precondition-failed": {

@@ -163,7 +163,7 @@ export const FORGET_MARK_KEY = "forget/mark";
 /** When the CDN was last asked to forget everything at once. */
 export const FORGOT_ALL_KEY = "forget/all.json";
 
-export const ATTENTION = ["failed", "rejected"] as const;
+export const ATTENTION = ["failed", "rejected", "original-gone"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const attentionPrefix = (status: Attention) => `failures/${status}/`;
 export const attentionKey = (status: Attention, id: string) => `${attentionPrefix(status)}${id}.json`;
@@ -178,6 +178,8 @@ export const markKey = (id: string) => `${MARKS}${id}`;
 
 /** How far the sweep has come. */
 export const SWEEP_KEY = "sweep/cursor.json";
+/** What it would have done when it last stopped itself. */
+export const STOPPED_KEY = "sweep/stopped.json";
 
 /** Of a site's static files, as `darkroom sync` publishes them. */
 export const STATIC_LATEST = "static/latest.json";

@@ -150,7 +150,7 @@ export function decodeKey(key: string): string | undefined {
 }
 
 /**
- * Order of two events of one key: negative, zero or positive. Right-padded with zeros and compared as text (S3's
+ * Order of two notifications of one key: negative, zero or positive. Right-padded with zeros and compared as text (S3's
  * "Event message structure"; older texts say left-padded, which orders wrongly). None sorts lowest.
  */
 export function compareSequencers(a: string | undefined, b: string | undefined): number {

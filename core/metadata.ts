@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Finding } from "./checks.ts";
-import type { ErrorCode } from "./errors.ts";
+import { type ErrorCode, errors } from "./errors.ts";
 import { compareSequencers } from "./message.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -55,6 +55,8 @@ const Source = v.object({
   colour: v.optional(v.string()),
   /** How it was brighter than a screen of today: `pq`, `hlg`, `gain-map`. */
   hdr: v.optional(v.string()),
+  /** Since when the original is known to be gone, which nobody deleted through us. */
+  gone: v.optional(time),
 });
 
 export const MetadataSchema = v.object({
@@ -65,7 +67,7 @@ export const MetadataSchema = v.object({
   rev: count,
   /** Of the writer of this revision: tells it after a lost answer that it had won. */
   writeId: v.string(),
-  /** Of the S3 event this revision knows of; the greatest wins. */
+  /** Of the notification this revision knows of; the greatest wins. */
   sequencer: v.optional(v.string()),
   source: v.optional(Source),
   placeholder: v.optional(v.object({ thumbhash: v.string(), dataUrl: v.string(), color: v.string() })),
@@ -118,18 +120,21 @@ export interface Verdict {
   readonly force?: boolean;
 }
 
+const ORIGINAL_GONE = "original-gone" satisfies ErrorCode;
+
 /** A document still without `rev` and `writeId`, which the commit gives it. */
 export type Draft = Omit<Metadata, "rev" | "writeId">;
 /** What to do with a verdict in view of the document that is there. */
 export type Transition = { readonly write: Draft } | { readonly stop: "deleted" | "superseded" | "done" };
 
-/** The document that follows `current` on `verdict`, or why none does: rule 6 and "States" of docs/design.md. */
+/** The document that follows `standing` on `verdict`, or why none does: rule 6 and "States" of docs/design.md. */
 export function transition(
-  current: Metadata | undefined,
+  standing: Metadata | undefined,
   id: string,
   verdict: Verdict,
   at: Date,
 ): Transition {
+  const current = standing && verdict.source ? withOriginal(standing) : standing;
   if (current?.status === "deleted") return { stop: "deleted" };
   if (compareSequencers(current?.sequencer, verdict.sequencer) > 0) return { stop: "superseded" };
   const sameSource =
@@ -203,6 +208,33 @@ export function isSettled(
   );
 }
 
+/**
+ * The document of an image whose original was found to be gone, by a job where `asked`: it stays as it is, and says so.
+ * Undefined where there is nothing to say, or it has been said.
+ */
+export function withoutOriginal(
+  current: Metadata | undefined,
+  at: Date,
+  asked: boolean,
+): Metadata | undefined {
+  if (!current?.source || current.status === "deleted") return undefined;
+  const now = at.toISOString();
+  const { gone = now } = current.source;
+  const isNew = asked && current.lastError?.code !== ORIGINAL_GONE;
+  if (gone === current.source.gone && !isNew) return undefined;
+  const problem = { code: ORIGINAL_GONE, message: errors[ORIGINAL_GONE].sentence, at: now };
+  return { ...current, source: { ...current.source, gone }, ...(isNew ? { lastError: problem } : {}) };
+}
+
+/** The same once its original is there again. */
+export function withOriginal({ lastError, source, ...rest }: Metadata): Metadata {
+  return definedOnly({
+    ...rest,
+    source: source && definedOnly({ ...source, gone: undefined }),
+    lastError: lastError?.code === ORIGINAL_GONE ? undefined : lastError,
+  });
+}
+
 /** Whether it says of a try that came to nothing, which only another try does away with. */
 export const hasProblem = (document: Metadata | undefined) =>
   document?.status === "rejected" || document?.lastError !== undefined;
@@ -226,6 +258,25 @@ export function tombstone(
     uploadedAt: current?.uploadedAt ?? uploadedAt,
     processedAt: at.toISOString(),
   });
+}
+
+/**
+ * Holds the place of a document there is none of while `keys` are deleted, which lie there and belong to nobody: the only
+ * one that has no source and is no tombstone.
+ */
+export function placeholder(id: string, keys: readonly string[], at: Date): Draft {
+  const processedAt = at.toISOString();
+  return {
+    schema: 1,
+    id,
+    status: "failed",
+    variants: [],
+    pending: [],
+    superseded: [],
+    deleting: keys.map((key) => ({ key, at: processedAt })),
+    processedAt,
+    error: { code: ORIGINAL_GONE, message: errors[ORIGINAL_GONE].sentence },
+  };
 }
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -23,6 +23,8 @@ export interface Sample {
   readonly maxBytes?: number;
   /** Placeholder by which events mean this image without naming it. */
   readonly meantBy?: string;
+  /** A round of the sweep two days ago has found it to delete. */
+  readonly stray?: true;
   /** What else there is. */
   readonly state: StateName;
 }
@@ -41,6 +43,8 @@ interface State {
   readonly document?: MakeDocument;
   /** False: nothing of it under `failures/`. */
   readonly indexed?: false;
+  /** A variant that no document names. */
+  readonly left?: true;
   /** In parts: one part of it is there, or it is open no more. Absent: it never was. */
   readonly multipart?: "open" | "over";
 }
@@ -69,7 +73,7 @@ const table = {
   orphaned: { original: false, document: ready },
   deleted: { original: false, document: deleted },
   /** Written again, by a signature still valid, after it was deleted, and about to be once more. */
-  revenant: { original: true, document: deleted, multipart: "open" },
+  revenant: { original: true, document: deleted, multipart: "open", left: true },
   /** Nothing of it is there, as when it was deleted before anything else. */
   gone: { original: false },
   /** Being uploaded in parts: the first part is there. */
@@ -102,8 +106,10 @@ function common(id: string, { preset }: Sample) {
   };
 }
 
+export const thumbKey = (id: string) => variantKey(id, "thumb", "0123456789abcdef", "webp");
+
 function ready(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
-  const key = variantKey(id, "thumb", "0123456789abcdef", "webp");
+  const key = thumbKey(id);
   const variant = {
     name: "thumb",
     format: "webp",

@@ -22,12 +22,14 @@ import {
   originalKey,
   ownerKey,
   ownerPrefix,
+  SWEEP_KEY,
 } from "../core/keys.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import config from "../core/shipped.ts";
+import { type Cursor, NOTHING } from "../core/sweep/sweep-cursor.ts";
 import { type Agreement, partSizeOf } from "../core/upload/multipart.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
-import { type Sample, states, UPLOADED_AT } from "./sample-states.ts";
+import { type Sample, states, thumbKey, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);
 
@@ -107,7 +109,7 @@ async function seedJob(job: string, { uploads }: SampleWorld): Promise<void> {
 
 async function seed(id: string, sample: Sample, world: SampleWorld): Promise<void> {
   const { uploads, media } = world;
-  const { original, document, indexed } = states[sample.state];
+  const { original, document, indexed, left } = states[sample.state];
   const file = readFileSync(new URL(sample.file, FOLDER));
   // First, as a tombstone has every original removed that appears beside it.
   await clear(id, sample, world);
@@ -121,6 +123,8 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
       await clear(id, sample, world);
     }
   }
+  if (left) await media.put(thumbKey(id), "");
+  if (sample.stray) await uploads.put(SWEEP_KEY, JSON.stringify(cursorWith(id)));
   const written = document?.(id, sample, { etag, bytes: file.length });
   if (written === undefined) return;
   await uploads.put(ownerKey(sample.owner, Date.parse(UPLOADED_AT), id), "");
@@ -132,6 +136,28 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   }
   const text = typeof written === "string" ? written : JSON.stringify(written);
   await media.put(metaKey(id), text, { type: "application/json" });
+}
+
+/** Where the sweep stands after a round that has found this. */
+function cursorWith(id: string): Cursor {
+  const [startedAt, finishedAt] = [2 * 86_400_000, 86_400_000].map((ago) =>
+    new Date(Date.now() - ago).toISOString(),
+  );
+  return {
+    schema: 2,
+    writeId: id,
+    startedAt: startedAt ?? "",
+    finishedAt,
+    stage: "deletes",
+    images: 1,
+    seen: NOTHING,
+    ripe: [],
+    strays: { [id]: Date.parse(startedAt ?? "") },
+    found: {},
+    doomed: 0,
+    settled: false,
+    longest: 0,
+  };
 }
 
 /** The same picture as today's; an older checkout may have left another. */

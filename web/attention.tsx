@@ -1,4 +1,4 @@
-/** Images that failed or were rejected: why, and what can be done. */
+/** Images that failed, were rejected or have lost their original: why, and what can be done. */
 import type { Darkroom } from "darkroom/client";
 import { useState } from "react";
 import { announce } from "./announce.ts";
@@ -22,6 +22,11 @@ const LISTS = [
     status: "rejected",
     title: "Rejected",
     note: "The files are at fault, or a limit is: try again after it was changed.",
+  },
+  {
+    status: "original-gone",
+    title: "Original gone",
+    note: "Nobody deleted these here: they are shown as they were, and nothing new can be made of them.",
   },
 ] as const;
 

@@ -9,31 +9,11 @@ import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
-import { deleteImage, purge } from "./delete-image.ts";
+import { purge } from "./delete-image.ts";
 import { type JudgeDeps, judge, killedBefore, leaveUnread } from "./judge.ts";
+import { originalBack, originalGone } from "./original-gone.ts";
+import { type Outcome, skipped } from "./outcome.ts";
 import { suspected } from "./suspect.ts";
-
-/** What became of one task, for logs and metrics. */
-export interface Outcome {
-  /** Absent where nothing of ours was meant. */
-  readonly id?: string;
-  /** `skipped`: nothing was to be done. `ignored`: not a message for us. `scanned`: a job's page was chosen from. */
-  readonly status: "ready" | "rejected" | "failed" | "deleted" | "skipped" | "ignored" | "scanned";
-  /** The error's code, or why nothing was to be done. */
-  readonly reason?: string | undefined;
-  readonly sourceBytes?: number | undefined;
-  readonly variants?: number | undefined;
-  readonly variantBytes?: number | undefined;
-  /** From the upload to the commit, of an image that was waited for. */
-  readonly readyMs?: number | undefined;
-  readonly durationMs?: number | undefined;
-  /** Whether it had been given up before, and is ready now. */
-  readonly healed?: boolean;
-  /** The job it was done for, and of a scan: which page, how many messages. */
-  readonly job?: string | undefined;
-  readonly page?: number | undefined;
-  readonly queued?: number | undefined;
-}
 
 export interface DevelopDeps extends JudgeDeps {
   /** Gets what may wait. */
@@ -70,28 +50,17 @@ export async function developImage(
   }
   const attempt = begin(task, found, receives);
   if (compareSequencers(current?.sequencer, attempt.sequencer) > 0) return skipped(id, "superseded");
-  if (task.kind === "created" && isDone(deps, attempt, task.etag, current?.preset))
+  const isGone = current?.source?.gone !== undefined;
+  if (task.kind === "created" && !isGone && isDone(deps, attempt, task.etag, current?.preset))
     return skipped(id, "duplicate");
 
   const original = await openOriginal(deps.uploads, task);
   if (original === "overwritten") return skipped(id, original);
-  // A job may name an image that is signed for and not uploaded yet: nothing to delete, or it never could be.
-  if (!original && task.kind === "develop" && !current) return skipped(id, "unknown");
-  if (!original) return remove(deps, id, found, { originalGone: true });
+  if (!original) return originalGone(deps, id, found, task.kind === "develop");
   const verdict = await reachVerdict(deps, attempt, original);
-  return verdict ? commitVerdict(deps, attempt, original, verdict) : skipped(id, "unchanged");
-}
-
-const skipped = (id: string, reason: string): Outcome => ({ id, status: "skipped", reason });
-
-async function remove(
-  deps: DevelopDeps,
-  id: string,
-  found: Revision,
-  upload: Parameters<typeof deleteImage>[3],
-): Promise<Outcome> {
-  await deleteImage(deps, id, found, upload);
-  return { id, status: "deleted" };
+  if (verdict) return commitVerdict(deps, attempt, original, verdict);
+  if (isGone) await originalBack(deps, id, found);
+  return skipped(id, "unchanged");
 }
 
 function begin(task: Attempt["task"], found: Revision, receives: number): Attempt {
@@ -112,18 +81,19 @@ function isDone({ config }: DevelopDeps, attempt: Attempt, etag: string | undefi
   return !attempt.again && isSettled(attempt.found.document, { etag, recipe });
 }
 
-/** Rule 3. Overwritten since: the event of that write is on its way. */
+/** Rule 3. Overwritten since: the notification of that write is on its way. */
 async function openOriginal(
   uploads: ObjectStore,
   task: Attempt["task"],
 ): Promise<StoredObject | undefined | "overwritten"> {
-  const ifMatch = task.kind === "created" ? task.etag : undefined;
-  return uploads.get(originalKey(task.id), { ifMatch }).catch(orOverwritten);
-}
-
-function orOverwritten(error: unknown): "overwritten" {
-  if (hasOutcome(error, "conflict")) return "overwritten";
-  throw error;
+  try {
+    return await uploads.get(originalKey(task.id), {
+      ifMatch: task.kind === "created" ? task.etag : undefined,
+    });
+  } catch (error) {
+    if (hasOutcome(error, "conflict")) return "overwritten";
+    throw error;
+  }
 }
 
 /** Rules 4 and 5, and the owner's entry. Undefined where the original shows that nothing is to be done. */
@@ -163,7 +133,7 @@ async function reachVerdict(
   return { ...judgement, sequencer, force: again, preset: presetName, recipe, uploadedAt };
 }
 
-/** Rules 6 and 7. */
+/** Rules 6 and 7. A delete that came in between is met at the commit, and one that comes later meets the commit. */
 async function commitVerdict(
   deps: DevelopDeps,
   { task, found }: Attempt,
@@ -171,15 +141,8 @@ async function commitVerdict(
   verdict: DatedVerdict,
 ): Promise<Outcome> {
   const { id } = task;
-  const { owner } = readUploadMetadata(original.metadata);
-  const { uploadedAt } = verdict;
-  const stateOf = () => deps.uploads.head(originalKey(id), { ifMatch: original.etag }).catch(orOverwritten);
-  const now = await stateOf();
-  if (now === "overwritten") return skipped(id, now);
-  if (!now) return remove(deps, id, found, { owner, uploadedAt });
-
   let stop: string | undefined;
-  const committed = await commit(deps, id, found, async (latest) => {
+  const { document, before, written } = await commit(deps, id, found, async (latest) => {
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;
@@ -187,11 +150,7 @@ async function commitVerdict(
     return next.write;
   });
   if (stop === "deleted") await purge(deps, id);
-  const { document, before, written } = committed;
   if (!written || !document) return skipped(id, stop ?? "done");
-
-  // A delete that came between the check and the commit removes the original before it reads the metadata again.
-  if ((await stateOf()) === undefined) return remove(deps, id, committed, { owner, uploadedAt });
   await followUp(deps, document, before);
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
   const healed = verdict.status === "ready" && attentionOf(before)?.status === "failed";

@@ -89,8 +89,8 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
   const usage = {
     lambdaGbSecond: seconds * WORKER_GB,
     lambdaRequest: images / WORKER_BATCH + pages,
-    // cancelled?, metadata, original; and twice whether it is still there. To choose, at most one document each.
-    s3Read: 3 * images + 2 * changed + listed,
+    // cancelled?, metadata, original. To choose, at most one document each.
+    s3Read: 3 * images + listed,
     // The result; owner's entry and metadata. A list and a record for each page.
     s3Write: images + 2 * changed + variants + 2 * pages,
     // Sent by tens, received and deleted by batches.

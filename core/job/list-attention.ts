@@ -16,7 +16,7 @@ import type { ObjectStore } from "../ports.ts";
 import { readDocument } from "./selection.ts";
 
 /** As it stands in a query. */
-export const AttentionStatus = v.picklist(ATTENTION, "status: failed or rejected");
+export const AttentionStatus = v.picklist(ATTENTION, `status: one of ${ATTENTION.join(", ")}`);
 
 export interface ImageInTrouble extends AttentionEntry {
   readonly uploadedAt?: string | undefined;
@@ -30,7 +30,7 @@ export interface ImageInTrouble extends AttentionEntry {
 const LANES = 20;
 
 /**
- * Images that failed or were rejected, by id. `cursor` is the one an earlier page gave. A page may be short: what was
+ * Images that failed, were rejected or have lost their original, by id. `cursor` is the one an earlier page gave. A page may be short: what was
  * made good a moment ago is left out.
  * @throws DarkroomError `bad-request` for a cursor that is none of ours
  */

@@ -4,6 +4,8 @@ import { attentionOf } from "../attention.ts";
 import { readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import {
+  ATTENTION,
+  type Attention,
   attentionPrefix,
   isId,
   metaKey,
@@ -57,8 +59,8 @@ export const Select = v.pipe(
         v.check((owner) => owner.isWellFormed(), "not Unicode"),
       ),
     ),
-    /** `stale`: made by another recipe than today's. `failed` and `rejected` are tried again. */
-    status: v.optional(v.picklist(["failed", "rejected", "stale", "all"])),
+    /** `stale`: made by another recipe than today's. What needs attention is tried again. */
+    status: v.optional(v.picklist([...ATTENTION, "stale", "all"])),
     preset: v.optional(v.pipe(v.string(), v.maxLength(64))),
     /** This moment included. */
     uploadedAfter: v.optional(time),
@@ -77,9 +79,11 @@ export const Select = v.pipe(
 );
 export type Select = v.InferOutput<typeof Select>;
 
+const isAttention = (status: Select["status"]): status is Attention =>
+  ATTENTION.some((one) => one === status);
+
 /** Whether those selected are tried again where that was no fault of their recipe: named, or named by what became of them. */
-export const isRetry = ({ ids, status }: Select) =>
-  ids !== undefined || status === "failed" || status === "rejected";
+export const isRetry = ({ ids, status }: Select) => ids !== undefined || isAttention(status);
 
 /** An image that a list shows. */
 export interface Candidate {
@@ -97,10 +101,10 @@ export interface CandidatePage {
 }
 
 /** The shortest list with all images that may be meant. */
-function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "failures" | "originals" {
+function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "attention" | "originals" {
   if (ids) return "ids";
   if (owner !== undefined) return "owner";
-  return status === "failed" || status === "rejected" ? "failures" : "originals";
+  return isAttention(status) ? "attention" : "originals";
 }
 
 /** One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`. */
@@ -127,8 +131,8 @@ export async function listCandidates(
     return { candidates, ...(next === undefined || over ? { share: 1 } : { next }) };
   }
   const [prefix, parse] =
-    source === "failures"
-      ? [attentionPrefix(select.status === "failed" ? "failed" : "rejected"), parseAttentionKey]
+    source === "attention" && isAttention(select.status)
+      ? [attentionPrefix(select.status), parseAttentionKey]
       : [ORIGINALS, parseOriginalKey];
   const { objects, next } = await uploads.list(prefix, { after, limit });
   const candidates = objects.flatMap(({ key, lastModified }): Candidate[] => {
@@ -159,7 +163,7 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
     source === "owner" ||
     preset !== undefined ||
     status === "stale" ||
-    (source !== "failures" && (status === "failed" || status === "rejected")) ||
+    (source !== "attention" && isAttention(status)) ||
     (isTimed && candidate.uploadedAt === undefined);
   const document = byDocument ? await readDocument(deps.media, candidate.id) : undefined;
   // Let its own message end it, or an operator look: it must not stop the page.
@@ -172,9 +176,7 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
     if (uploadedAt === undefined || !inTime(select, uploadedAt)) return false;
   }
   if (status === "stale" && !isStale(document, deps.config)) return false;
-  if ((status === "failed" || status === "rejected") && byDocument) {
-    if (attentionOf(document)?.status !== status) return false;
-  }
+  if (isAttention(status) && byDocument && attentionOf(document)?.status !== status) return false;
   const byOriginal =
     (preset !== undefined && !document?.preset) || (select.owner !== undefined && source !== "owner");
   if (byOriginal) {

@@ -2,6 +2,7 @@
 import { attentionOf } from "../attention.ts";
 import { metaKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
+import type { ListedObject } from "../ports.ts";
 import type { Traces } from "./walk.ts";
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
@@ -44,16 +45,18 @@ export type Remedy =
   | { readonly do: "develop" }
   /** The same, of what every try has failed at until now. */
   | { readonly do: "retry" }
-  /** Its original is gone, as it seems: delete the rest. */
-  | { readonly do: "delete" }
-  /** Deleted, and something is left. */
-  | { readonly do: "purge" }
+  /** Its original is gone, as it seems. */
+  | { readonly do: "gone" }
+  /** Its original is there again. */
+  | { readonly do: "back" }
   /** Nothing is left of it but the tombstone, for long enough: that can go. */
   | { readonly do: "ripe" }
-  /** Delete these variants. */
+  /** Delete these variants, which the document has given up. */
   | { readonly do: "retire"; readonly keys: readonly string[] }
   /** `failures/` says something else than the document. */
-  | { readonly do: "index" };
+  | { readonly do: "index" }
+  /** So many objects that nothing names, or that a delete has left: they go when another round has seen them too. */
+  | { readonly do: "stray"; readonly objects: number };
 
 /**
  * Whether the document has to be read, which costs a request. Not where an earlier round has settled everything, and
@@ -63,8 +66,10 @@ export type Remedy =
 export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
   const { original, document, variants, attention, openUploads } = traces;
   if (!document) return false;
-  if (!original || !settledBefore || attention.length > 0 || openUploads.length > 0) return true;
-  return [original, document, ...variants].some(({ lastModified }) => lastModified >= settledBefore);
+  // Of an original that is gone for good the index says so.
+  const expected = original ? "" : "original-gone";
+  if (!settledBefore || attention.join() !== expected || openUploads.length > 0) return true;
+  return [original, document, ...variants].some((one) => one && one.lastModified >= settledBefore);
 }
 
 /** @param document undefined where there is none */
@@ -79,35 +84,50 @@ export function diagnose(
 
   if (!document) {
     if (original) return since(original.lastModified) > patience.upload ? [{ do: "develop" }] : [];
+    const remedies: Remedy[] = attention.length > 0 ? [{ do: "index" }] : [];
     // A document that was in the listing and is gone has just been buried.
-    if (variants.length > 0 && !traces.document) return [{ do: "delete" }];
-    return attention.length > 0 ? [{ do: "index" }] : [];
+    if (variants.length > 0 && !traces.document) remedies.push({ do: "stray", objects: variants.length });
+    return remedies;
   }
   if (document.status === "deleted") {
-    if (original || variants.length > 0 || openUploads.length > 0 || attention.length > 0)
-      return [{ do: "purge" }];
+    const objects = (original ? 1 : 0) + variants.length + openUploads.length + attention.length;
+    if (objects > 0) return [{ do: "stray", objects }];
     return traces.document && isRipe(document, traces.document, now) ? [{ do: "ripe" }] : [];
   }
-  if (!original) return [{ do: "delete" }];
+  // It held the place while another sweep deleted the rest, and was interrupted.
+  if (!document.source && !original) return [{ do: "stray", objects: variants.length + 1 }];
+  const orphans = orphansOf(document, variants).filter((one) => since(one.lastModified) > patience.orphan);
+  const remedies: Remedy[] = orphans.length > 0 ? [{ do: "stray", objects: orphans.length }] : [];
+  const isGone = document.source?.gone !== undefined;
+  // The rest in the next round, by the document as it is then.
+  if (isGone === (original !== undefined)) return [...remedies, { do: isGone ? "back" : "gone" }];
 
-  const remedies: Remedy[] = [];
-  const tried = (time: Date | string) =>
-    document.lastError !== undefined && Date.parse(document.lastError.at) > new Date(time).getTime();
-  // What a worker has tried and failed at is not tried again with every round.
-  const overwritten = document.source?.etag !== original.etag && !tried(original.lastModified);
-  const unfinished = document.pending.length > 0 && !tried(document.processedAt);
-  if (
-    (overwritten && since(original.lastModified) > patience.upload) ||
-    (unfinished && since(document.processedAt) > patience.upload)
-  )
-    remedies.push({ do: "develop" });
+  if (original && isToDevelop(original, document, since, patience)) remedies.push({ do: "develop" });
   else if (isDueAgain(document, now, lastRound)) remedies.push({ do: "retry" });
-  const keys = keysToRetire(traces, document, since, patience);
+  const keys = keysToRetire(document, since, patience);
   if (keys.length > 0) remedies.push({ do: "retire", keys });
   const status = attentionOf(document)?.status;
   if (attention.some((one) => one !== status) || (status && !attention.includes(status)))
     remedies.push({ do: "index" });
   return remedies;
+}
+
+type Since = (time: Date | string) => number;
+
+function isToDevelop(
+  original: ListedObject,
+  document: Metadata,
+  since: Since,
+  { upload }: Patience,
+): boolean {
+  // What a worker has tried and failed at is not tried again with every round.
+  const isUntried = (time: Date | string) =>
+    document.lastError === undefined || Date.parse(document.lastError.at) <= new Date(time).getTime();
+  const isLate = (time: Date | string) => isUntried(time) && since(time) > upload;
+  return (
+    (document.source?.etag !== original.etag && isLate(original.lastModified)) ||
+    (document.pending.length > 0 && isLate(document.processedAt))
+  );
 }
 
 /**
@@ -134,20 +154,17 @@ export function isRipe(
   return status === "deleted" && now.getTime() - since > TOMBSTONE_MS;
 }
 
-function keysToRetire(
-  traces: Traces,
-  document: Metadata,
-  since: (time: Date | string) => number,
-  patience: Patience,
-): string[] {
-  const named = new Set([
-    metaKey(traces.id),
-    ...[...document.variants, ...document.superseded, ...document.deleting].map(({ key }) => key),
-  ]);
-  const orphans = traces.variants.filter(
-    ({ key, lastModified }) => !named.has(key) && since(lastModified) > patience.orphan,
-  );
+function keysToRetire(document: Metadata, since: Since, patience: Patience): string[] {
   const superseded = document.superseded.filter(({ at }) => since(at) > patience.superseded);
   const interrupted = document.deleting.filter(({ at }) => since(at) > TAKE_OVER_MS);
-  return [...superseded, ...interrupted, ...orphans].map(({ key }) => key);
+  return [...superseded, ...interrupted].map(({ key }) => key);
+}
+
+/** Those of an image's objects that its document does not name. */
+export function orphansOf<T extends { readonly key: string }>(
+  { id, variants, superseded, deleting }: Metadata,
+  objects: readonly T[],
+): T[] {
+  const named = new Set([metaKey(id), ...[...variants, ...superseded, ...deleting].map(({ key }) => key)]);
+  return objects.filter(({ key }) => !named.has(key));
 }

@@ -1,13 +1,22 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
-import { type Revision, readRevision } from "../commit.ts";
+import { commit, type Revision, readRevision } from "../commit.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
+import { originalBack, originalGone } from "../image/original-gone.ts";
 import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, parseOwnerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
-import type { Metadata } from "../metadata.ts";
+import { placeholder } from "../metadata.ts";
 import type { ListedObject, Queue } from "../ports.ts";
 import { followUp, tell } from "../tell/tell.ts";
-import { diagnose, isRipe, needsDocument, type Patience, type Remedy, type Terms } from "./diagnose.ts";
+import {
+  diagnose,
+  isRipe,
+  needsDocument,
+  orphansOf,
+  type Patience,
+  type Remedy,
+  type Terms,
+} from "./diagnose.ts";
 import { retire } from "./retire.ts";
 import type { Traces } from "./walk.ts";
 
@@ -16,16 +25,16 @@ export interface MendDeps extends DeleteDeps {
   readonly backfill: Pick<Queue, "send">;
 }
 
-/** @returns what was done; `ripe` is left to the caller, as the owner's entry has to go before the tombstone */
-export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promise<Remedy["do"][]> {
+/** @returns what was done; `ripe` and `stray` are left to the caller, to the end of the round */
+export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promise<Remedy[]> {
   let found: Revision = { document: undefined, etag: undefined };
   if (traces.document) {
     if (!needsDocument(traces, terms.settledBefore)) return [];
     found = await readRevision(deps.media, traces.id);
   }
-  const done: Remedy["do"][] = [];
+  const done: Remedy[] = [];
   for (const remedy of diagnose(traces, found.document, deps.now(), terms))
-    if (await apply(deps, traces.id, found, remedy)) done.push(remedy.do);
+    if (await apply(deps, traces.id, found, remedy)) done.push(remedy);
   return done;
 }
 
@@ -36,13 +45,13 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
     case "retry":
       await deps.backfill.send(developBody({ id, force: false, retry: remedy.do === "retry" }));
       return true;
-    case "delete":
+    case "gone":
       // The listings are of different moments.
       if (await deps.uploads.head(originalKey(id))) return false;
-      await deleteImage(deps, id, found, { originalGone: true });
+      await originalGone(deps, id, found, false);
       return true;
-    case "purge":
-      await deleteImage(deps, id, found);
+    case "back":
+      await originalBack(deps, id, found);
       return true;
     case "retire":
       return document !== undefined && (await retire(deps, { ...found, document }, remedy.keys));
@@ -54,7 +63,53 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       // The last chance: whoever deleted it may have died before it told, with no event of its original to come.
       if (document) await tell(deps.events, document);
       return true;
+    case "stray":
+      return true;
   }
+}
+
+/**
+ * Deletes what two rounds have found to be named by nobody, or left of a delete, by what is there now.
+ * @param seen when the first of them did: what was written since stays
+ */
+export async function clear(
+  deps: MendDeps,
+  id: string,
+  seen: Date,
+): Promise<"purge" | "retire" | "clear" | undefined> {
+  const found = await readRevision(deps.media, id);
+  const { document } = found;
+  if (document?.status === "deleted") {
+    await deleteImage(deps, id, found);
+    return "purge";
+  }
+  const old: ListedObject[] = [];
+  for await (const object of listed(deps.media, imagePrefix(id)))
+    if (object.key !== metaKey(id) && object.lastModified <= seen) old.push(object);
+  if (document?.source) {
+    const keys = orphansOf(document, old).map(({ key }) => key);
+    const isRetired = keys.length > 0 && (await retire(deps, { ...found, document }, keys));
+    return isRetired ? "retire" : undefined;
+  }
+  if (await deps.uploads.head(originalKey(id))) return undefined;
+  const keys = old.map(({ key }) => key);
+  return (await clearUnnamed(deps, id, found, keys)) ? "clear" : undefined;
+}
+
+/** As there is no document to announce it in, one holds the place: a worker that is about to name them meets it. */
+async function clearUnnamed(
+  deps: MendDeps,
+  id: string,
+  found: Revision,
+  keys: readonly string[],
+): Promise<boolean> {
+  const { written, etag } = await commit(deps, id, found, (current) =>
+    current?.source ? undefined : placeholder(id, keys, deps.now()),
+  );
+  if (!written) return false;
+  for (const key of keys) await deps.media.delete(key);
+  await deps.media.delete(metaKey(id), { ifMatch: etag });
+  return true;
 }
 
 /** Removes a tombstone, if it is old enough and all there is: it may be another one than was found ripe. */
@@ -74,36 +129,43 @@ export async function bury(deps: MendDeps, id: string): Promise<boolean> {
 }
 
 /**
- * Removes an owner's entry that lists nothing any more: of an image whose tombstone is about to go, of one that went
- * before it had any metadata, or of a time that its metadata does not give.
+ * Removes an owner's entry that lists nothing any more: of an image whose tombstone is about to go, or of a time that its
+ * metadata does not give. One of which there is neither metadata nor original is a stray.
  */
 export async function mendEntry(
   deps: MendDeps,
   { key, lastModified }: ListedObject,
   ripe: ReadonlySet<string>,
   { patience, settledBefore }: Terms,
-): Promise<boolean> {
+): Promise<"unlist" | "stray" | undefined> {
   const entry = parseOwnerKey(key);
-  if (!entry) return false;
+  if (!entry) return undefined;
   if (!ripe.has(entry.id)) {
-    if (settledBefore && lastModified < settledBefore) return false;
+    if (settledBefore && lastModified < settledBefore) return undefined;
     const { document } = await readRevision(deps.media, entry.id);
-    if (!(await isVain(deps, entry, lastModified, document, patience))) return false;
+    if (!document) return (await isVain(deps, entry.id, lastModified, patience)) ? "stray" : undefined;
+    // The time that a first revision gives stays; only the entry of that time is ever looked for.
+    if (Date.parse(document.uploadedAt ?? "") === entry.uploadedAt) return undefined;
   }
   await deps.uploads.delete(key);
-  return true;
+  return "unlist";
+}
+
+/** Removes the entry of an image that two rounds have found no other trace of. */
+export async function unlist(deps: MendDeps, key: string): Promise<"unlist" | undefined> {
+  const id = parseOwnerKey(key)?.id ?? "";
+  if ((await deps.media.head(metaKey(id))) || (await deps.uploads.head(originalKey(id)))) return undefined;
+  await deps.uploads.delete(key);
+  return "unlist";
 }
 
 async function isVain(
   { uploads, now }: MendDeps,
-  { id, uploadedAt }: { id: string; uploadedAt: number },
+  id: string,
   written: Date,
-  document: Metadata | undefined,
-  patience: Patience,
+  { upload }: Patience,
 ): Promise<boolean> {
-  // The time that a first revision gives stays; only the entry of that time is ever looked for.
-  if (document) return Date.parse(document.uploadedAt ?? "") !== uploadedAt;
   // A worker writes the entry before its commit.
-  if (now().getTime() - written.getTime() <= patience.upload) return false;
+  if (now().getTime() - written.getTime() <= upload) return false;
   return (await uploads.head(originalKey(id))) === undefined;
 }

@@ -1,4 +1,4 @@
-/** How far the sweep has come: one object, so that a round outlives any invocation. */
+/** How far the sweep has come, and what it has seen: one object, so that a round outlives any invocation. */
 import * as v from "valibot";
 import { readText } from "../commit.ts";
 import { hasOutcome } from "../errors.ts";
@@ -6,30 +6,53 @@ import { newId, SWEEP_KEY } from "../keys.ts";
 import type { ObjectStore } from "../ports.ts";
 
 const time = v.pipe(v.string(), v.isoTimestamp());
+const count = v.pipe(v.number(), v.integer());
+
+/** Objects, by where they lie. */
+const Seen = v.object({ originals: count, images: count, owners: count });
+export type Seen = v.InferOutput<typeof Seen>;
+export const NOTHING: Seen = { originals: 0, images: 0, owners: 0 };
+export const sumOf = ({ originals, images, owners }: Seen) => originals + images + owners;
+
+/** What a round found to delete: the image's id, or the key of an owner's entry, and when it was first found, in ms. */
+const Strays = v.record(v.string(), count);
+export type Strays = v.InferOutput<typeof Strays>;
 
 const Cursor = v.object({
   /** Another one means other rules: what was settled by the old ones is looked at again. */
-  schema: v.literal(1),
+  schema: v.literal(2),
   writeId: v.string(),
-  /** Of this round, or of the last one. */
+  /** Of this round, or of the last one; by S3's clock, as whatever is judged by. */
   startedAt: time,
   finishedAt: v.optional(time),
   /** Of the round before, as far as it is known. */
   lastRound: v.optional(time),
-  /** First the images, then the owners' entries. */
-  stage: v.picklist(["images", "owners"]),
+  /** First the images, then the owners' entries, then what is to be deleted. */
+  stage: v.picklist(["images", "owners", "deletes"]),
   /** The last id, or key, that is done. */
   after: v.optional(v.string()),
   /** Images seen in this round. */
-  images: v.pipe(v.number(), v.integer()),
+  images: count,
+  seen: Seen,
+  /** By the last round that was finished; absent where there was none. */
+  before: v.optional(Seen),
   /** Tombstones found ripe in this round: they go when their owners' entries are gone. */
   ripe: v.array(v.string()),
-  /** Nothing went wrong in this round, and nothing was left to a worker. */
+  /** Found by the last round, and by this one. */
+  strays: Strays,
+  found: Strays,
+  /** Objects of all this round's strays, also of those that there was no room to note. */
+  doomed: count,
+  /** Nothing went wrong in this round, and nothing was left to a worker or to the next round. */
   settled: v.boolean(),
   /** The longest patience of any run of this round, in milliseconds. */
   longest: v.number(),
   /** What nobody has touched since needs no look: a whole settled round came after every patience had ended. */
   settledBefore: v.optional(time),
+  /** The breaker is open, until somebody confirms. */
+  stopped: v.optional(v.string()),
+  /** The last stop that was confirmed, and how many objects may go until when. */
+  confirmed: v.optional(v.object({ id: v.string(), objects: count, until: time })),
 });
 export type Cursor = v.InferOutput<typeof Cursor>;
 /** A cursor that is still to be written. */
@@ -42,7 +65,7 @@ export interface StoredCursor {
 }
 
 /** A cursor that cannot be read counts as none: the round begins anew. */
-export async function readCursor(uploads: ObjectStore): Promise<StoredCursor> {
+export async function readCursor(uploads: Pick<ObjectStore, "get">): Promise<StoredCursor> {
   const stored = await uploads.get(SWEEP_KEY);
   if (!stored) return { cursor: undefined, etag: undefined };
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Cursor), await readText(stored.body));

@@ -3,19 +3,21 @@
  * notification was lost, interrupted deletes, superseded and forgotten variants, indexes that are out of line. Before that
  * it goes on with jobs that have images left to choose from.
  *
- * Whatever it does may be done twice, by two sweeps at once, or be broken off at any line.
+ * Whatever it does may be done twice, by two sweeps at once, or be broken off at any line. It deletes what two rounds a day
+ * apart have found, and stops itself where that is more than it ought to be (`breaker.ts`).
  */
 
 import { DarkroomError } from "../errors.ts";
 import { type ScanDeps, scanOpenJobs } from "../job/scan-page.ts";
-import { OWNERS, parseOwnerKey } from "../keys.ts";
+import { OWNERS, parseOwnerKey, SWEEP_KEY } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { Log } from "../ports.ts";
+import { emptied, isTooMuch, type Stop, writeStop } from "./breaker.ts";
 import type { Patience, Remedy, Terms } from "./diagnose.ts";
-import { bury, type MendDeps, mend, mendEntry } from "./mend.ts";
-import { type Cursor, type Round, readCursor, writeCursor } from "./sweep-cursor.ts";
-import { walk } from "./walk.ts";
+import { bury, clear, type MendDeps, mend, mendEntry, unlist } from "./mend.ts";
+import { type Cursor, NOTHING, type Round, readCursor, type Strays, writeCursor } from "./sweep-cursor.ts";
+import { type Traces, walk } from "./walk.ts";
 
 export interface SweepDeps extends MendDeps, Omit<ScanDeps, "backfill"> {
   /** Where jobs wait, and what the sweep found. */
@@ -37,23 +39,26 @@ export interface SweepOptions {
 export interface SweepReport {
   /**
    * `finished` a round; `paused` in the middle of one for want of time; `resting`: the next one is not due yet;
-   * `overtaken` by a sweep that began later and goes on in its place.
+   * `overtaken` by a sweep that began later and goes on in its place; `stopped` until somebody confirms.
    */
-  readonly state: "finished" | "paused" | "resting" | "overtaken";
+  readonly state: "finished" | "paused" | "resting" | "overtaken" | "stopped";
   /** Seen in this round so far. */
   readonly images: number;
   readonly done: Readonly<Partial<Record<Deed, number>>>;
 }
 
-/** What a run did, or found. `bury` removed a tombstone, `unlist` an owner's entry. */
-export type Deed = Remedy["do"] | "bury" | "unlist" | "error";
+/**
+ * What a run did, or found. `purge` finished a delete, `clear` removed variants of no image, `bury` a tombstone, `unlist`
+ * an owner's entry.
+ */
+export type Deed = Remedy["do"] | "purge" | "clear" | "bury" | "unlist" | "error";
 
 /** At 40 keys an image one or two seconds of listing. */
 const BATCH = 500;
 /** At once within a batch. */
 const LANES = 16;
-/** Tombstones that one round removes; more wait for the next one. Bounds the cursor to 150 KB. */
-const MAX_RIPE = 5000;
+/** Tombstones that one round removes, and strays that it notes; more wait for the next one. Bounds the cursor to 1 MB. */
+const MOST = 5000;
 
 const HOUR = 3_600_000;
 /**
@@ -65,6 +70,8 @@ const [REST_PER_IMAGE, MIN_REST, MAX_REST] = [500, HOUR, 24 * HOUR];
 const JOBS_MS = 300_000;
 /** For seconds cut off, clocks that differ, and deletions of another sweep that were waited for. */
 const MARGIN = HOUR;
+/** Between the two rounds that have to find a thing before it is deleted. */
+const EVIDENCE = 24 * HOUR;
 
 export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<SweepReport> {
   const jobsEnd = deps.now().getTime() + JOBS_MS;
@@ -76,7 +83,7 @@ export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<Swe
 }
 
 /** What ended a run before its round was; undefined where the round goes on. */
-type Break = "paused" | "overtaken" | undefined;
+type Break = "paused" | "overtaken" | "stopped" | undefined;
 
 /** One invocation's part of a round. */
 class Run {
@@ -85,7 +92,7 @@ class Run {
   #etag: string | undefined;
   /** As in the cursor, which is written after every batch. */
   #settled: boolean;
-  readonly #deps: SweepDeps;
+  #deps: SweepDeps;
   readonly #options: SweepOptions;
   readonly #terms: Terms;
 
@@ -105,26 +112,59 @@ class Run {
   }
 
   async go(): Promise<SweepReport["state"]> {
+    if (this.cursor.stopped !== undefined) return "stopped";
     if (this.cursor.finishedAt !== undefined) return "resting";
-    const longest = Math.max(this.cursor.longest, ...Object.values(this.#options.patience));
-    const isOurs = await this.#save({ longest });
     return (
-      (isOurs ? undefined : "overtaken") ?? (await this.#images()) ?? (await this.#owners()) ?? this.#finish()
+      (await this.#begin()) ??
+      (await this.#images()) ??
+      (await this.#owners()) ??
+      (await this.#deletes()) ??
+      this.#finish()
     );
+  }
+
+  async #begin(): Promise<Break> {
+    const longest = Math.max(this.cursor.longest, ...Object.values(this.#options.patience));
+    if (!(await this.#save({ longest }))) return "overtaken";
+    // From here on S3's clock counts, by which everything there is has its age: ours may be wrong by days.
+    const there = await this.#deps.uploads.head(SWEEP_KEY);
+    const { now } = this.#deps;
+    const ahead = there ? now().getTime() - there.lastModified.getTime() : 0;
+    this.#deps = { ...this.#deps, now: () => new Date(now().getTime() - ahead) };
+
+    if (this.cursor.stage !== "images" || this.cursor.after !== undefined) return undefined;
+    this.cursor = { ...this.cursor, startedAt: this.#deps.now().toISOString() };
+    const why = await emptied(this.#deps, this.cursor.before);
+    return why && this.#stop(why, []);
   }
 
   async #images(): Promise<Break> {
     if (this.cursor.stage !== "images") return undefined;
     const end = await this.#batches(walk(this.#deps, this.cursor.after), async (batch) => {
       const ripe: string[] = [];
+      const strays: [id: string, objects: number][] = [];
       await inLanes(batch, LANES, async (traces) => {
-        const deeds = await this.#attempt(traces.id, () => mend(this.#deps, traces, this.#terms));
-        if (deeds.includes("ripe")) ripe.push(traces.id);
+        await this.#attempt(traces.id, async () => {
+          const remedies = await mend(this.#deps, traces, this.#terms);
+          for (const remedy of remedies) {
+            if (remedy.do === "ripe") ripe.push(traces.id);
+            if (remedy.do === "stray") strays.push([traces.id, remedy.objects]);
+          }
+          return remedies.map((remedy) => remedy.do);
+        });
       });
+      const { originals, images, owners } = this.cursor.seen;
+      const count = (of: (traces: Traces) => number) => batch.reduce((sum, one) => sum + of(one), 0);
       return {
         after: batch.at(-1)?.id,
         images: this.cursor.images + batch.length,
-        ripe: [...this.cursor.ripe, ...ripe].slice(0, MAX_RIPE),
+        seen: {
+          originals: originals + count(({ original }) => (original ? 1 : 0)),
+          images: images + count(({ document, variants }) => (document ? 1 : 0) + variants.length),
+          owners,
+        },
+        ripe: [...this.cursor.ripe, ...ripe].slice(0, MOST),
+        ...this.#noted(strays),
       };
     });
     if (end) return end;
@@ -132,37 +172,96 @@ class Run {
   }
 
   async #owners(): Promise<Break> {
+    if (this.cursor.stage !== "owners") return undefined;
     const ripe = new Set(this.cursor.ripe);
-    return this.#batches(listed(this.#deps.uploads, OWNERS, this.cursor.after), async (batch) => {
+    const end = await this.#batches(listed(this.#deps.uploads, OWNERS, this.cursor.after), async (batch) => {
+      const strays: [key: string, objects: number][] = [];
       await inLanes(batch, LANES, (entry) =>
         // No key in the log: the owner is in it.
-        this.#attempt(parseOwnerKey(entry.key)?.id ?? "", async () =>
-          (await mendEntry(this.#deps, entry, ripe, this.#terms)) ? ["unlist"] : [],
-        ),
+        this.#attempt(parseOwnerKey(entry.key)?.id ?? "", async () => {
+          const deed = await mendEntry(this.#deps, entry, ripe, this.#terms);
+          if (deed === "stray") strays.push([entry.key, 1]);
+          return deed ? [deed] : [];
+        }),
       );
-      return { after: batch.at(-1)?.key };
+      const { seen } = this.cursor;
+      return {
+        after: batch.at(-1)?.key,
+        seen: { ...seen, owners: seen.owners + batch.length },
+        ...this.#noted(strays),
+      };
     });
+    if (end) return end;
+    return (await this.#save({ stage: "deletes", after: undefined })) ? undefined : "overtaken";
+  }
+
+  /** Rule 11: what a round a day ago has found as well, if that is not too much. */
+  async #deletes(): Promise<Break> {
+    const due = this.#due();
+    if (due.length > 0 && isTooMuch(this.cursor, this.#deps.now()))
+      return this.#stop({ why: "too-much" }, due);
+    const { after = "", found } = this.cursor;
+    const left = due.filter((key) => key > after);
+    return this.#batches(left, async (batch) => {
+      await inLanes(batch, LANES, (key) =>
+        this.#attempt(parseOwnerKey(key)?.id ?? key, async () => {
+          const isEntry = key.startsWith(OWNERS);
+          const seen = new Date(found[key] ?? 0);
+          const deed = isEntry ? await unlist(this.#deps, key) : await clear(this.#deps, key, seen);
+          return deed ? [deed] : [];
+        }),
+      );
+      return { after: batch.at(-1) };
+    });
+  }
+
+  #due(): string[] {
+    const before = Date.parse(this.cursor.startedAt) - EVIDENCE;
+    const due = Object.entries(this.cursor.found).filter(([, since]) => since <= before);
+    return due.map(([key]) => key).sort();
+  }
+
+  async #stop(why: Pick<Stop, "why" | "prefix" | "full">, due: readonly string[]): Promise<Break> {
+    this.#deps.log("error", "sweep stopped", { ...why, objects: this.cursor.doomed });
+    const stopped = await writeStop(this.#deps, this.cursor, due, why);
+    return (await this.#save({ stopped })) ? "stopped" : "overtaken";
   }
 
   async #finish(): Promise<"finished" | "overtaken"> {
     await inLanes(this.cursor.ripe, LANES, (id) =>
       this.#attempt(id, async () => ((await bury(this.#deps, id)) ? ["bury"] : [])),
     );
-    const { startedAt, longest, settledBefore } = this.cursor;
+    const { startedAt, longest, settledBefore, found, seen } = this.cursor;
+    const due = new Set(this.#due());
     const finished = await this.#save({
       finishedAt: this.#deps.now().toISOString(),
       settledBefore: this.#settled
         ? new Date(Date.parse(startedAt) - longest - MARGIN).toISOString()
         : settledBefore,
+      before: seen,
+      strays: Object.fromEntries(Object.entries(found).filter(([key]) => !due.has(key))),
+      found: {},
       ripe: [],
       after: undefined,
     });
     return finished ? "finished" : "overtaken";
   }
 
+  /** Since when each is stray: a time that is still to come, by a clock that was wrong, is none. */
+  #noted(strays: readonly (readonly [key: string, objects: number])[]): Pick<Round, "found" | "doomed"> {
+    const now = Date.parse(this.cursor.startedAt);
+    const found: Strays = { ...this.cursor.found };
+    let [{ doomed }, room] = [this.cursor, MOST - Object.keys(found).length];
+    for (const [key, objects] of strays) {
+      doomed += objects;
+      if (room-- > 0) found[key] = Math.min(now, this.cursor.strays[key] ?? now);
+    }
+    return { found, doomed };
+  }
+
   /** Works through `all`, and notes after every batch what `work` has come to. */
   async #batches<T>(
-    all: AsyncIterable<T>,
+    all: AsyncIterable<T> | Iterable<T>,
     work: (batch: readonly T[]) => Promise<Partial<Round>>,
   ): Promise<Break> {
     for await (const batch of batches(all, this.#options.batch ?? BATCH)) {
@@ -189,30 +288,38 @@ class Run {
     });
     for (const deed of deeds) this.done[deed] = (this.done[deed] ?? 0) + 1;
     if (deeds.length > 0 && !deeds.includes("error")) log("info", "swept", { id, done: deeds });
-    // What is left to a worker may be lost again.
-    if (deeds.includes("error") || deeds.includes("develop")) this.#settled = false;
+    // What is left to a worker may be lost again, and a stray has to be seen again.
+    if (deeds.some((deed) => ["error", "develop", "stray"].includes(deed))) this.#settled = false;
     return deeds;
   }
 }
 
-/** The round that is under way or, where that is over or `begin` asks for it, the next one. */
+/** The round that is under way, or stopped; where that is over or `begin` asks for it, the next one. */
 function roundAfter(last: Cursor | undefined, begin: boolean, now: Date): Round {
+  if (last?.stopped !== undefined) return last;
   const goesOn = last && !begin && (last.finishedAt === undefined || isResting(last, now));
   return goesOn ? last : newRound(now, last);
 }
 
 function newRound(now: Date, last: Cursor | undefined): Round {
   return {
-    schema: 1,
+    schema: 2,
     startedAt: now.toISOString(),
     stage: "images",
     images: 0,
+    seen: NOTHING,
+    before: last?.before,
     ripe: [],
+    // Of a round that is begun anew, what it has found counts as well.
+    strays: { ...last?.found, ...last?.strays },
+    found: {},
+    doomed: 0,
     settled: true,
     longest: 0,
     settledBefore: last?.settledBefore,
     // One that did not end may not have come to everybody.
     lastRound: last?.finishedAt === undefined ? last?.lastRound : last.startedAt,
+    confirmed: last?.confirmed,
   };
 }
 
@@ -222,7 +329,7 @@ function isResting({ finishedAt, images }: Cursor, now: Date): boolean {
   return rested >= 0 && rested < Math.min(MAX_REST, Math.max(MIN_REST, images * REST_PER_IMAGE));
 }
 
-async function* batches<T>(all: AsyncIterable<T>, size: number): AsyncGenerator<T[], void> {
+async function* batches<T>(all: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[], void> {
   let batch: T[] = [];
   for await (const one of all) {
     batch.push(one);

@@ -2,7 +2,9 @@
 import { commit, readRevision } from "../commit.ts";
 import { errors } from "../errors.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
-import { type DevelopDeps, developImage, type Outcome } from "../image/develop-image.ts";
+import { type DevelopDeps, developImage } from "../image/develop-image.ts";
+import { originalGone } from "../image/original-gone.ts";
+import { type Outcome, skipped } from "../image/outcome.ts";
 import { stopJob } from "../job/job.ts";
 import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts";
 import { type ScanDeps, scanPages } from "../job/scan-page.ts";
@@ -18,7 +20,7 @@ export interface Delivery {
   readonly body: string;
   /** How often the queue has delivered this message, this time included. */
   readonly receives: number;
-  /** The bucket that events must speak of. */
+  /** The bucket that notifications must speak of. */
   readonly bucket: string;
 }
 
@@ -124,11 +126,18 @@ async function perform(
   return outcomes;
 }
 
-/** An original was deleted by other means than ours: console, lifecycle, a script. */
+/** An original went: after a delete of ours, or by console, lifecycle or a script, which is no delete. */
 async function afterRemoval(deps: DeleteDeps, { id }: ImageTask): Promise<Outcome> {
-  if (await deps.uploads.head(originalKey(id))) return { id, status: "skipped", reason: "written again" };
-  await deleteImage(deps, id, await readRevision(deps.media, id), { originalGone: true });
-  return { id, status: "deleted" };
+  if (await deps.uploads.head(originalKey(id))) return skipped(id, "written again");
+  const found = await readRevision(deps.media, id);
+  if (found.document?.status !== "deleted") return originalGone(deps, id, found, false);
+  return finishDelete(deps, id, found, { originalGone: true });
+}
+
+/** Whoever deleted it may have died before everything was gone and told. */
+async function finishDelete(...args: Parameters<typeof deleteImage>): Promise<Outcome> {
+  await deleteImage(...args);
+  return { id: args[1], status: "deleted" };
 }
 
 async function failImage(
@@ -138,17 +147,17 @@ async function failImage(
   const { id } = task;
   const found = await readRevision(deps.media, id);
   const original = await deps.uploads.head(originalKey(id));
-  if (task.kind === "develop" && !original && !found.document)
-    return { id, status: "skipped", reason: "unknown" };
-  // Where there is a tombstone already, this is the last that will be heard of an original written after it.
-  if (!original || found.document?.status === "deleted") {
-    await deleteImage(deps, id, found);
-    return { id, status: "deleted" };
+  // This is the last that will be heard of an original that was written after its delete.
+  if (found.document?.status === "deleted") return finishDelete(deps, id, found, { originalGone: !original });
+  if (!original) {
+    // The tries that died may have left undone what follows a commit.
+    if (found.document) await followUp(deps, found.document, "unknown");
+    return originalGone(deps, id, found, task.kind === "develop");
   }
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
   const recipe = deps.config.presets.get(preset)?.recipe;
-  // Another delivery of the same event has done the work. The tries that died may have left undone what follows.
+  // Another delivery of the same message has done the work.
   const force = task.kind === "develop" && task.force;
   if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
     await followUp(deps, found.document, "unknown");

@@ -1,7 +1,10 @@
 /** Lambda and its event sources: who is invoked with what, and what becomes of it. */
 import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
+import { readRevision } from "../../core/commit.ts";
 import { hasOutcome } from "../../core/errors.ts";
+import { type DeleteDeps, deleteImage } from "../../core/image/delete-image.ts";
 import { SUSPECT_RECEIVES } from "../../core/image/suspect.ts";
+import { originalKey } from "../../core/keys.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
 import { bringBack, Receivers, retryAfter } from "../../core/tell/deliver.ts";
 import { forgetNoted } from "../../core/tell/forget.ts";
@@ -172,6 +175,13 @@ export class Lambda {
     scheduler.start((actor) => act(actor).catch(passes), this.#terms(MINUTE));
   }
 
+  async #guess(deps: DeleteDeps): Promise<void> {
+    for (const id of this.#scene.promises.accepted.keys()) {
+      const found = await readRevision(deps.media, id).catch(() => undefined);
+      if (found?.document && !(await deps.uploads.head(originalKey(id)))) await deleteImage(deps, id, found);
+    }
+  }
+
   sweep(begin: boolean): void {
     const { sabotage, patience, random, scheduler, laptop } = this.#scene;
     if (sabotage.neverSweep) return;
@@ -182,15 +192,15 @@ export class Lambda {
     this.misaddressed = undefined;
     const act = async (actor: Actor) => {
       const deps = depsOf(this.#scene, actor);
+      const seen = {
+        ...deps,
+        uploads: wrap(deps.uploads),
+        media: wrap(deps.media),
+        ...(wrong ? { [wrong]: emptyBucket(this.#scene, actor) } : {}),
+      };
+      if (sabotage.guesses) await this.#guess(seen);
       const { done } = await sweep(
-        {
-          ...deps,
-          uploads: wrap(deps.uploads),
-          media: wrap(deps.media),
-          ...(wrong ? { [wrong]: emptyBucket(this.#scene, actor) } : {}),
-          now: () => new Date(scheduler.now + actor.skew + (sabotage.sweepClock ?? 0)),
-          log: () => {},
-        },
+        { ...seen, now: () => new Date(scheduler.now + actor.skew), log: () => {} },
         {
           begin,
           patience,

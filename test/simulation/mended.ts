@@ -5,7 +5,7 @@
  */
 export const mended = {
   /** Buckets emptied, mis-addressed or restored in the wrong order, and rules that expire originals, delete nothing. */
-  evidence: false,
+  evidence: true,
   /** Outages of minutes to a day end no image for good, and what is `failed` heals. */
   patience: true,
   /** Lambda cuts chains of invocations, and jobs finish. */

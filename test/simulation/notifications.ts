@@ -1,12 +1,14 @@
 /** S3 telling the queue of originals: at least once, in any order, now or in a quarter of an hour, and rarely never. */
+
 import type { StoreChange } from "../../adapters/memory/memory-store.ts";
+import { parseOriginalKey } from "../../core/keys.ts";
 import type { Scene } from "./scene.ts";
 
 export const BUCKET = "uploads";
 /** Here, what is rare is not so rare. */
 const CHANCE = {
   createdLost: 0.05,
-  removedLost: 0.2,
+  removedLost: 0.5,
   twice: 0.2,
   late: 0.5,
   together: 0.1,
@@ -37,8 +39,12 @@ export class Notifications {
   }
 
   of({ kind, key, etag, size, sequencer }: StoreChange): void {
-    if (!key.startsWith("originals/") || this.muted) return;
     const scene = this.#scene();
+    const accepted = scene.promises.accepted.get(parseOriginalKey(key) ?? "");
+    // Written again, or restored.
+    if (accepted && kind === "created") accepted.gone = false;
+    if (accepted && kind === "removed") accepted.removed = true;
+    if (!key.startsWith("originals/") || this.muted) return;
     const { random, calm, climate, tally } = scene;
     const lost = kind === "created" ? CHANCE.createdLost : CHANCE.removedLost;
     if (climate.swept && !calm && random.chance(lost)) {

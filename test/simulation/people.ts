@@ -1,4 +1,5 @@
 /** What people do: upload, delete, look, change the recipe, start jobs, redrive dead letters. */
+import { buffer } from "node:stream/consumers";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { removeImage } from "../../core/image/images.ts";
 import { cancelJob, reprocess } from "../../core/job/job.ts";
@@ -36,10 +37,17 @@ export async function browser(scene: Scene, actor: Actor): Promise<void> {
     if (random.chance(0.3)) await put(9);
     await scheduler.turn(actor);
     if (alsoInParts && openUploads.take(inParts)) await put(8);
-  } else if (random.chance(0.2)) {
-    // In the console.
+  } else if (random.chance(0.3)) {
+    // In the console; somebody may bring it back.
+    await dawdle(scene, actor, 600);
+    const there = await scene.uploads.get(originalKey(id));
+    const bytes = there ? await buffer(there.body) : "";
     accepted.gone = true;
     await scene.untilDone(actor, () => uploads.delete(originalKey(id)));
+    if (!there || random.chance(0.5)) return;
+    await dawdle(scene, actor, 150);
+    const restored = ports.store(actor, scene.uploads);
+    await scene.untilDone(actor, () => restored.put(originalKey(id), bytes, { metadata }));
   }
 }
 
@@ -51,6 +59,7 @@ async function dawdle({ random, scheduler }: Scene, actor: Actor, turns: number)
 async function remove(scene: Scene, actor: Actor, id: string): Promise<void> {
   const accepted = scene.promises.accepted.get(id);
   if (accepted) accepted.asked = true;
+  let unknown = false;
   await scene.untilDone(actor, async () => {
     try {
       await removeImage(depsOf(scene, actor), CALLER, id);
@@ -58,10 +67,12 @@ async function remove(scene: Scene, actor: Actor, id: string): Promise<void> {
       if (!(error instanceof DarkroomError && error.code === "not-found")) throw error;
       // Whoever is told so while a bucket is away asks again.
       if (scene.promises.gaps.size > 0) throw new Fault("not found, for now");
+      // Without an original and without a document there is nothing to delete, yet.
+      if (accepted?.gone) unknown = true;
       // Gone already, by the first try whose answer was lost, before any metadata named its owner.
     }
   });
-  if (accepted) accepted.deleted = true;
+  if (accepted && !unknown) accepted.deleted = true;
 }
 
 /** An account is closed: all that it has is deleted within a second. */

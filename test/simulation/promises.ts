@@ -14,6 +14,7 @@ import {
   originalKey,
   ownerKey,
   parseEventKey,
+  STOPPED_KEY,
   SWEEP_KEY,
 } from "../../core/keys.ts";
 import { type Metadata, parseMetadata } from "../../core/metadata.ts";
@@ -47,8 +48,10 @@ interface Accepted {
   asked: boolean;
   /** Whether a delete was answered with success. */
   deleted: boolean;
-  /** Its original went by other means than a delete of ours. */
+  /** Its original went by other means than a delete of ours, and has not come back. */
   gone: boolean;
+  /** Its original was away at some time. */
+  removed: boolean;
   readonly at: number;
   /** When it first had a document, whatever that said. */
   endedAt?: number;
@@ -85,7 +88,13 @@ export class Promises {
 
   accept(id: string): void {
     if (this.accepted.has(id)) return;
-    this.accepted.set(id, { asked: false, deleted: false, gone: false, at: this.#scene.scheduler.now });
+    this.accepted.set(id, {
+      asked: false,
+      deleted: false,
+      gone: false,
+      removed: false,
+      at: this.#scene.scheduler.now,
+    });
   }
 
   /** @returns to be called at the end, however it ends */
@@ -119,7 +128,7 @@ export class Promises {
       const document = await this.#documentOf(id);
       if (document) accepted.endedAt ??= this.#scene.scheduler.now;
       await this.#keepsTombstone(id, accepted, document);
-      if (document?.status === "deleted" && !this.#isAsked(accepted))
+      if (document?.status === "deleted" && !accepted.asked)
         throw new Error(`${id} was deleted, and nobody had asked`);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
@@ -127,11 +136,6 @@ export class Promises {
         if (stored?.size !== bytes) throw new Error(`${id} is ready and ${key} is not there`);
       }
     }
-  }
-
-  /** Until the mend, an original that goes by other means takes its image along. */
-  #isAsked({ asked, gone }: Accepted): boolean {
-    return asked || (gone && !this.#scene.climate.expects.evidence);
   }
 
   async #keepsTombstone(id: string, accepted: Accepted, document: Metadata | undefined): Promise<void> {
@@ -153,7 +157,8 @@ export class Promises {
     for (const [id, accepted] of this.accepted) {
       const document = await this.#documentOf(id);
       const original = await this.#uploads.head(originalKey(id));
-      const deleted = accepted.deleted || (this.#isAsked(accepted) && !original);
+      // Whoever asked and was not answered may have been heard.
+      const deleted = accepted.deleted || (accepted.asked && (!document || document.status === "deleted"));
       // A tombstone may have gone in its time, with all the rest; and of an original lost before its end nothing is known.
       if (!document && !(deleted && !original) && !(accepted.gone && !original))
         throw new Error(`${id} was accepted and has no end`);
@@ -169,17 +174,19 @@ export class Promises {
         this.#isWhole(accepted, document, original?.etag);
         await this.#isJust(document);
       }
-      await this.#isListed(id, document);
+      // Its entry waits for the sweep where the original went before there was a document.
+      if (document || deleted) await this.#isListed(id, document);
     }
     return statuses;
   }
 
   #isWhole({ gone }: Accepted, document: Metadata, etag: string | undefined): void {
     const { id, status, source, lastError, error, pending } = document;
-    if (etag === undefined) {
-      if (!gone) throw new Error(`${id} lost its original`);
-      return;
-    }
+    if (!etag !== gone) throw new Error(`${id}: gone ${gone}, and its original is there: ${!!etag}`);
+    // Messages that overtake each other, or the document, leave this to the sweep.
+    if (this.#scene.climate.swept && gone !== (source?.gone !== undefined))
+      throw new Error(`${id}: gone ${gone}, and it says ${source?.gone}`);
+    if (gone) return;
     if (status === "ready" && source?.etag !== etag && !lastError)
       throw new Error(`${id} is ready for bytes that are no longer its own`);
     // Said to whoever looks after failures, where every try was used up.
@@ -223,7 +230,7 @@ export class Promises {
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
     for (const [url, heard] of this.#scene.receivers.heard) {
-      for (const id of this.accepted.keys()) {
+      for (const [id, { gone }] of this.accepted) {
         const document = await this.#documentOf(id);
         const last = heard
           .filter(({ data }) => data.id === id)
@@ -231,7 +238,7 @@ export class Promises {
             (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
             undefined,
           );
-        if (!document && this.#scene.climate.swept) continue;
+        if (!document && (this.#scene.climate.swept || gone)) continue;
         if (!last || !document || whatCounts(last.data) !== whatCounts(document))
           throw new Error(
             `${id} is ${document?.status}, and ${url} was told ${last?.type ?? "nothing"} last`,
@@ -279,14 +286,14 @@ export class Promises {
    * @param withinGrace or may be so: superseded, or a tombstone
    */
   async everythingIsNamed(withinGrace: boolean): Promise<void> {
-    const named = new Set([SWEEP_KEY]);
-    for (const id of this.accepted.keys()) {
+    const named = new Set([SWEEP_KEY, STOPPED_KEY]);
+    for (const [id, { gone }] of this.accepted) {
       const document = await this.#documentOf(id);
       if (!document || (document.status === "deleted" && !withinGrace)) continue;
       named.add(metaKey(id));
       named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));
       if (document.status === "deleted") continue;
-      named.add(originalKey(id));
+      if (!gone) named.add(originalKey(id));
       const entry = attentionOf(document);
       if (entry) named.add(attentionKey(entry.status, id));
       for (const { key } of document.variants) named.add(key);

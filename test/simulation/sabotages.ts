@@ -48,6 +48,15 @@ const blindTo = (pattern: RegExp) =>
     },
   }));
 
+/** Of an S3 whose clock is wrong. */
+const ahead = (ms: number) =>
+  with_((store) => ({
+    head: async (...args) => {
+      const found = await store.head(...args);
+      return found && { ...found, lastModified: new Date(found.lastModified.getTime() + ms) };
+    },
+  }));
+
 const once = (): NonNullable<WorldOptions["events"]> => {
   const heard = new Set<string>();
   return (events) => ({
@@ -131,8 +140,9 @@ export const sabotages: Sabotages = {
   "a sweep that never comes": [/no end/, () => ({ neverSweep: true, climate: "swept" })],
   "tombstones that go too early": [
     /the tombstone .* went/,
-    () => ({ sweepClock: 14 * 86_400_000, climate: "swept" }),
+    () => ({ sweptStore: ahead(14 * 86_400_000), climate: "swept" }),
   ],
+  "a sweep that deletes on a guess": [/nobody had asked/, () => ({ guesses: true, climate: "rough" })],
   "forgotten variants": [
     /nobody names images/,
     () => ({ sweptStore: blindTo(/\.(webp|jpg)$/), climate: "swept" }),

@@ -35,11 +35,11 @@ export interface Sabotage {
   /** Whether a job's message is lost on its way to the queue. */
   readonly loses?: (body: string) => boolean;
   readonly openUploads?: (open: OpenUploads) => OpenUploads;
-  /** By how much the sweep's clock is wrong, in milliseconds. */
-  readonly sweepClock?: number;
   /** Deletes messages before they are handled. */
   readonly acknowledgeFirst?: boolean;
   readonly neverSweep?: boolean;
+  /** A sweep that takes an original that it does not see for a delete, as it once did. */
+  readonly guesses?: boolean;
   /** Of the queues of images, in seconds and receives. */
   readonly visibilitySeconds?: number;
   readonly maxReceives?: number;

@@ -30,8 +30,7 @@ for (const climate of ["busy", "swept"] as const) {
     // A simulation that never gets anywhere interesting proves nothing.
     if (seeds.length < 20) return;
     for (const status of ["ready", "rejected", "deleted"]) assert.ok(ends.get(status), status);
-    if (climate === "busy" && seeds.length >= 60) assert.ok(ends.get("failed"), "failed");
-    const deeds = ["develop", "purge", "ripe", "bury", "retire", "unlist", "error"];
+    const deeds = ["develop", "stray", "ripe", "bury", "retire", "unlist"];
     for (const deed of climate === "busy" ? [] : deeds) assert.ok(swept.get(deed), deed);
   });
 }

@@ -55,20 +55,20 @@ export class World {
     this.#calmDown();
     const since = scheduler.now;
     await this.#live();
-    if (climate.swept) await this.#sweepAfter(2 * HOUR);
+    if (climate.swept)
+      for (const pause of [2 * HOUR, 2 * DAY, DAY + HOUR, DAY + HOUR]) await this.#sweepAfter(pause);
     else {
       promises.soon(since);
       await this.#finishJobs();
     }
     await promises.noneIsOpen();
     this.#scene.parts.areBounded();
-    if (climate.swept) for (const pause of [2 * DAY, HOUR]) await this.#sweepAfter(pause);
     const statuses = await promises.atRest();
     await this.#isTold();
     if (climate.swept) {
       await promises.everythingIsNamed(true);
       // In the end nothing is left but what is shown.
-      for (const pause of [31 * DAY, HOUR, 16 * DAY, HOUR]) await this.#sweepAfter(pause);
+      for (const pause of [31 * DAY, DAY + HOUR, 16 * DAY, DAY + HOUR]) await this.#sweepAfter(pause);
       await promises.everythingIsNamed(false);
     }
     const virtualMs = scheduler.now - this.#startedAt;
@@ -160,7 +160,7 @@ export class World {
     await this.#live();
     const lives = (id: string) => {
       const accepted = promises.accepted.get(id);
-      return accepted !== undefined && !accepted.asked && !accepted.gone;
+      return accepted !== undefined && !accepted.asked && !accepted.removed;
     };
     await jobs.verify(deps, lives);
   }

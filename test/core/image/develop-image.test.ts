@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import test from "node:test";
 import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
@@ -84,7 +85,7 @@ async function system({
   return { id, deps, requests, told, event, work, document };
 }
 
-test("an image costs six requests and one for each variant", async () => {
+test("an image costs four requests and one for each variant", async () => {
   const { work, event, requests, document, deps, id } = await system();
   assert.equal(await work(event()), "ready");
   const variants = requests.filter((request) => request.startsWith("PUT media/images/ID/w"));
@@ -95,9 +96,7 @@ test("an image costs six requests and one for each variant", async () => {
       "GET media/images/ID/meta.json",
       "GET uploads/originals/ID",
       "PUT uploads/owners/me/8204823999999-ID",
-      "HEAD uploads/originals/ID",
       "PUT media/images/ID/meta.json",
-      "HEAD uploads/originals/ID",
     ],
   );
   const ready = await document();
@@ -244,16 +243,64 @@ test("deleting is final, for whoever comes later", async () => {
   );
 });
 
-test("an original that is gone takes everything else with it", async () => {
-  const { work, event, deps, id, document } = await system();
+test("an original that went by other means than a delete leaves its image as it is, which says so", async () => {
+  const { work, event, deps, id, document, told } = await system();
   await work(event());
+  const before = await document();
   assert.equal(await work(event("ObjectRemoved:Delete", "02")), "skipped written again");
+  const original = await deps.uploads.get(originalKey(id));
+  const bytes = original ? await buffer(original.body) : "";
   await deps.uploads.delete(originalKey(id));
-  assert.equal(await work(event("LifecycleExpiration:Delete", "03")), "deleted");
-  assert.equal((await document())?.status, "deleted");
+  for (const receives of [1, 2])
+    assert.equal(await work(event("LifecycleExpiration:Delete", "03"), receives), "skipped original-gone");
+  const gone = await document();
+  assert.equal(gone?.source?.gone, deps.now().toISOString());
+  assert.deepEqual(gone?.variants, before?.variants);
+  assert.equal(gone?.rev, 2);
+  assert.ok(await deps.uploads.head(attentionKey("original-gone", id)));
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ["image.ready"],
+    "nothing that a page shows has changed",
+  );
+
+  // A job is told what it cannot do, and says so in the document.
+  const job = JSON.stringify({ darkroom: "develop", id, force: true });
+  assert.equal(await work(job), "failed original-gone");
+  assert.equal(await work(job), "failed original-gone");
+  const tried = await document();
+  assert.equal(tried?.status, "ready");
+  assert.equal(tried?.lastError?.code, "original-gone");
+  assert.equal(tried?.rev, 3);
+  assert.equal(told.at(-1)?.type, "image.updated");
+
+  // It comes back, by a restore: nothing is made anew.
+  const { etag } = await deps.uploads.put(originalKey(id), bytes, { metadata: original?.metadata ?? {} });
+  assert.equal(await work(event("ObjectCreated:Copy", "04", etag)), "skipped unchanged");
+  const back = await document();
+  assert.equal(back?.source?.gone, undefined);
+  assert.equal(back?.lastError, undefined);
+  assert.equal(await deps.uploads.head(attentionKey("original-gone", id)), undefined);
+  assert.equal(await work(event("ObjectCreated:Copy", "04", etag)), "skipped duplicate");
+
   const never = await system();
   await never.deps.uploads.delete(originalKey(never.id));
-  assert.equal(await never.work(never.event()), "deleted");
+  assert.equal(await never.work(never.event()), "skipped original-gone");
+  assert.equal(await never.document(), undefined);
+});
+
+test("a gone original can be asked for, owned, and deleted for good; its dead letters end in a mark too", async () => {
+  const { work, event, deps, id, document } = await system();
+  await work(event());
+  await deps.uploads.delete(originalKey(id));
+  const job = JSON.stringify({ darkroom: "develop", id });
+  assert.equal((await failMessage(deps, { body: job, bucket: "uploads" }))[0]?.reason, "original-gone");
+  assert.equal((await getImage(deps, me, id)).metadata?.status, "ready");
+  await assert.rejects(removeImage(deps, you, id), { code: "not-found" });
+  await removeImage(deps, me, id);
+  assert.equal((await document())?.status, "deleted");
+  assert.equal(await deps.uploads.head(attentionKey("original-gone", id)), undefined);
+  assert.equal(await work(event("ObjectRemoved:Delete", "03")), "deleted");
 });
 
 test("a delete in the middle of the work undoes it", async () => {
@@ -401,7 +448,8 @@ test("an original that is refused unread gives its connection back", async () =>
 test("an event of a removal does not remove the original once more", async () => {
   // In a bucket that keeps versions each removal is an event again: for ever.
   const { deps, id, work, event, requests } = await system();
-  await deps.uploads.delete(originalKey(id));
+  await work(event());
+  await removeImage(deps, me, id);
   assert.equal(await work(event("ObjectRemoved:DeleteMarkerCreated", "02")), "deleted");
   assert.ok(!requests.includes("DELETE uploads/originals/ID"));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
-import type { Metadata } from "../../../core/metadata.ts";
+import { type Metadata, placeholder } from "../../../core/metadata.ts";
 import { diagnose, needsDocument, PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import type { Traces } from "../../../core/sweep/walk.ts";
 
@@ -41,17 +41,27 @@ const at = (name: string, age: number) => ({ key: keyOf(name), at: ago(age).toIS
 const meta = object(metaKey(ID), HOUR);
 const open = { key: originalKey(ID), uploadId: "u", startedAt: ago(HOUR) };
 const failed = { code: "corrupt", message: "…" };
+const gone = document({ source: { bytes: 1, etag: "e", gone: ago(HOUR).toISOString() } });
+const cleared: Metadata = { ...placeholder(ID, [keyOf("a")], ago(HOUR)), rev: 1, writeId: "w" };
 
 const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
   ["just uploaded", { original: original(MINUTE) }, undefined, []],
   ["its notification was lost", { original: original(2 * HOUR) }, undefined, ["develop"]],
   ["an upload in parts goes on", { openUploads: [open] }, undefined, []],
-  ["variants and nothing else", { variants: [object(keyOf("a"), MINUTE)] }, undefined, ["delete"]],
+  ["variants and nothing else", { variants: [object(keyOf("a"), MINUTE)] }, undefined, ["stray 1"]],
   ["a first try goes on", { original: original(MINUTE), variants: [object(keyOf("a"), 0)] }, undefined, []],
   ["buried while it was listed", { document: meta, variants: [object(keyOf("a"), DAY)] }, undefined, []],
   ["listed as failed, and gone", { attention: ["failed"] }, undefined, ["index"]],
   ["in order", { original: original(DAY), document: meta }, document({}), []],
-  ["its original is gone", { document: meta }, document({}), ["delete"]],
+  ["its original is gone", { document: meta }, document({}), ["gone"]],
+  ["gone, and it says so", { document: meta, attention: ["original-gone"] }, gone, []],
+  [
+    "gone, and come back",
+    { original: original(DAY), document: meta, attention: ["original-gone"] },
+    gone,
+    ["back"],
+  ],
+  ["another sweep died while it cleared this", { document: meta }, cleared, ["stray 1"]],
   ["overwritten", { original: original(2 * HOUR, "f"), document: meta }, document({}), ["develop"]],
   ["overwritten just now", { original: original(MINUTE, "f"), document: meta }, document({}), []],
   [
@@ -86,7 +96,7 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
       variants: [object(keyOf("a"), 2 * DAY), object(keyOf("b"), HOUR)],
     },
     document({}),
-    [`retire ${keyOf("a")}`],
+    ["stray 1"],
   ],
   [
     "rejected, in no index",
@@ -103,15 +113,15 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
   ["deleted", { document: meta }, document({ status: "deleted" }), []],
   [
     "written after its delete",
-    { document: meta, original: original(0) },
+    { document: meta, original: original(0), attention: ["failed"] },
     document({ status: "deleted" }),
-    ["purge"],
+    ["stray 2"],
   ],
   [
     "being uploaded after its delete",
     { document: meta, openUploads: [open] },
     document({ status: "deleted" }),
-    ["purge"],
+    ["stray 1"],
   ],
   [
     "deleted long ago",
@@ -123,14 +133,17 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
     "deleted long ago, and something is left",
     { document: object(metaKey(ID), TOMBSTONE_MS + MINUTE), variants: [object(keyOf("a"), 0)] },
     document({ status: "deleted" }, TOMBSTONE_MS + MINUTE),
-    ["purge"],
+    ["stray 1"],
   ],
 ];
 
 for (const [name, over, found, expected] of cases) {
   test(name, () => {
     const remedies = diagnose(traces(over), found, NOW, { patience: PATIENCE, lastRound: undefined });
-    const told = remedies.map((one) => (one.do === "retire" ? `retire ${one.keys}` : one.do));
+    const told = remedies.map((one) => {
+      if (one.do === "stray") return `stray ${one.objects}`;
+      return one.do === "retire" ? `retire ${one.keys}` : one.do;
+    });
     assert.deepEqual(told, expected);
   });
 }
@@ -217,7 +230,7 @@ test("whatever there is: no variant that is shown is retired, and no tombstone g
         if (remedy.do === "retire")
           for (const name of shown) assert.ok(!remedy.keys.includes(keyOf(name)), name);
         if (remedy.do === "ripe") assert.ok(status === "deleted" && age > TOMBSTONE_MS && uploaded === null);
-        if (remedy.do === "delete") assert.equal(uploaded, null);
+        if (remedy.do === "gone") assert.equal(uploaded, null);
       }
     }),
   );
@@ -238,4 +251,6 @@ test("a document is read where there may be something to do, and only there", ()
   ];
   for (const [name, over] of reasons) assert.ok(needsDocument(traces(over), horizon), name);
   assert.ok(needsDocument(traces(old), undefined), "never settled");
+  const goneForGood = { ...old, original: undefined, attention: ["original-gone" as const] };
+  assert.equal(needsDocument(traces(goneForGood), horizon), false);
 });

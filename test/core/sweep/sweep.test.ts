@@ -3,12 +3,24 @@ import { randomBytes } from "node:crypto";
 import test from "node:test";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
+import { readRevision } from "../../../core/commit.ts";
 import { deleteImage } from "../../../core/image/delete-image.ts";
-import { metaKey, newId, originalKey, SWEEP_KEY } from "../../../core/keys.ts";
+import {
+  metaKey,
+  newId,
+  ORIGINALS,
+  originalKey,
+  ownerKey,
+  SWEEP_KEY,
+  variantKey,
+} from "../../../core/keys.ts";
+import { listed } from "../../../core/listing.ts";
 import type { ObjectStore } from "../../../core/ports.ts";
 import config from "../../../core/shipped.ts";
+import { confirmStop, readStop } from "../../../core/sweep/breaker.ts";
 import { PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import { sweep } from "../../../core/sweep/sweep.ts";
+import { readCursor } from "../../../core/sweep/sweep-cursor.ts";
 import { readSweepRequest } from "../../../core/sweep/sweep-request.ts";
 
 const HOUR = 3_600_000;
@@ -150,12 +162,226 @@ test("once all is settled, old images cost their share of a list and no request 
   assert.deepEqual(requests.sort(), [
     `GET ${SWEEP_KEY}`,
     "LIST failures/failed/",
+    "LIST failures/original-gone/",
     "LIST failures/rejected/",
     "LIST images/",
     "LIST jobs/open/",
     "LIST originals/",
     "LIST owners/",
   ]);
+});
+
+/** So many ready images with two variants each, an hour old, swept once. */
+async function gallery(count: number) {
+  const system_ = await system(0);
+  const { deps, run, pass } = system_;
+  const ids = Array.from({ length: count }, () => newId(randomBytes)).sort();
+  const variants = (id: string) => ["a", "b"].map((name) => variantKey(id, name, "0123456789abcdef", "webp"));
+  const put = async (id: string) => {
+    const { etag } = await deps.uploads.put(originalKey(id), id);
+    const at = deps.now().toISOString();
+    const made = variants(id).map((key) => ({
+      name: key,
+      format: "webp",
+      type: "image/webp",
+      key,
+      url: key,
+    }));
+    for (const { key } of made) await deps.media.put(key, "x");
+    const document = {
+      schema: 1,
+      id,
+      status: "ready",
+      rev: 1,
+      writeId: id,
+      source: { bytes: 26, etag },
+      variants: made.map((one) => ({ ...one, width: 1, height: 1, bytes: 1 })),
+      pending: [],
+      uploadedAt: at,
+      processedAt: at,
+      superseded: [],
+      deleting: [],
+    };
+    await deps.media.put(metaKey(id), JSON.stringify(document));
+  };
+  for (const id of ids) await put(id);
+  const told: string[] = [];
+  deps.events.send = async (body) => void told.push(body);
+  pass(2 * HOUR);
+  assert.equal((await run({ begin: true })).state, "finished");
+  const documents = async () =>
+    Promise.all(ids.map(async (id) => (await readRevision(deps.media, id)).document));
+  const objects = async () => (await everything(deps.media)).length;
+  return { ...system_, ids, variants, told, put, documents, objects };
+}
+
+async function everything(store: ObjectStore, prefix = ""): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of listed(store, prefix)) keys.push(key);
+  return keys;
+}
+
+async function clearAll(store: ObjectStore, prefix = ""): Promise<void> {
+  for (const key of await everything(store, prefix)) await store.delete(key);
+}
+
+test("an uploads bucket that cannot be seen deletes nothing, by its old name or by a new one", async () => {
+  for (const bucket of ["emptied", "another"]) {
+    const { deps, run, pass, documents, objects, told, queued } = await gallery(500);
+    const uploads = deps.uploads;
+    if (bucket === "emptied") await clearAll(deps.uploads, ORIGINALS);
+    else Object.assign(deps, { uploads: memoryStore({ now: deps.now }) });
+    for (const hours of [2, 25, 25 * 16]) {
+      pass(hours * HOUR);
+      assert.equal((await run()).state, "stopped", bucket);
+    }
+    assert.ok((await documents()).every((one) => one?.status === "ready" && !one.source?.gone));
+    assert.equal(await objects(), 1500);
+    assert.deepEqual([told, queued], [[], []]);
+    const stop = await readStop(deps.uploads, (await readCursor(deps.uploads)).cursor);
+    assert.deepEqual(
+      [stop?.why, stop?.prefix, stop?.full],
+      ["emptied", ORIGINALS, bucket === "emptied" ? 500 : 1000],
+    );
+
+    // As it was: the right bucket again, or this one confirmed, whose images then say what they lack.
+    if (bucket === "another") Object.assign(deps, { uploads });
+    else await confirmStop(deps, stop?.id ?? "");
+    assert.equal((await run({ begin: true })).state, "finished");
+    const gone = (await documents()).filter((one) => one?.source?.gone).length;
+    assert.equal(gone, bucket === "emptied" ? 500 : 0);
+    assert.equal(await objects(), 1500);
+    assert.equal((await everything(deps.uploads, "failures/original-gone/")).length, gone);
+  }
+});
+
+test("a media bucket that cannot be seen has nothing developed anew", async () => {
+  const { deps, run, pass, queued } = await gallery(101);
+  await clearAll(deps.media);
+  pass(2 * HOUR);
+  assert.equal((await run()).state, "stopped");
+  assert.deepEqual(queued, []);
+});
+
+test("variants of no document go when two rounds a day apart have found them, and not before", async () => {
+  const { deps, ids, run, pass, objects, variants } = await gallery(10);
+  const [lost = ""] = ids;
+  await deps.media.delete(metaKey(lost));
+  await deps.uploads.delete(originalKey(lost));
+  const patience = { upload: 0, orphan: 0, superseded: 0 };
+  for (let hours = 0; hours < 24; hours += 2) {
+    assert.deepEqual((await run({ begin: true, patience })).done, { stray: 1 });
+    pass(2 * HOUR);
+  }
+  // What is written under the id meanwhile is another matter.
+  const late = variantKey(lost, "late", "0123456789abcdef", "webp");
+  await deps.media.put(late, "x");
+  assert.deepEqual((await run({ begin: true, patience })).done, { stray: 1, clear: 1 });
+  assert.deepEqual(await everything(deps.media, `images/${lost}/`), [late]);
+  for (const key of variants(lost)) assert.equal(await deps.media.head(key), undefined);
+  assert.equal(await objects(), 28);
+});
+
+test("a clock that jumps a day either way is no evidence: S3's counts", async () => {
+  for (const jump of [24 * HOUR, -24 * HOUR]) {
+    const { deps, ids, run, pass, objects } = await gallery(10);
+    await deps.media.delete(metaKey(ids[0] ?? ""));
+    await deps.uploads.delete(originalKey(ids[0] ?? ""));
+    const right = deps.now;
+    assert.deepEqual((await run({ begin: true })).done, { stray: 1 });
+    deps.now = () => new Date(right().getTime() + jump);
+    pass(HOUR);
+    assert.deepEqual((await run({ begin: true })).done, { stray: 1 });
+    assert.equal(await objects(), 29);
+    pass(24 * HOUR);
+    assert.deepEqual((await run({ begin: true })).done, { stray: 1, clear: 1 });
+  }
+});
+
+test("more than a hundredth and a hundred objects need a person; the confirmation is of this stop, and not for ever", async () => {
+  const { deps, ids, run, pass, objects, documents } = await gallery(300);
+  const lose = async (from: number, to: number) => {
+    for (const id of ids.slice(from, to)) {
+      await deps.media.delete(metaKey(id));
+      await deps.uploads.delete(originalKey(id));
+    }
+  };
+  // Fifty are few enough.
+  await lose(0, 50);
+  pass(25 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 50 });
+  pass(25 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 50, clear: 50 });
+  assert.equal(await objects(), 750);
+
+  await lose(50, 101);
+  pass(25 * HOUR);
+  assert.equal((await run({ begin: true })).state, "finished");
+  pass(25 * HOUR);
+  assert.equal((await run({ begin: true })).state, "stopped");
+  const { cursor } = await readCursor(deps.uploads);
+  const stop = await readStop(deps.uploads, cursor);
+  assert.deepEqual([stop?.why, stop?.objects, stop?.images], ["too-much", 102, ids.slice(50, 101)]);
+  pass(25 * HOUR);
+  assert.deepEqual(await run({ begin: true }), { state: "stopped", images: 250, done: {} });
+  assert.equal(await objects(), 750 - 51);
+
+  await assert.rejects(confirmStop(deps, newId(randomBytes)), { code: "not-stopped" });
+  await confirmStop(deps, stop?.id ?? "");
+  await confirmStop(deps, stop?.id ?? "");
+  assert.deepEqual((await run()).done, { clear: 51 });
+  assert.equal(await objects(), 199 * 3);
+
+  // The same again within the week is more than was confirmed by none; after it, it is asked for anew.
+  await lose(101, 152);
+  pass(25 * HOUR);
+  await run({ begin: true });
+  pass(25 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 51, clear: 51 });
+  await lose(152, 203);
+  for (let days = 0; days < 8; days++) pass(24 * HOUR);
+  await run({ begin: true });
+  pass(25 * HOUR);
+  assert.equal((await run({ begin: true })).state, "stopped");
+  await assert.rejects(confirmStop(deps, stop?.id ?? ""), { code: "not-stopped" }, "of an earlier stop");
+  assert.equal((await documents()).filter((one) => one?.status === "ready").length, 97);
+});
+
+test("of two sweeps at once that delete, one goes on; what both delete is deleted once", async () => {
+  const { deps, ids, run, pass, objects } = await gallery(40);
+  for (const id of ids.slice(0, 20)) {
+    await deps.media.delete(metaKey(id));
+    await deps.uploads.delete(originalKey(id));
+  }
+  pass(25 * HOUR);
+  await run({ begin: true });
+  pass(25 * HOUR);
+  const states = (await Promise.all([run({ begin: true }), run({ begin: true })])).map(({ state }) => state);
+  assert.deepEqual(states.sort(), ["finished", "overtaken"]);
+  assert.equal(await objects(), 60);
+});
+
+test("what a delete has left is finished after a day, and its entry with it", async () => {
+  const { deps, ids, run, pass, told } = await gallery(2);
+  const [id = ""] = ids;
+  await deleteImage(deps, id, await readRevision(deps.media, id), { owner: "me" });
+  told.length = 0;
+  await deps.uploads.put(originalKey(id), "again");
+  assert.deepEqual((await run({ begin: true })).done, { stray: 1 });
+  pass(25 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 1, purge: 1 });
+  assert.equal(await deps.uploads.head(originalKey(id)), undefined);
+  assert.equal(told.length, 1);
+  pass(TOMBSTONE_MS);
+  assert.deepEqual((await run({ begin: true })).done, { ripe: 1, unlist: 1, bury: 1 });
+  assert.deepEqual(await everything(deps.media, `images/${id}/`), []);
+
+  // An entry of an image that there never was.
+  await deps.uploads.put(ownerKey("me", deps.now().getTime(), newId(randomBytes)), "");
+  pass(2 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 1 });
+  pass(25 * HOUR);
+  assert.deepEqual((await run({ begin: true })).done, { stray: 1, unlist: 1 });
 });
 
 test("a tombstone is told once more before it goes: whoever deleted the image may have died before", async () => {

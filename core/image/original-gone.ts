@@ -1,0 +1,40 @@
+/** An original that is gone though nobody asked us to delete it: rule 7. Its image stays as it is, and says so. */
+import { indexAttention } from "../attention.ts";
+import { commit, type Revision } from "../commit.ts";
+import { withOriginal, withoutOriginal } from "../metadata.ts";
+import { followUp } from "../tell/tell.ts";
+import type { DeleteDeps } from "./delete-image.ts";
+import { type Outcome, skipped } from "./outcome.ts";
+
+type MarkDeps = Omit<DeleteDeps, "openUploads">;
+
+/**
+ * Marks the image, where there is one. Nothing that a page shows has changed: it is listed, and not told.
+ * @param asked by a job, which fails and says so
+ */
+export async function originalGone(
+  deps: MarkDeps,
+  id: string,
+  found: Revision,
+  asked: boolean,
+): Promise<Outcome> {
+  // A job may name an image that is signed for and not uploaded yet.
+  if (!found.document) return skipped(id, asked ? "unknown" : "original-gone");
+  const { document, before, written } = await commit(deps, id, found, (current) =>
+    withoutOriginal(current, deps.now(), asked),
+  );
+  if (!document || document.status === "deleted") return skipped(id, "deleted");
+  // Also where it is marked already: whoever did may have died before this.
+  await (asked ? followUp : indexAttention)(deps, document, written ? before : "unknown");
+  return { id, status: asked ? "failed" : "skipped", reason: "original-gone" };
+}
+
+/** It has come back, by a restore. */
+export async function originalBack(deps: MarkDeps, id: string, found: Revision): Promise<void> {
+  const { document, before, written } = await commit(deps, id, found, (current) =>
+    current?.source?.gone === undefined ? undefined : withOriginal(current),
+  );
+  if (!written || !document) return;
+  const isToTell = before?.lastError !== document.lastError;
+  await (isToTell ? followUp : indexAttention)(deps, document, before);
+}
