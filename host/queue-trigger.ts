@@ -4,6 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { errorFields } from "../adapters/log.ts";
 import type { Log, Queue, QueueMessage } from "../core/ports.ts";
+import { ThrottledError } from "./concurrency.ts";
 import type { Invoke } from "./lambda.ts";
 import { hopsOf, MAX_HOPS } from "./lineage.ts";
 
@@ -81,7 +82,7 @@ async function lane(invoke: Invoke, options: TriggerOptions, signal: AbortSignal
     }
     if (messages.length === 0 || (await isCut(messages, options))) continue;
     for (const message of messages) inFlight.add(message);
-    const failed = await failures(invoke, messages, options);
+    const failed = await failures(invoke, messages, options, signal);
     for (const message of messages) inFlight.delete(message);
     const done = messages.filter(({ id }) => !failed.has(id));
     const deletions = await Promise.allSettled(done.map(({ receipt }) => queue.delete(receipt)));
@@ -115,6 +116,7 @@ async function failures(
   invoke: Invoke,
   messages: QueueMessage[],
   { arn, log }: TriggerOptions,
+  signal: AbortSignal,
 ): Promise<Set<string>> {
   const all = new Set(messages.map(({ id }) => id));
   let answer: SQSBatchResponse | null | undefined;
@@ -123,7 +125,11 @@ async function failures(
     const chain = messages.map(({ trace }) => trace);
     answer = (await invoke(event, chain)) as typeof answer;
   } catch (error) {
-    log("error", "invocation failed", errorFields(error));
+    // As on AWS: the messages stay hidden for the queue's own time, and have been received once more.
+    if (error instanceof ThrottledError) {
+      log("warn", "throttled", { messages: messages.length });
+      await setTimeout(RETRY_MS, undefined, { signal }).catch(() => {});
+    } else log("error", "invocation failed", errorFields(error));
     return all;
   }
   const failed = answer?.batchItemFailures ?? [];

@@ -38,12 +38,19 @@ export interface Template {
   readonly buckets: Readonly<Record<"uploads" | "media", string>>;
   /** API Gateway's `cors` block. */
   readonly apiCors: ApiCors;
+  readonly apiThrottle: ApiThrottle;
   /** `CorsRules` and event names of the uploads bucket. */
   readonly uploadsCors: readonly BucketCorsRule[];
   readonly uploadsEvents: readonly string[];
   readonly uploadsPrefix: string;
   /** What expires in a bucket, or is tidied up. */
   readonly lifecycles: Readonly<Record<"uploads" | "media", readonly BucketLifecycleRule[]>>;
+}
+
+/** Of all routes together. */
+export interface ApiThrottle {
+  readonly perSecond: number;
+  readonly burst: number;
 }
 
 export interface ApiCors {
@@ -143,6 +150,7 @@ export function readTemplate(root: URL): Template {
       .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
       .map(([logicalId, { Properties = {} }]) => queueOf(logicalId, Properties)),
     buckets: { uploads: localName("UploadsBucket"), media: localName("MediaBucket") },
+    apiThrottle: throttleOf(resolve(extensions["HttpApiStage"]?.Properties ?? {}, params)),
     apiCors: resolve(service.provider.httpApi.cors, params) as ApiCors,
     uploadsCors: uploads.CorsConfiguration?.CorsRules ?? [],
     uploadsEvents: notifications.map(({ Event }) => Event),
@@ -163,6 +171,17 @@ function resolve(value: unknown, params: Readonly<Record<string, string>>): unkn
   const [, source, name = ""] = /^\$\{(param|list):(\w+)\}$/.exec(String(value)) ?? [];
   if (source === undefined) return value;
   return source === "list" ? listOf(params[name]) : params[name];
+}
+
+function throttleOf(stage: unknown): ApiThrottle {
+  const { DefaultRouteSettings: settings } = stage as {
+    DefaultRouteSettings?: { ThrottlingRateLimit?: unknown; ThrottlingBurstLimit?: unknown };
+  };
+  // API Gateway's own bounds where the template sets none.
+  return {
+    perSecond: Number(settings?.ThrottlingRateLimit ?? 10_000),
+    burst: Number(settings?.ThrottlingBurstLimit ?? 5000),
+  };
 }
 
 /** As Serverless calls a function's resource: `worker` is `WorkerLambdaFunction`. */

@@ -4,8 +4,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
+import { ThrottledError } from "../host/concurrency.ts";
 import type { Invoke } from "../host/lambda.ts";
-import type { ApiCors } from "../host/template.ts";
+import type { ApiCors, ApiThrottle } from "../host/template.ts";
 
 interface Route {
   readonly key: string;
@@ -18,7 +19,13 @@ interface Route {
 const MAX_BODY_BYTES = 10_485_760;
 
 /** @param routes route keys with the functions behind them */
-export function apiGateway(routes: ReadonlyMap<string, Invoke>, cors: ApiCors, log: Log): RequestListener {
+export function apiGateway(
+  routes: ReadonlyMap<string, Invoke>,
+  cors: ApiCors,
+  log: Log,
+  throttle: ApiThrottle = { perSecond: Number.POSITIVE_INFINITY, burst: Number.POSITIVE_INFINITY },
+): RequestListener {
+  const admits = bucketOf(throttle);
   const table = [...routes].map(([key, invoke]): Route => {
     const [method = "", path = ""] = key.split(" ");
     return { key, method, segments: path.split("/"), invoke };
@@ -26,7 +33,7 @@ export function apiGateway(routes: ReadonlyMap<string, Invoke>, cors: ApiCors, l
   // A literal segment beats a parameter, and that a greedy one.
   table.sort((a, b) => vagueness(a) - vagueness(b));
   return (request, response) => {
-    answer(request, response, table, cors, log).catch((error: unknown) => {
+    answer(request, response, table, cors, admits, log).catch((error: unknown) => {
       log("error", "request failed", errorFields(error));
       if (!response.headersSent) send(response, 500, { message: "Internal Server Error" });
       else response.destroy();
@@ -43,6 +50,7 @@ async function answer(
   response: ServerResponse,
   table: Route[],
   cors: ApiCors,
+  admits: () => boolean,
   log: Log,
 ) {
   const { origin } = request.headers;
@@ -69,6 +77,10 @@ async function answer(
     request.resume();
     return send(response, 404, { message: "Not Found" });
   }
+  if (!admits()) {
+    request.resume();
+    return send(response, 429, { message: "Too Many Requests" });
+  }
   const body = await readBody(request);
   if (!body) return send(response, 413, { message: "Request Entity Too Large" });
   const event = eventOf(request, found.route, found.params, rawPath, rawQuery, body);
@@ -76,6 +88,7 @@ async function answer(
   try {
     result = (await found.route.invoke(event)) as APIGatewayProxyStructuredResultV2;
   } catch (error) {
+    if (error instanceof ThrottledError) return send(response, 503, { message: "Service Unavailable" });
     log("error", "invocation failed", { route: found.route.key, ...errorFields(error) });
     return send(response, 500, { message: "Internal Server Error" });
   }
@@ -90,6 +103,20 @@ async function answer(
 
 function send(response: ServerResponse, status: number, json: unknown) {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+}
+
+/** A token for each request: `burst` of them at most, `perSecond` anew. */
+function bucketOf({ perSecond, burst }: ApiThrottle): () => boolean {
+  let tokens = burst;
+  let at = performance.now();
+  return () => {
+    const now = performance.now();
+    tokens = Math.min(burst, tokens + ((now - at) / 1000) * perSecond);
+    at = now;
+    if (tokens < 1) return false;
+    tokens--;
+    return true;
+  };
 }
 
 /** `*` stands for any characters, as in `http://localhost:*`. */

@@ -4,6 +4,7 @@ import { s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { jsonLog } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
+import { accountOf } from "../host/concurrency.ts";
 import { type HostedFunction, startEventSources } from "../host/event-sources.ts";
 import { type Invoke, lambda } from "../host/lambda.ts";
 import { type Note, noteFile } from "../host/note.ts";
@@ -29,6 +30,8 @@ export interface StackOptions extends Faults {
   /** Whether queues are consumed; a test that invokes handlers itself says false. */
   readonly poll?: boolean;
   readonly logLevel?: string;
+  /** Invocations at once, of all functions together: a new AWS account has 10, most have 1,000. */
+  readonly accountConcurrency?: number;
   /** Told after each invocation, for tests that wait for one. */
   readonly onInvocation?: (name: string, event: unknown, result: unknown) => void;
 }
@@ -87,8 +90,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     LOG_LEVEL: logLevel,
   };
   const restoreEnvironment = setEnvironment(env);
-  const functions = functionsOf(template, options.onInvocation);
-  const api = await listen(apiGateway(routesOf(functions), template.apiCors, log), ports.api);
+  const functions = functionsOf(template, options);
+  const gateway = apiGateway(routesOf(functions), template.apiCors, log, template.apiThrottle);
+  const api = await listen(gateway, ports.api);
   const where = { api: api.url, media: media.url, s3: servers.s3Url, sqs: servers.sqsUrl };
   const page = await startPage(where, { secret, webhookSecret, port: ports.page, log });
   // Read by the events function at its first invocation, which is yet to come.
@@ -169,9 +173,14 @@ function setEnvironment(env: Readonly<Record<string, string>>): () => void {
   };
 }
 
-function functionsOf(template: Template, onInvocation: StackOptions["onInvocation"]): HostedFunction[] {
+function functionsOf(
+  template: Template,
+  { onInvocation, accountConcurrency }: StackOptions,
+): HostedFunction[] {
+  const most = accountConcurrency ?? (Number(process.env["ACCOUNT_CONCURRENCY"]) || 1000);
+  const bounded = accountOf(most);
   return template.functions.map((fn) => {
-    const run = lambda(fn, ROOT);
+    const run = bounded(lambda(fn, ROOT));
     const invoke: Invoke = async (event, chain) => {
       const result = await run(event, chain);
       onInvocation?.(fn.name, event, result);

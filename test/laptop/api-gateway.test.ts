@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
+import { accountOf } from "../../host/concurrency.ts";
 import type { Invoke } from "../../host/lambda.ts";
 import { apiGateway } from "../../laptop/api-gateway.ts";
 import { served } from "./served.ts";
@@ -167,4 +168,21 @@ test("gateway: CORS headers for the allowed origins and no other", async (t) => 
     assert.equal(invocations, before, "a preflight is answered without the function");
   }
   assert.deepEqual(corsOf(await fetch(url)), {});
+});
+
+test("gateway: above its rate it answers 429, above the account's concurrency 503", async (t) => {
+  const routes = new Map<string, Invoke>([["GET /", echo]]);
+  const slow = await served(t, apiGateway(routes, CORS, silent, { perSecond: 0, burst: 2 }));
+  const statuses: number[] = [];
+  for (let i = 0; i < 3; i++) statuses.push((await fetch(slow)).status);
+  assert.deepEqual(statuses, [200, 200, 429]);
+
+  const held = Promise.withResolvers<unknown>();
+  const bounded = accountOf(1);
+  const first = bounded(() => held.promise)({});
+  const full = await gateway(t, { "GET /": bounded(echo) });
+  assert.equal((await fetch(full)).status, 503);
+  held.resolve(undefined);
+  await first;
+  assert.equal((await fetch(full)).status, 200);
 });

@@ -29,6 +29,7 @@ const table = {
   MalformedInput: { status: 400, type: "SerializationException" },
   MissingAuthenticationToken: { status: 403, type: "MissingAuthenticationTokenException" },
   MissingParameter: { status: 400, type: "MissingRequiredParameterException" },
+  OverLimit: { status: 403 },
   PurgeQueueInProgress: { status: 403, query: "AWS.SimpleQueueService.PurgeQueueInProgress" },
   QueueDoesNotExist: { status: 400, query: "AWS.SimpleQueueService.NonExistentQueue" },
   QueueNameExists: { status: 400, query: "QueueAlreadyExists" },

@@ -48,6 +48,8 @@ export interface QueueSettings {
   readonly waitSeconds: number;
   readonly retentionSeconds: number;
   readonly maxBytes: number;
+  /** Messages received and not deleted; SQS's bound is no attribute, and no setting of anybody's. */
+  readonly maxInFlight: number;
   /** Where a message goes instead of being received once more. */
   readonly redrive: { readonly to: StandardQueue; readonly maxReceives: number } | undefined;
 }
@@ -58,6 +60,7 @@ const DEFAULTS: QueueSettings = {
   waitSeconds: 0,
   retentionSeconds: 345_600,
   maxBytes: 1_048_576,
+  maxInFlight: 120_000,
   redrive: undefined,
 };
 
@@ -160,6 +163,9 @@ export class StandardQueue {
     checkRange("WaitTimeSeconds", waitSeconds, 0, 20);
     if (visibilitySeconds !== undefined) checkRange("VisibilityTimeout", visibilitySeconds, 0, 43_200);
     if (signal?.aborted) return [];
+    // A long poll is told of nothing, says SQS: it gets nothing.
+    if (waitSeconds === 0 && this.#isFull())
+      throw new QueueError("OverLimit", `Too many messages in flight: ${this.#settings.maxInFlight}.`);
     const taken = this.#take(max, visibilitySeconds);
     if (taken.length > 0 || waitSeconds === 0) return taken;
     return new Promise((resolve, reject) => {
@@ -232,6 +238,12 @@ export class StandardQueue {
     return moved;
   }
 
+  #isFull(): boolean {
+    const { maxInFlight } = this.#settings;
+    // Counting looks at every message: only where there may be as many.
+    return this.#messages.size - this.#visible.size >= maxInFlight && this.count().inFlight >= maxInFlight;
+  }
+
   /** Only the receipt of the latest receive is good. */
   #find(receipt: string): StoredMessage | undefined {
     this.#settle();
@@ -274,6 +286,7 @@ export class StandardQueue {
 
   #take(max: number, visibilitySeconds = this.#settings.visibilitySeconds): ReceivedMessage[] {
     this.#settle();
+    if (this.#isFull()) return [];
     const { redrive } = this.#settings;
     const now = this.#clock.now();
     const taken = new Map<string, ReceivedMessage>();

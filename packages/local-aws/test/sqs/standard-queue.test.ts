@@ -349,3 +349,24 @@ async function drain(queue: StandardQueue): Promise<string[]> {
     }
   }
 }
+
+test("no more messages are in flight than SQS allows: a short poll is refused, a long one gets nothing", async () => {
+  const clock = new ManualClock();
+  const queue = new StandardQueue({ clock, settings: { maxInFlight: 3, visibilitySeconds: 30 } });
+  for (const body of ["1", "2", "3", "4"]) queue.send(body);
+  queue.send("later", { delaySeconds: 900 });
+  const taken = await queue.receive({ max: 2 });
+  const [third] = await queue.receive({ max: 1 });
+  assert.ok(third && taken.length === 2);
+  await assert.rejects(queue.receive({ max: 1 }), { code: "OverLimit" });
+  const long = queue.receive({ max: 1, waitSeconds: 5 });
+  clock.advance(5000);
+  assert.deepEqual(await long, []);
+  const waiting = queue.receive({ max: 1, waitSeconds: 5 });
+  queue.delete(third.receipt);
+  clock.advance(5000);
+  await waiting;
+  assert.equal((await queue.receive({ max: 1 })).length + (await waiting).length, 1);
+  clock.advance(30_000);
+  assert.equal((await queue.receive({ max: 10 })).length, 3);
+});
