@@ -47,7 +47,11 @@ export function hasGainMap(format: FormatName, bytes: Uint8Array): boolean {
   if (format !== "avif" && format !== "heic") return false;
   // `meta` is at the start, or a file that puts it elsewhere is no camera's: a tone-mapped item, or Apple's auxiliary picture.
   const head = buffer.subarray(0, 65_536);
-  return head.includes("tmap\0") || head.includes("urn:com:apple:photo:2020:aux:hdrgainmap");
+  if (head.includes("urn:com:apple:photo:2020:aux:hdrgainmap")) return true;
+  // `infe`, of version 2: its own head, an id and a protection, then the item's type. A brand of that name alone is a promise.
+  for (let at = head.indexOf("infe"); at >= 0; at = head.indexOf("infe", at + 4))
+    if (head.toString("latin1", at + 12, at + 16) === "tmap") return true;
+  return false;
 }
 
 /** The map of a JPEG: the second picture by CIPA's Multi-Picture Format, where what it says can be read. */

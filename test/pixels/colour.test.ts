@@ -392,7 +392,11 @@ test("the header says what the colours were, where they were not sRGB's", async 
   assert.deepEqual(await header("png", pngOf(8, [iCCP(p3Profile)])), ["display-p3", undefined]);
   assert.deepEqual(await header("png", pngOf(16, [cICP(9, 16, 0, 1)])), ["rec2020", "pq"]);
   assert.deepEqual(await header("png", pngOf(16, [cICP(1, 18, 0, 1)])), [undefined, "hlg"]);
-  assert.deepEqual(await header("avif", avifOf(await av1(8), [nclx(5, 13)])), ["other", undefined]);
+  const pal = avifOf(await av1(8), [nclx(5, 13)]);
+  assert.deepEqual(await header("avif", pal), ["other", undefined]);
+  // A brand that promises a gain map is none.
+  pal.write("tmap", 16, "latin1");
+  assert.deepEqual(await header("avif", pal), ["other", undefined]);
   assert.deepEqual(await header("jpeg", await adobeJpeg()), ["adobe-rgb", undefined]);
   assert.deepEqual(await header("heic", heic("heic-nclx-pq").make()), ["rec2020", "pq"]);
   assert.deepEqual(
