@@ -96,7 +96,10 @@ export async function mendPng(bytes: Uint8Array): Promise<Finding | Buffer> {
     return isCut
       ? { check: "ends-early", at: ends?.start ?? 0 }
       : { check: "no-picture", at: SIGNATURE.length };
-  const compressed = Buffer.concat(chunks.filter(({ type }) => type === "IDAT").map(({ data }) => data));
+  // What follows another chunk belongs to nothing.
+  const after = chunks.findIndex(({ type }, i) => i > first && type !== "IDAT");
+  const parts = chunks.slice(first, after < 0 ? undefined : after);
+  const compressed = Buffer.concat(parts.map(({ data }) => data));
   const rows = await recompressed(compressed, size);
   if (rows) {
     const before = chunks

@@ -9,6 +9,20 @@ import { accepted, checkVariants, outcomeOf } from "./outcome.ts";
 
 const corpus = new URL("../../../shared/corpus/", import.meta.url);
 
+/**
+ * Of these the manifest, written for sharp's own verdicts, says that they are refused. Every pixel of theirs is there:
+ * Chromium shows the first five whole, of the last two nothing but an end marker, and a checksum, is wrong.
+ */
+const WHOLE_ALL_THE_SAME: ReadonlySet<string> = new Set([
+  "hostile/gif-corrupt/invalid_multiframe.gif",
+  "hostile/jpeg-corrupt/jpeg_ff00_header.jpg",
+  "hostile/jpeg-corrupt/junk_jpeg_header.jpg",
+  "hostile/jpeg-corrupt/truncated_app14.jpg",
+  "hostile/unsupported-real/star.avifs",
+  "hostile/jpeg-corrupt/truncated_jpeg.jpg",
+  "hostile/png-corrupt/xcsn0g01.png",
+]);
+
 if (existsSync(corpus)) {
   test("the corpus", async (t) => {
     // Never replaced for its size, so that its peak can be read.
@@ -29,7 +43,7 @@ if (existsSync(corpus)) {
         peaks.push({ path, peak });
         // The manifest was written for sharp alone, which reads no HEVC.
         const isHeic = path.endsWith(".heic") && !path.startsWith("valid/");
-        const ends = accepted(isHeic ? "either" : expected, bytes);
+        const ends = WHOLE_ALL_THE_SAME.has(path) ? ["ready"] : accepted(isHeic ? "either" : expected, bytes);
         assert(ends.includes(end), `${end}; expected ${ends.join(" or ")}`);
         assert(peak < (path === "valid/heic/48mp.heic" ? 900 : 700), `${peak} MB`);
         await checkVariants(made);
