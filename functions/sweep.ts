@@ -2,6 +2,7 @@
 import { onSchedule } from "../adapters/aws/on-schedule.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import config from "../adapters/presets.ts";
+import { confirmStop } from "../core/sweep/breaker.ts";
 import { sweep } from "../core/sweep/sweep.ts";
 import { readSweepRequest } from "../core/sweep/sweep-request.ts";
 
@@ -19,11 +20,13 @@ export const handler = onSchedule(() => {
     // For the batch that is under way: a second or two, a minute while S3 throttles.
     reserveMs: 60_000,
     async turn({ event, until, log, count }) {
-      const request = readSweepRequest(event, env.SUPERSEDED_DAYS);
+      const { confirm, ...request } = readSweepRequest(event, env.SUPERSEDED_DAYS);
+      if (confirm !== undefined) await confirmStop(deps, confirm);
       const timeLeft = () => deps.now() < until;
       const report = await sweep({ ...deps, config, log }, { ...request, timeLeft });
       // Nothing found is a figure too: it says that the sweep has been there.
       count("Mended", 0);
+      count("SweepStopped", report.state === "stopped" ? 1 : 0);
       for (const [deed, mended] of Object.entries(report.done)) count("Mended", mended, deed);
       return report;
     },

@@ -32,6 +32,8 @@ export const metricTable = {
   Variants: { unit: MetricUnit.Count },
   /** By the sweep: what no message spoke of any more. `deed` is what it did. */
   Mended: { unit: MetricUnit.Count, by: "deed" },
+  /** Whether the sweep stands still until somebody confirms. */
+  SweepStopped: { unit: MetricUnit.Count },
   WebhooksDelivered: { unit: MetricUnit.Count },
   /** Tries: one webhook may fail several times before it is delivered. */
   WebhooksFailed: { unit: MetricUnit.Count },

@@ -7,7 +7,7 @@ import { readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import { IMAGES, newId, ORIGINALS, OWNERS, STOPPED_KEY } from "../keys.ts";
 import type { ObjectStore } from "../ports.ts";
-import { type Cursor, type Round, readCursor, type Seen, sumOf, writeCursor } from "./sweep-cursor.ts";
+import { type Round, readCursor, type Seen, sumOf, writeCursor } from "./sweep-cursor.ts";
 
 /** A round deletes no more objects than these, or the hundredth part of what it has seen, unconfirmed. */
 const FEW = 100;
@@ -79,11 +79,11 @@ export async function writeStop(
 }
 
 /** Undefined while the sweep is not stopped. */
-export async function readStop(uploads: ObjectStore, cursor: Cursor | undefined): Promise<Stop | undefined> {
-  if (cursor?.stopped === undefined) return undefined;
+export async function readStop(uploads: ObjectStore, id: string | undefined): Promise<Stop | undefined> {
+  if (id === undefined) return undefined;
   const stored = await uploads.get(STOPPED_KEY);
   const stop = stored && v.safeParse(v.pipe(v.string(), v.parseJson(), Stop), await readText(stored.body));
-  return stop?.success && stop.output.id === cursor.stopped ? stop.output : undefined;
+  return stop?.success && stop.output.id === id ? stop.output : undefined;
 }
 
 /**
@@ -95,7 +95,7 @@ export async function confirmStop(deps: BreakerDeps, id: string): Promise<void> 
   if (cursor?.stopped === undefined && cursor?.confirmed?.id === id) return;
   if (!cursor || cursor.stopped !== id) throw new DarkroomError("not-stopped");
   const { stopped: _, writeId: __, ...round } = cursor;
-  const stop = await readStop(deps.uploads, cursor);
+  const stop = await readStop(deps.uploads, id);
   const until = new Date(deps.now().getTime() + CONFIRMED_MS).toISOString();
   // What is empty may be so from now on.
   const before = stop?.why === "emptied" ? { before: round.seen } : {};

@@ -8,6 +8,8 @@ const span = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(36_500)));
 const SweepRequest = v.object({
   /** A round from the beginning, now, whatever is under way or not due yet. */
   begin: v.optional(v.boolean(), false),
+  /** The id of the stop that the sweep stands at, for it to go on. */
+  confirm: v.optional(v.string()),
   /** How long things are left alone, where it should be other than usual; see `Patience`. */
   uploadMinutes: span,
   orphanHours: span,
@@ -21,18 +23,19 @@ const SweepRequest = v.object({
 export function readSweepRequest(
   event: unknown,
   supersededDays: number | undefined,
-): { begin: boolean; patience: Patience } {
+): { begin: boolean; confirm?: string; patience: Patience } {
   const parsed = v.safeParse(SweepRequest, event ?? {});
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new DarkroomError("bad-request", `${v.getDotPath(issue) ?? "the event"}: ${issue.message}`);
   }
-  const { begin, uploadMinutes, orphanHours, supersededDays: asked } = parsed.output;
+  const { begin, confirm, uploadMinutes, orphanHours, supersededDays: asked } = parsed.output;
   const spanOf = (count: number | undefined, unit: number, usual: number) =>
     count === undefined ? usual : count * unit;
   const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
   return {
     begin,
+    ...(confirm === undefined ? {} : { confirm }),
     patience: {
       upload: spanOf(uploadMinutes, minute, PATIENCE.upload),
       orphan: spanOf(orphanHours, hour, PATIENCE.orphan),

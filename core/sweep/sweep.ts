@@ -13,7 +13,7 @@ import { OWNERS, parseOwnerKey, SWEEP_KEY } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { Log } from "../ports.ts";
-import { emptied, isTooMuch, type Stop, writeStop } from "./breaker.ts";
+import { emptied, isTooMuch, readStop, type Stop, writeStop } from "./breaker.ts";
 import type { Patience, Remedy, Terms } from "./diagnose.ts";
 import { bury, clear, type MendDeps, mend, mendEntry, unlist } from "./mend.ts";
 import { type Cursor, NOTHING, type Round, readCursor, type Strays, writeCursor } from "./sweep-cursor.ts";
@@ -45,6 +45,8 @@ export interface SweepReport {
   /** Seen in this round so far. */
   readonly images: number;
   readonly done: Readonly<Partial<Record<Deed, number>>>;
+  /** Where it stands; `sweep/stopped.json` names the images as well. */
+  readonly stopped?: Omit<Stop, "images">;
 }
 
 /**
@@ -79,7 +81,10 @@ export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<Swe
   const { cursor, etag } = await readCursor(deps.uploads);
   const run = new Run(deps, roundAfter(cursor, options.begin, deps.now()), etag, options);
   const state = await run.go();
-  return { state, images: run.cursor.images, done: run.done };
+  const report = { state, images: run.cursor.images, done: run.done };
+  if (state !== "stopped") return report;
+  const { images: _, ...stopped } = (await readStop(deps.uploads, run.cursor.stopped)) ?? {};
+  return "id" in stopped ? { ...report, stopped } : report;
 }
 
 /** What ended a run before its round was; undefined where the round goes on. */

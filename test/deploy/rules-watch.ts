@@ -28,6 +28,7 @@ const WATCHED = [
   `${NAMESPACE} ReceiversDead`,
   `${NAMESPACE} ForgetsWaiting`,
   `${NAMESPACE} Mended`,
+  `${NAMESPACE} SweepStopped`,
   "AWS/SQS ApproximateNumberOfMessagesVisible",
   "AWS/SQS ApproximateNumberOfMessagesNotVisible",
   "AWS/SQS ApproximateAgeOfOldestMessage",

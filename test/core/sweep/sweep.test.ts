@@ -238,7 +238,7 @@ test("an uploads bucket that cannot be seen deletes nothing, by its old name or 
     assert.ok((await documents()).every((one) => one?.status === "ready" && !one.source?.gone));
     assert.equal(await objects(), 1500);
     assert.deepEqual([told, queued], [[], []]);
-    const stop = await readStop(deps.uploads, (await readCursor(deps.uploads)).cursor);
+    const stop = await readStop(deps.uploads, (await readCursor(deps.uploads)).cursor?.stopped);
     assert.deepEqual(
       [stop?.why, stop?.prefix, stop?.full],
       ["emptied", ORIGINALS, bucket === "emptied" ? 500 : 1000],
@@ -320,10 +320,12 @@ test("more than a hundredth and a hundred objects need a person; the confirmatio
   pass(25 * HOUR);
   assert.equal((await run({ begin: true })).state, "stopped");
   const { cursor } = await readCursor(deps.uploads);
-  const stop = await readStop(deps.uploads, cursor);
+  const stop = await readStop(deps.uploads, cursor?.stopped);
   assert.deepEqual([stop?.why, stop?.objects, stop?.images], ["too-much", 102, ids.slice(50, 101)]);
   pass(25 * HOUR);
-  assert.deepEqual(await run({ begin: true }), { state: "stopped", images: 250, done: {} });
+  const { stopped, ...rest } = await run({ begin: true });
+  assert.deepEqual(rest, { state: "stopped", images: 250, done: {} });
+  assert.equal(stopped?.id, stop?.id);
   assert.equal(await objects(), 750 - 51);
 
   await assert.rejects(confirmStop(deps, newId(randomBytes)), { code: "not-stopped" });
@@ -399,6 +401,7 @@ test("a tombstone is told once more before it goes: whoever deleted the image ma
 });
 
 test("a person may ask for less patience, in a form that is checked", () => {
+  assert.equal(readSweepRequest({ confirm: "x" }, undefined).confirm, "x");
   assert.deepEqual(readSweepRequest({ source: "aws.events" }, undefined), {
     begin: false,
     patience: PATIENCE,
