@@ -14,7 +14,7 @@ import { unzip } from "../deploy/zip.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const clone = mkdtempSync(join(tmpdir(), "darkroom-clone-"));
 /** Without what this test run says of presets and of itself. */
-const { DARKROOM_CONFIG: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
+const { DARKROOM_CONFIG: _, NODE_TEST_CONTEXT: __, TEST_ALL: ___, ...env } = process.env;
 const git = (...args: string[]) =>
   execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@example.com", ...args], {
     cwd: clone,

@@ -10,14 +10,13 @@ import { encryptionHeader, objectHeaders } from "./object-headers.ts";
 import { decodeText, type S3Request } from "./request.ts";
 import {
   bucketOf,
-  commitObject,
   isoDate,
   keyOf,
   type Operation,
   requireBucket,
   requireObject,
   type S3,
-  wholeSeconds,
+  storeWhole,
   xmlReply,
 } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
@@ -96,22 +95,8 @@ export const copyObject: Operation = async (s3, request) => {
     length: source.size,
     ...(algorithm ? { checksum: { algorithm } } : {}),
   });
-  const object = await s3.storage.store(body.stream, (file): StoredObject => {
-    const { size, md5, checksum } = body.received();
-    const stored = {
-      bucket,
-      key,
-      size,
-      etag: md5,
-      modified: wholeSeconds(s3.now()),
-      headers,
-      segments: [{ file, size }],
-      multipart: false,
-      ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
-    };
-    commitObject(s3, request, stored, condition, "ObjectCreated:Copy");
-    return stored;
-  });
+  const target = { bucket, key, headers };
+  const object = await storeWhole(s3, request, target, body, condition, "ObjectCreated:Copy");
   return xmlReply(
     renderS3("CopyObjectResult", {
       LastModified: isoDate(object.modified),

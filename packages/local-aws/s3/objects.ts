@@ -18,15 +18,7 @@ import { parseDocument } from "./documents.ts";
 import { headerNotImplemented, S3Error } from "./errors.ts";
 import { encryptionHeader, objectHeaders, outgoingHeaders, responseOverrides } from "./object-headers.ts";
 import { checkKeyLength, intParameter, type Reply } from "./request.ts";
-import {
-  bucketOf,
-  commitObject,
-  keyOf,
-  type Operation,
-  requireObject,
-  wholeSeconds,
-  xmlReply,
-} from "./s3.ts";
+import { bucketOf, keyOf, type Operation, requireObject, storeWhole, xmlReply } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
 
 export const putObject: Operation = async (s3, request) => {
@@ -36,22 +28,8 @@ export const putObject: Operation = async (s3, request) => {
   // Here as well, so that nobody sends 200 MB to be told that they were not wanted.
   checkWrite(condition, key, s3.storage.object(bucket, key));
   const body = openBody(request);
-  const object = await s3.storage.store(body.stream, (file): StoredObject => {
-    const { size, md5, checksum } = body.received();
-    const stored = {
-      bucket,
-      key,
-      size,
-      etag: md5,
-      modified: wholeSeconds(s3.now()),
-      headers,
-      segments: [{ file, size }],
-      multipart: false,
-      ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
-    };
-    commitObject(s3, request, stored, condition, "ObjectCreated:Put");
-    return stored;
-  });
+  const target = { bucket, key, headers };
+  const object = await storeWhole(s3, request, target, body, condition, "ObjectCreated:Put");
   return {
     status: 200,
     headers: {

@@ -10,7 +10,7 @@ import { readForm } from "./form.ts";
 import { encryptionHeader, objectHeaders } from "./object-headers.ts";
 import { checkPolicy, parsePolicy, sizeRange } from "./post-policy.ts";
 import { checkKeyLength, encodeKey, type Reply, type S3Request } from "./request.ts";
-import { bucketOf, commitObject, type Operation, type S3, wholeSeconds } from "./s3.ts";
+import { bucketOf, type Operation, type S3, storeWhole } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
 
 type Fields = ReadonlyMap<string, string>;
@@ -39,23 +39,8 @@ export const postObject: Operation = async (s3, request) => {
     checksum: checksumClaim(given),
     ...(md5 ? { md5 } : {}),
   });
-  const kept = objectHeaders(given);
-  const object = await s3.storage.store(body.stream, (file): StoredObject => {
-    const { size, md5: etag, checksum } = body.received();
-    const stored = {
-      bucket,
-      key,
-      size,
-      etag,
-      modified: wholeSeconds(s3.now()),
-      headers: kept,
-      segments: [{ file, size }],
-      multipart: false,
-      ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
-    };
-    commitObject(s3, request, stored, {}, "ObjectCreated:Post");
-    return stored;
-  });
+  const target = { bucket, key, headers: objectHeaders(given) };
+  const object = await storeWhole(s3, request, target, body, {}, "ObjectCreated:Post");
   return answer(request, fields, object);
 };
 

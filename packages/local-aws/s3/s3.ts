@@ -1,5 +1,6 @@
 /** What every operation works with. */
 import type { Credentials } from "../sigv4.ts";
+import type { Body } from "./body.ts";
 import { checkWrite, type WriteCondition } from "./conditions.ts";
 import { S3Error } from "./errors.ts";
 import type { EventName } from "./notification-rules.ts";
@@ -72,4 +73,29 @@ export function commitObject(
   checkWrite(condition, object.key, s3.storage.object(object.bucket, object.key));
   s3.storage.putObject(object);
   s3.notifications.note(request, event, object);
+}
+
+/** Reads a body into an object that is one piece, and makes it visible as `commitObject` does. */
+export function storeWhole(
+  s3: S3,
+  request: S3Request,
+  object: Pick<StoredObject, "bucket" | "key" | "headers">,
+  body: Body,
+  condition: WriteCondition,
+  event: EventName,
+): Promise<StoredObject> {
+  return s3.storage.store(body.stream, (file): StoredObject => {
+    const { size, md5, checksum } = body.received();
+    const stored = {
+      ...object,
+      size,
+      etag: md5,
+      modified: wholeSeconds(s3.now()),
+      segments: [{ file, size }],
+      multipart: false,
+      ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
+    };
+    commitObject(s3, request, stored, condition, event);
+    return stored;
+  });
 }
