@@ -66,8 +66,8 @@ export const parameters = {
   },
   authSecretPrevious: {
     default: "false",
-    help: "whether tokens by the version before are accepted too, while yours change",
-    check: oneOf("true", "false"),
+    help: "version whose tokens are accepted too, while yours change; `true` is the one that was current before",
+    check: matches(/^(true|false|[A-Za-z0-9-]{32,64})$/, "a version id of Secrets Manager, true or false"),
   },
   webhookUrls: {
     default: "",
@@ -156,7 +156,7 @@ export const parameters = {
   },
   bucketSuffix: {
     default: "",
-    help: "of the buckets' names, for a second stack beside buckets that were kept",
+    help: "of the buckets' names, for a new stack beside buckets that were kept; refused on a live one",
     check: matches(/^-[a-z0-9]{1,8}$/, "a dash and up to eight letters or digits", true),
   },
 } as const satisfies Record<string, Parameter>;
@@ -205,7 +205,8 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
     for (const other of others)
       if (of(one).length > 0 && of(other).length === 0) problems.push(`${one} needs ${other} too`);
   };
-  if (String(given["authSecretPrevious"]) === "true") together("authSecretPrevious", "authSecretVersion");
+  if (String(given["authSecretPrevious"] ?? "false") !== "false")
+    together("authSecretPrevious", "authSecretVersion");
   together("domain", "certificate");
   together("certificate", "domain");
   together("authJwksUrl", "authIssuer", "authAudience");

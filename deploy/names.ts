@@ -40,6 +40,18 @@ export function longestStage(place: Omit<Place, "stage">): number {
   return Math.min(...names({ ...place, stage: "" }).map(({ name, most }) => most - name.length));
 }
 
+/** Partitions of their own, by how their regions begin: no CloudFront, or another, and other certificates and addresses. */
+const ELSEWHERE = /^(cn|us-gov|us-iso[a-z]*|eu-isoe|eusc)-/;
+
+/** @throws Error where Darkroom does not work in a region */
+export function checkRegion(region: string): void {
+  if (ELSEWHERE.test(region))
+    throw new Error(
+      `${region} is of another partition than AWS's public regions (China, GovCloud, sovereign clouds): CloudFront is missing ` +
+        "or a service of its own there, and this stack is made for the public one. docs/outside-aws.md has the way without it.",
+    );
+}
+
 /** @throws Error that says what is wrong with the stage's or the service's name, and what would do */
 export function checkNames(place: Place): void {
   // As buckets' names have it; CloudFormation wants a letter before a stack's.

@@ -5,11 +5,12 @@
 import inspector from "node:inspector";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { concurrencyLimit } from "../adapters/aws/concurrency.ts";
+import { bucketOf } from "../adapters/aws/live-stack.ts";
 import { type Source, settingsOf } from "../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
 import { type FunctionEvent, lowerToFit } from "./fit.ts";
-import { checkNames } from "./names.ts";
+import { checkNames, checkRegion } from "./names.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
 interface Serverless {
@@ -112,6 +113,7 @@ export default class Darkroom {
     const { service } = this.#serverless;
     const provider = this.#serverless.getProvider("aws");
     checkParameters(service.custom.parameters);
+    checkRegion(provider.getRegion());
     checkNames({
       service: service.service,
       stage: provider.getStage(),
@@ -130,7 +132,10 @@ export default class Darkroom {
     }
     for (const notice of notices(parameters)) this.#log.warning(notice);
     // Whoever only packages needs no account, and is asked for none.
-    if (this.#serverless.processedInput.commands.join(" ") === "deploy") await this.#fitAccount();
+    if (this.#serverless.processedInput.commands.join(" ") === "deploy") {
+      await this.#keepBuckets();
+      await this.#fitAccount();
+    }
     // Not before it is asked for: it loads the presets in force.
     const { buildFunctions, describe } = await import("./build.ts").catch(this.#say);
     const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
@@ -143,6 +148,21 @@ export default class Darkroom {
       fn.handler = fn.handler.replace(/^.*\./, "index.");
     }
     this.#log.notice(`\n${describe(built)}`);
+  }
+
+  /** Another suffix on a live stack would put two empty buckets in the old ones' place. */
+  async #keepBuckets(): Promise<void> {
+    const provider = this.#serverless.getProvider("aws");
+    const stack = `${this.#serverless.service.service}-${provider.getStage()}`;
+    const suffix = String(this.#serverless.service.custom.parameters["bucketSuffix"] ?? "");
+    const live = await bucketOf(await provider.getAwsSdkV3Config(), stack).catch(() => undefined);
+    if (live !== undefined && !live.endsWith(`-${provider.getRegion()}${suffix}`))
+      this.#say(
+        new Error(
+          `The stack ${stack} has its pictures in ${live}: bucketSuffix "${suffix}" would put empty buckets in their place. ` +
+            "Leave it as it was; it is for a new stack (docs/deploy.md, Removing everything).",
+        ),
+      );
   }
 
   async #fitAccount(): Promise<void> {

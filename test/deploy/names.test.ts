@@ -1,7 +1,7 @@
 /** Names of a stage: right ones pass, and what CloudFormation would refuse half-way is refused in words. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { checkNames, longestStage } from "../../deploy/names.ts";
+import { checkNames, checkRegion, longestStage } from "../../deploy/names.ts";
 
 const place = {
   service: "darkroom",
@@ -41,4 +41,10 @@ test("the longest stage passes, and one letter more does not", () => {
   const stage = "x".repeat(longestStage(place));
   checkNames({ ...place, stage });
   assert.throws(() => checkNames({ ...place, stage: `${stage}x` }), /too long/);
+});
+
+test("regions of other partitions are refused in words", () => {
+  for (const region of ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eusc-de-east-1"])
+    assert.throws(() => checkRegion(region), /another partition.*CloudFront/);
+  for (const region of ["eu-central-1", "us-east-1", "ap-southeast-1", "me-central-1"]) checkRegion(region);
 });

@@ -49,7 +49,10 @@ test("no function may do what is none of its business", () => {
 test("tokens are verified by the stack's own secret, in its newest or a named version, or by an identity provider", () => {
   const secretWith = (condition: string | undefined, variable = "AUTH_SECRET") => {
     const yes = { "Fn::Equals": ["a", "a"] };
-    const changed = condition ? edited(template, [`Conditions.${condition}`, yes]) : template;
+    const no = { "Fn::Equals": ["a", "b"] };
+    const changed = condition
+      ? edited(edited(template, [`Conditions.${condition}`, yes]), ["Conditions.AuthPreviousPinned", no])
+      : template;
     const presign = functionsOf(changed).find(({ name }) => name === "presign");
     return plain(presign?.variables[variable], changed);
   };

@@ -19,6 +19,7 @@ const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
 
 const service = parse(read("serverless.yml"), { merge: true }) as {
+  provider: { stackPolicy: { Effect: string; Action: string | string[]; Resource: string | string[] }[] };
   custom: { values: Record<string, unknown> };
   functions: Record<
     string,
@@ -80,6 +81,46 @@ test("a job's estimate counts with the worker that there is", () => {
     worker?.events.map(({ sqs }) => sqs?.batchSize),
     [WORKER_BATCH, WORKER_BATCH],
   );
+});
+
+test("no update replaces the buckets of a live stack, or takes them out", () => {
+  const [all, ...denies] = service.provider.stackPolicy;
+  assert.deepEqual([all?.Effect, all?.Action], ["Allow", "Update:*"]);
+  for (const bucket of ["UploadsBucket", "MediaBucket"])
+    for (const action of ["Update:Replace", "Update:Delete"])
+      assert.ok(
+        denies.some(
+          ({ Effect, Action, Resource }) =>
+            Effect === "Deny" &&
+            Action.includes(action) &&
+            Resource.includes(`LogicalResourceId/${bucket}`) &&
+            resources[bucket],
+        ),
+        `${action} of ${bucket}`,
+      );
+});
+
+test("the template that takes kept buckets into a new stack names them as the stack does, and keeps them", () => {
+  const text = /```json import-buckets\n([\s\S]*?)```/.exec(read("docs/deploy.md"))?.[1] ?? "";
+  const imported = JSON.parse(text) as {
+    Resources: Record<string, { Type: string; DeletionPolicy: string; Properties: { BucketName: unknown } }>;
+  };
+  assert.deepEqual(Object.keys(imported.Resources).sort(), ["MediaBucket", "UploadsBucket"]);
+  const { custom } = parse(read("serverless.yml"), { merge: true }) as { custom: Record<string, string> };
+  for (const [id, name] of [
+    ["UploadsBucket", custom["uploadsBucketName"]],
+    ["MediaBucket", custom["mediaBucketName"]],
+  ] as const) {
+    const { Type, DeletionPolicy, Properties } = imported.Resources[id] ?? assert.fail(id);
+    assert.equal(Type, resources[id]?.Type);
+    // Import asks for one; without it the bucket would go with a stack that fails.
+    assert.equal(DeletionPolicy, "Retain");
+    assert.deepEqual(Properties.BucketName, {
+      "Fn::Sub": name
+        ?.replace("${self:service}-${sls:stage}", "${AWS::StackName}")
+        .replace("${param:bucketSuffix}", ""),
+    });
+  }
 });
 
 test("every route for uploaders has a sibling with the token in its path", () => {
@@ -152,6 +193,7 @@ for (const [name, value, complaint] of [
   ["logDays", "8", /logDays must be/],
   ["domain", "images.example.com", /domain needs certificate too/],
   ["certificate", "arn:aws:acm:eu-central-1:123456789012:certificate/x", /us-east-1/],
+  ["authSecretPrevious", "yes", /authSecretPrevious must be a version id/],
   ["authSecretPrevious", "true", /authSecretPrevious needs authSecretVersion too/],
   ["authJwksUrl", "https://id.example.com/jwks", /needs authIssuer too[\s\S]*needs authAudience too/],
 ] as const) {
