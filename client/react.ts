@@ -59,7 +59,7 @@ export interface FileUpload {
 export interface Uploads {
   readonly uploads: readonly FileUpload[];
   /** Sends these files too. */
-  readonly upload: (files: Iterable<Blob>, options?: Pick<UploadOptions, "preset" | "focus">) => void;
+  readonly upload: (files: Iterable<Blob>, options?: Pick<UploadOptions, "preset" | "focus" | "ref">) => void;
   /** Stops this one and takes it out of the list. */
   readonly cancel: (key: number) => void;
   /** Begins one that failed anew; one that S3 has, and that was only not heard of again, is waited for. */
@@ -96,7 +96,7 @@ export function useUpload(darkroom: Pick<Darkroom, "upload" | "waitUntilReady">)
   }, []);
 
   const start = useCallback(
-    (key: number, file: Blob, options: Pick<UploadOptions, "preset" | "focus">, there?: string) => {
+    (key: number, file: Blob, options: Pick<UploadOptions, "preset" | "focus" | "ref">, there?: string) => {
       const controller = new AbortController();
       const { signal } = controller;
       const remember = (id?: string) =>

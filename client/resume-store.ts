@@ -4,7 +4,7 @@
  */
 import type { UploadOptions, UploadState } from "./upload.ts";
 
-type Kept = Pick<UploadOptions, "preset" | "focus" | "name">;
+type Kept = Pick<UploadOptions, "preset" | "focus" | "ref" | "name">;
 
 /** An upload that was on its way when the page went. */
 export interface Unfinished {

@@ -11,6 +11,7 @@ export interface Described {
   /** Base64. */
   readonly sha256: string | undefined;
   readonly focus: { readonly x: number; readonly y: number } | undefined;
+  readonly ref: string | undefined;
 }
 
 interface Signed {

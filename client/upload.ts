@@ -17,6 +17,8 @@ export interface UploadOptions {
   readonly preset?: string | undefined;
   /** What crops should keep: 0 to 1 from the left and the top. */
   readonly focus?: { readonly x: number; readonly y: number } | undefined;
+  /** What your application calls this upload, up to 256 characters: your webhook and you yourself hear it again. */
+  readonly ref?: string | undefined;
   /** The file's own where absent. */
   readonly name?: string | undefined;
   /** Whose the image is to be, where it is not the token's; needs an admin token. */
@@ -69,13 +71,13 @@ async function pickUp(api: Api, file: Blob, options: UploadOptions): Promise<str
 }
 
 async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<string> {
-  const { preset, owner, focus, name, parts: inParts, onState, signal } = options;
+  const { preset, owner, focus, ref, name, parts: inParts, onState, signal } = options;
   const sha256 = options.sha256 ?? (await hash(file, signal));
   for (let signatures = 1; ; signatures++) {
     const described = { name: name ?? (file as Partial<File>).name ?? "", type: file.type, size: file.size };
     const signed = await sign<Put | InParts>(
       api,
-      { ...described, sha256, focus },
+      { ...described, sha256, focus, ref },
       { preset, owner, method: inParts ? "MULTIPART" : "PUT", signal },
     );
     const { id } = signed;

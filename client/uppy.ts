@@ -40,6 +40,8 @@ export interface UppyFile {
   readonly name?: string | undefined;
   readonly type?: string | undefined;
   readonly data: unknown;
+  /** `ref` in it goes with the upload. */
+  readonly meta?: object;
 }
 
 /** Options of `@uppy/aws-s3`. */
@@ -63,9 +65,10 @@ export function uppySigner(
   const begin = async <S extends Form | InParts>(key: string, method: S["method"]): Promise<S> => {
     const file = files.get(key);
     if (!(file?.data instanceof Blob)) throw new DarkroomError("bad-answer", `Uppy has no data for ${key}.`);
-    const { data, name, type = data.type } = file;
+    const { data, name, type = data.type, meta } = file;
     await refuseEmpty(data);
-    const described = { name: name ?? "", type, size: data.size, sha256: await hash(data), focus };
+    const ref = meta && "ref" in meta && typeof meta.ref === "string" ? meta.ref : undefined;
+    const described = { name: name ?? "", type, size: data.size, sha256: await hash(data), focus, ref };
     return sign<S>(api, described, { method, preset });
   };
 

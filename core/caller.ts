@@ -11,4 +11,6 @@ export interface Caller {
   /** The token's own limit, below the preset's. */
   readonly maxBytes?: number;
   readonly maxUploadsPerMinute?: number;
+  /** What the application calls the uploads of this token. */
+  readonly ref?: string;
 }

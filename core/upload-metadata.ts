@@ -13,20 +13,55 @@ export interface UploadMetadata {
   readonly focus?: Focus;
   /** Base64. */
   readonly sha256?: string;
+  /** What the application calls this upload: as its token says, and as the page does. */
+  readonly ref?: string;
+  readonly clientRef?: string;
 }
 
-/** Longest `filename` value: S3 allows 2 KB for all user metadata together. */
+/** Longest `filename` value. */
 const MAX_FILENAME_BYTES = 1024;
+/** S3's bound for the names and values of all user metadata together. */
+const MAX_METADATA_BYTES = 2048;
 
 export function writeUploadMetadata(upload: UploadMetadata): Record<string, string> {
-  const filename = encodeFilename(upload.filename ?? "");
-  return {
+  const values = {
     owner: upload.owner,
     preset: upload.preset,
-    ...(filename ? { filename } : {}),
     ...(upload.focus ? { focus: `${upload.focus.x},${upload.focus.y}` } : {}),
     ...(upload.sha256 ? { sha256: upload.sha256 } : {}),
+    ...(upload.ref ? { ref: encodeRef(upload.ref) } : {}),
+    ...(upload.clientRef ? { "client-ref": encodeRef(upload.clientRef) } : {}),
   };
+  const taken = Object.entries({ ...values, filename: "" })
+    .flat()
+    .join("").length;
+  const filename = encodeFilename(upload.filename ?? "", MAX_METADATA_BYTES - taken);
+  return { ...values, ...(filename ? { filename } : {}) };
+}
+
+/** A reference as it is accepted: short enough that two of them leave room for a file's name. */
+export const isRef = (text: string) =>
+  text !== "" && [...text].length <= 256 && text.isWellFormed() && Buffer.byteLength(text) <= 512;
+
+const encodeRef = (ref: string) => Buffer.from(ref, "utf8").toString("base64url");
+function decodeRef(encoded: string | undefined): string | undefined {
+  const ref = Buffer.from(encoded ?? "", "base64url").toString("utf8");
+  return isRef(ref) && encodeRef(ref) === encoded ? ref : undefined;
+}
+
+/** Whose an image is and what for: told to its owner, admins and webhooks, and never public. */
+export interface Context {
+  readonly owner?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly clientRef?: string | undefined;
+  /** The file's name. */
+  readonly name?: string | undefined;
+}
+
+/** @param metadata of the original */
+export function contextOf(metadata: Readonly<Record<string, string>>): Context {
+  const { owner, ref, clientRef, filename: name } = readUploadMetadata(metadata);
+  return { owner, ref, clientRef, name };
 }
 
 /** Never throws: an object written past us may hold anything, and what does not fit counts as absent. */
@@ -34,6 +69,7 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
   const { owner, preset, filename, focus, sha256 } = metadata as Partial<
     Record<keyof UploadMetadata, string>
   >;
+  const [ref, clientRef] = [decodeRef(metadata["ref"]), decodeRef(metadata["client-ref"])];
   const point = focus?.split(",").map(Number) ?? [];
   const [x, y] = point;
   return {
@@ -44,13 +80,15 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
       ? { focus: { x, y } }
       : {}),
     ...(sha256 ? { sha256 } : {}),
+    ...(ref ? { ref } : {}),
+    ...(clientRef ? { clientRef } : {}),
   };
 }
 
 const isShare = (value: number) => value >= 0 && value <= 1;
 
 /** Percent-encoded UTF-8 of the NFC form without control characters, at most 1,024 bytes, cut between characters. */
-export function encodeFilename(name: string): string {
+export function encodeFilename(name: string, bytes = MAX_FILENAME_BYTES): string {
   let encoded = "";
   // \p{Cc} are the control characters; a lone surrogate has no UTF-8 and becomes U+FFFD.
   for (const character of name
@@ -62,7 +100,7 @@ export function encodeFilename(name: string): string {
       /[!'()*]/g,
       (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
     );
-    if (encoded.length + next.length > MAX_FILENAME_BYTES) break;
+    if (encoded.length + next.length > Math.min(bytes, MAX_FILENAME_BYTES)) break;
     encoded += next;
   }
   return encoded;

@@ -25,7 +25,7 @@ export const handler = api(() => {
     count: (caller: Caller) => limit(caller, 1),
   };
   const originals: Originals = {
-    agree: (caller, name, type, size) => agreeOnUpload(issue, caller, { name, type, size }),
+    agree: (caller, file) => agreeOnUpload(issue, caller, file),
     sign: uploadSigner(signer),
     validitySeconds: issue.validitySeconds,
     where: (key) => ({ bucket, location: `${bucketUrl(signer)}/${key}` }),

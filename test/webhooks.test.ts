@@ -8,12 +8,13 @@ import { webhookSender } from "../adapters/http/webhook.ts";
 import { MemoryQueue } from "../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../adapters/memory/memory-store.ts";
 import { readText } from "../core/commit.ts";
-import { DELIVERIES, EVENTS, FORGETS, metaKey, parseEventKey } from "../core/keys.ts";
+import { DELIVERIES, EVENTS, FORGETS, metaKey, originalKey, parseEventKey } from "../core/keys.ts";
 import type { Metadata } from "../core/metadata.ts";
 import { bringBack, PARK_SECONDS, RETRY_SECONDS, Receivers, retryAfter } from "../core/tell/deliver.ts";
 import { type EventDeps, type EventOutcome, handleEvent } from "../core/tell/handle-event.ts";
 import { replayFailed } from "../core/tell/replay.ts";
 import { eventOf, tell } from "../core/tell/tell.ts";
+import { writeUploadMetadata } from "../core/upload-metadata.ts";
 import { assertSigned, Receiver } from "./receiver.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -186,6 +187,31 @@ test("an event of a later release is kept and handed on as it stands; another me
   await queue.send("not ours");
   assert.equal(await work(), 1);
   assert.equal(outcomes.at(-1)?.status, "ignored");
+});
+
+test("beside the public document a webhook says whose the image is and what for, also when it comes late", async (t) => {
+  const { queue, receiver, uploads, clock, happens, turn, drain } = await system(t);
+  const about = { owner: "user-1", ref: "listing 7", clientRef: "slot 2", filename: "IMG 1.jpg" };
+  const metadata = writeUploadMetadata({ ...about, preset: "photo" });
+  await uploads.put(originalKey(ID), "file", { metadata });
+  await tell(queue, document(), metadata);
+  await drain();
+  receiver.answer = ({ response }) => response.writeHead(500).end();
+  await happens({ rev: 2 });
+  await drain();
+  receiver.answer = ({ response }) => response.writeHead(204).end();
+  clock.advance(60 * MINUTE);
+  await turn();
+  const told = [receiver.received[0], receiver.received.at(-1)].map((one) => one?.event);
+  const { filename: name, ...rest } = about;
+  assert.deepEqual(
+    told.map((event) => [event?.data.rev, event?.context]),
+    [
+      [1, { ...rest, name }],
+      [2, { ...rest, name }],
+    ],
+  );
+  assert.doesNotMatch(JSON.stringify(told.map((event) => event?.data)), /user-1|listing|slot|IMG/);
 });
 
 test("told twice, it is sent once; received again after a crash, it is sent again under the same id", async (t) => {

@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { type Caller, type Scope, scopes } from "../../core/caller.ts";
 import { DarkroomError } from "../../core/errors.ts";
 import { ownerOf } from "../../core/keys.ts";
+import { isRef } from "../../core/upload-metadata.ts";
 import { environment } from "../environment.ts";
 
 /** @throws DarkroomError `unauthenticated`; `unavailable` where the provider's keys cannot be had */
@@ -29,6 +30,7 @@ const Claims = v.object({
   preset: v.optional(v.string()),
   maxBytes: v.optional(positive),
   maxUploadsPerMinute: v.optional(positive),
+  ref: v.optional(v.pipe(v.string(), v.check(isRef, "1 to 256 characters, 512 bytes"))),
 });
 
 /** A token in a path ends up in histories and referrers: it must not live long. */
@@ -140,13 +142,14 @@ function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path"
       throw refused("A token in the path may be valid for one hour at most.");
     }
   }
-  const { preset, maxBytes, maxUploadsPerMinute } = claims;
+  const { preset, maxBytes, maxUploadsPerMinute, ref } = claims;
   return {
     owner: ownerOf(claims.sub),
     scopes: granted,
     ...(preset === undefined ? {} : { preset }),
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(maxUploadsPerMinute === undefined ? {} : { maxUploadsPerMinute }),
+    ...(ref === undefined ? {} : { ref }),
   };
 }
 

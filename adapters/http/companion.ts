@@ -17,8 +17,11 @@ import type { ApiRequest, Route, Routes } from "./api.ts";
 
 /** What was agreed on an original, and where it will lie. */
 export interface Originals {
-  /** On one whose size the client may not be able to say. */
-  agree(caller: Caller, name: string, type: string, size?: number): UploadTerms & Agreement;
+  /** On one whose size the client may not be able to say. @throws DarkroomError `bad-request` for a `ref` that is none */
+  agree(
+    caller: Caller,
+    file: { name: string; type: string; size?: number | undefined; ref?: string | undefined },
+  ): UploadTerms & Agreement;
   readonly sign: SignUpload;
   /** How long a signed form holds. */
   readonly validitySeconds: number;
@@ -40,7 +43,11 @@ export function companionRoutes(
       scopes,
       run: async ({ caller, query }) => {
         deps.count(caller);
-        const terms = agree(caller, query["filename"] ?? "", query["type"] ?? "");
+        const terms = agree(caller, {
+          name: query["filename"] ?? "",
+          type: query["type"] ?? "",
+          ref: query["metadata[ref]"],
+        });
         return { status: 200, json: { ...(await sign("POST", terms)), expires: validitySeconds } };
       },
     },
@@ -51,7 +58,7 @@ export function companionRoutes(
         const agreement =
           "ticket" in wanted
             ? openTicket(deps, caller, wanted.ticket)
-            : agree(caller, wanted.filename, wanted.type ?? "", wanted.metadata?.size);
+            : agree(caller, { name: wanted.filename, type: wanted.type ?? "", ...wanted.metadata });
         const { bucket } = where(agreement.key);
         return { status: 200, json: { ...(await createUpload(deps, caller, agreement)), bucket } };
       },

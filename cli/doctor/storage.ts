@@ -53,7 +53,9 @@ const SIGNED = [
   "content-type",
   "if-none-match",
   "x-amz-checksum-sha256",
-  ...["owner", "preset", "filename", "focus", "sha256"].map((name) => `x-amz-meta-${name}`),
+  ...["owner", "preset", "filename", "focus", "sha256", "ref", "client-ref"].map(
+    (name) => `x-amz-meta-${name}`,
+  ),
 ];
 
 const cors: Check = {

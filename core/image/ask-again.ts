@@ -2,6 +2,7 @@
 import type { Caller } from "../caller.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredHead } from "../ports.ts";
+import type { Context } from "../upload-metadata.ts";
 import { awaitImage } from "./images.ts";
 
 /** From the upload to a worker that has begun. */
@@ -98,7 +99,11 @@ export interface AskDeps {
 
 /** What is said of an image: its document, or that it is on its way and after how many seconds to ask again. */
 type Said =
-  | { readonly document: Metadata; readonly etag: string; readonly retryAfter?: never }
+  | {
+      readonly document: Metadata & { readonly context: Context };
+      readonly etag: string;
+      readonly retryAfter?: never;
+    }
   | {
       readonly document: { readonly id: string; readonly status: "processing" };
       readonly retryAfter: number;
@@ -126,7 +131,10 @@ export function asker(deps: AskDeps, sleep: (ms: number) => Promise<void>) {
     };
     try {
       const found = await awaitImage(deps, sleep, caller, id, hold);
-      if (found.metadata) return { document: found.metadata, etag: found.etag };
+      if (found.metadata) {
+        const { metadata, context, etag } = found;
+        return { document: { ...metadata, context }, etag };
+      }
       const retryAfter = askAgainSeconds(await onItsWay(found.original));
       return { document: { id, status: "processing" }, retryAfter };
     } finally {

@@ -36,12 +36,15 @@ export async function deleteImage(
   const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
   if (upload.owner && uploadedAt)
     await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
+  // Before it goes: whoever hears of the delete is to know whose image that was.
+  const isNew = found.document?.status !== "deleted";
+  const original = isNew && !upload.originalGone ? await deps.uploads.head(originalKey(id)) : undefined;
   const { document } = await commit(deps, id, found, (current) =>
     current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
   );
   await purge(deps, id, upload.originalGone);
   // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
-  if (document) await tell(deps.events, document);
+  if (document) await tell(deps.events, document, original?.metadata);
   return document;
 }
 

@@ -151,7 +151,7 @@ async function commitVerdict(
   });
   if (stop === "deleted") await purge(deps, id);
   if (!written || !document) return skipped(id, stop ?? "done");
-  await followUp(deps, document, before);
+  await followUp(deps, document, before, original.metadata);
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
   const healed = verdict.status === "ready" && attentionOf(before)?.status === "failed";
   return { ...outcomeOf(deps, task, original, verdict), ...(healed ? { healed } : {}) };

@@ -5,7 +5,7 @@ import { DarkroomError } from "../errors.ts";
 import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore, StoredHead } from "../ports.ts";
-import { readUploadMetadata } from "../upload-metadata.ts";
+import { type Context, contextOf, readUploadMetadata } from "../upload-metadata.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 
 interface Found extends Revision {
@@ -43,7 +43,7 @@ async function find(
 
 /** An image that has come to an end, or the original of one that has not. */
 type Known =
-  | { readonly metadata: Metadata; readonly etag: string }
+  | { readonly metadata: Metadata; readonly etag: string; readonly context: Context }
   | { readonly metadata?: never; readonly original: StoredHead };
 
 /** @throws DarkroomError `gone` after a delete, `not-found` */
@@ -52,9 +52,10 @@ export async function getImage(
   caller: Caller,
   id: string,
 ): Promise<Known> {
-  const { document: metadata, etag, original } = await find(deps, caller, id);
+  const { document: metadata, etag, original, owner } = await find(deps, caller, id);
   if (metadata?.status === "deleted") throw new DarkroomError("gone");
-  if (metadata && etag !== undefined) return { metadata, etag };
+  if (metadata && etag !== undefined)
+    return { metadata, etag, context: original ? contextOf(original.metadata) : { owner } };
   if (original) return { original };
   throw new DarkroomError("not-found");
 }

@@ -6,10 +6,17 @@
 import * as v from "valibot";
 import { readRevision, readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { deliveryKey, deliveryPrefix, parseDeliveryKey, receiverKey, receiverOf } from "../keys.ts";
+import {
+  deliveryKey,
+  deliveryPrefix,
+  originalKey,
+  parseDeliveryKey,
+  receiverKey,
+  receiverOf,
+} from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
-import { type AnyEvent, EventSchema, eventAsOf, eventId } from "./tell.ts";
+import { type AnyEvent, EventSchema, eventAsOf, eventId, withContext } from "./tell.ts";
 
 /** Where parked deliveries and receivers' states are. */
 type States = Pick<ObjectStore, "get" | "put" | "delete">;
@@ -50,7 +57,7 @@ const STATE_AGE_MS = 10_000;
 const BUSY = 500;
 const PAGE = 200;
 
-const Parked = v.object({ ...v.omit(EventSchema, ["data"]).entries, parked: v.number() });
+const Parked = v.object({ ...v.omit(EventSchema, ["data", "context"]).entries, parked: v.number() });
 const LANES = 20;
 
 /** @param jitter 0 to 1: spreads the tries of those that failed together over a fifth of the time more */
@@ -104,7 +111,7 @@ export async function park(
 }
 
 export interface BringDeps extends Omit<DeliverDeps, "post"> {
-  readonly uploads: States & Pick<ObjectStore, "list">;
+  readonly uploads: States & Pick<ObjectStore, "list" | "head">;
   readonly media: Pick<ObjectStore, "get">;
   readonly events: Pick<Queue, "send" | "backlog">;
 }
@@ -175,7 +182,8 @@ async function sendBack(deps: BringDeps, url: string, key: string): Promise<void
   if (!kept || !stored) return;
   const { type, timestamp, parked } = v.parse(Parked, JSON.parse(await readText(stored.body)));
   const { document } = await readRevision(deps.media, kept.id);
-  const event = eventAsOf({ ...kept, type, timestamp }, document);
+  const original = await deps.uploads.head(originalKey(kept.id));
+  const event = withContext(eventAsOf({ ...kept, type, timestamp }, document), original?.metadata);
   await handOn(deps.events, { url, event, rev: kept.rev, parked });
   await deps.uploads.delete(key);
 }

@@ -7,6 +7,7 @@ import {
   EVENTS,
   eventsFrom,
   isId,
+  originalKey,
   parseDeliveryKey,
   parseEventKey,
   receiverOf,
@@ -15,7 +16,7 @@ import { inLanes } from "../lanes.ts";
 import type { Queue } from "../ports.ts";
 import { type BringDeps, bringBack, Receivers } from "./deliver.ts";
 import { parseEventMessage } from "./handle-event.ts";
-import { EVENT_TYPES, eventAsOf } from "./tell.ts";
+import { EVENT_TYPES, eventAsOf, withContext } from "./tell.ts";
 
 export interface ReplayDeps extends BringDeps {
   readonly deadLetters: Pick<Queue, "receive" | "retryIn" | "delete">;
@@ -66,7 +67,11 @@ export async function replayEvents(
   });
   await inLanes(meant, AT_ONCE, async ({ at, ...kept }) => {
     const { document } = await readRevision(media, kept.id);
-    const event = eventAsOf({ ...kept, timestamp: at.toISOString() }, document);
+    const original = await uploads.head(originalKey(kept.id));
+    const event = withContext(
+      eventAsOf({ ...kept, timestamp: at.toISOString() }, document),
+      original?.metadata,
+    );
     await events.send(JSON.stringify({ darkroom: "event", event, rev: kept.rev, replay: true }));
   });
   const more = page.next !== undefined && keys.length === page.objects.length;

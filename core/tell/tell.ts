@@ -1,9 +1,10 @@
 /** What the world is told of an image: an event for every end it comes to, made of its document alone. */
 import * as v from "valibot";
 import { indexAttention } from "../attention.ts";
-import { EVENT_TYPE, isId } from "../keys.ts";
+import { EVENT_TYPE, isId, originalKey } from "../keys.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
-import type { ObjectStore, Queue } from "../ports.ts";
+import type { ObjectStore, Queue, StoredHead } from "../ports.ts";
+import { type Context, contextOf } from "../upload-metadata.ts";
 
 export const EVENT_TYPES = [
   "image.ready",
@@ -19,6 +20,8 @@ export interface ImageEvent {
   /** When it came to this, not when it is told. */
   readonly timestamp: string;
   readonly data: Metadata;
+  /** Beside the public document: whose it is and what for. Absent where nobody knows any more. */
+  readonly context?: Context | undefined;
 }
 
 /** An event as it is read: during a deployment it may be one of a later release, and is handed on as it stands. */
@@ -32,6 +35,14 @@ export const EventSchema = v.object({
     ),
     rev: v.number(),
   }),
+  context: v.optional(
+    v.object({
+      owner: v.optional(v.string()),
+      ref: v.optional(v.string()),
+      clientRef: v.optional(v.string()),
+      name: v.optional(v.string()),
+    }),
+  ),
 });
 export type AnyEvent = v.InferOutput<typeof EventSchema>;
 
@@ -73,14 +84,28 @@ function typeOf({ status, readyAt, processedAt, lastError }: Metadata): ImageEve
   return lastError || (readyAt ?? processedAt) !== processedAt ? "image.updated" : "image.ready";
 }
 
-/** Puts the event of a committed document on the events queue. */
-export async function tell(events: Pick<Queue, "send">, document: Metadata): Promise<void> {
-  await events.send(JSON.stringify({ darkroom: "event", event: eventOf(document) }));
+/**
+ * Puts the event of a committed document on the events queue.
+ * @param metadata of its original, where there is one
+ */
+export async function tell(
+  events: Pick<Queue, "send">,
+  document: Metadata,
+  metadata?: StoredHead["metadata"],
+): Promise<void> {
+  const event = withContext(eventOf(document), metadata);
+  await events.send(JSON.stringify({ darkroom: "event", event }));
 }
+
+export const withContext = <E extends AnyEvent | ImageEvent>(
+  event: E,
+  metadata?: StoredHead["metadata"],
+): E => (metadata ? { ...event, context: contextOf(metadata) } : event);
 
 /**
  * What follows a commit: the index of what needs attention, and the telling. Done again after a redelivery, when an
- * earlier try may have died between its commit and this. `before` as in `indexAttention`.
+ * earlier try may have died between its commit and this. `before` as in `indexAttention`; `metadata` of the original,
+ * where it has been read.
  */
 export async function followUp(
   deps: {
@@ -90,7 +115,9 @@ export async function followUp(
   },
   document: Metadata,
   before: Metadata | undefined | "unknown",
+  metadata?: StoredHead["metadata"],
 ): Promise<void> {
   await indexAttention(deps, document, before);
-  await tell(deps.events, document);
+  const known = metadata ?? (await deps.uploads.head(originalKey(document.id)))?.metadata;
+  await tell(deps.events, document, known);
 }

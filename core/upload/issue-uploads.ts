@@ -5,13 +5,15 @@ import { DarkroomError, type ErrorCode } from "../errors.ts";
 import { extensionsOf, typesOf } from "../formats.ts";
 import { newId, originalKey, ownerOf } from "../keys.ts";
 import type { Config, Preset } from "../preset.ts";
-import { writeUploadMetadata } from "../upload-metadata.ts";
+import { isRef, writeUploadMetadata } from "../upload-metadata.ts";
 import { type Agreement, partSizeOf, uppyPartSizeOf } from "./multipart.ts";
 import type { Seal } from "./seal.ts";
 
 /** Base64 of 32 bytes: 43 characters and one `=`. The last character carries only 4 bits. */
 const sha256 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "base64 of a SHA-256"));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
+const REF = "1 to 256 characters, at most 512 bytes in UTF-8";
 
 const File = v.strictObject({
   /** Of any length: what does not fit is cut off. */
@@ -21,6 +23,8 @@ const File = v.strictObject({
   size: v.pipe(v.number(), v.integer(), v.minValue(0)),
   sha256: v.optional(sha256),
   focus: v.optional(v.strictObject({ x: share, y: share })),
+  /** What the page calls this upload, as trusted as its name. */
+  ref: v.optional(v.pipe(v.string(), v.check(isRef, REF))),
 });
 
 export const UploadRequest = v.strictObject({
@@ -131,10 +135,14 @@ export async function issueUploads(
 export function agreeOnUpload(
   deps: Pick<IssueDeps, "config" | "random">,
   caller: Caller,
-  file: Pick<UploadFile, "name" | "type"> & { readonly size?: number | undefined },
+  file: Pick<UploadFile, "name" | "type"> & {
+    readonly size?: number | undefined;
+    readonly ref?: string | undefined;
+  },
 ): UploadTerms & { readonly id: string; readonly owner: string; readonly partSize?: number } {
   const preset = choosePreset(deps.config, caller, undefined);
-  const { size } = file;
+  const { size, ref } = file;
+  if (ref !== undefined && !isRef(ref)) throw new DarkroomError("bad-request", `ref: ${REF}.`);
   const refusal = refuse({ ...file, size }, preset, caller);
   if (refusal) throw new DarkroomError(refusal.code, refusal.detail);
   const terms = termsFor(deps, caller, caller.owner, preset, file);
@@ -156,7 +164,8 @@ function termsFor(
     size,
     sha256,
     focus,
-  }: Omit<UploadFile, "size" | "sha256" | "focus"> & {
+    ref,
+  }: Pick<UploadFile, "name" | "type"> & {
     readonly [K in keyof UploadFile]?: UploadFile[K] | undefined;
   },
 ): UploadTerms & { readonly id: string } {
@@ -167,6 +176,8 @@ function termsFor(
     filename: name,
     ...(focus ? { focus } : {}),
     ...(sha256 ? { sha256 } : {}),
+    ...(caller.ref ? { ref: caller.ref } : {}),
+    ...(ref ? { clientRef: ref } : {}),
   });
   // A browser sends no Content-Type for a file without one, and a signed header must be there.
   return {

@@ -11,14 +11,17 @@ import type { Seal } from "./seal.ts";
 /** S3's limits: there are 10,000 parts at most, and every one but the last has 5 MiB at least. */
 const [MAX_PARTS, MIN_PART_BYTES] = [10_000, 5_242_880];
 
-/** Uppy sends metadata of its own along. All that has a meaning here is a size, which it leaves out unless it is told. */
+/** Uppy sends metadata of its own along. What has a meaning here is a size, which it leaves out unless it is told, and `ref`. */
 export const CreateRequest = v.union([
   v.object({ ticket: v.string() }),
   v.object({
     filename: v.string(),
     type: v.optional(v.nullable(v.string())),
     metadata: v.optional(
-      v.object({ size: v.optional(v.pipe(v.unknown(), v.transform(Number), v.integer(), v.minValue(0))) }),
+      v.object({
+        size: v.optional(v.pipe(v.unknown(), v.transform(Number), v.integer(), v.minValue(0))),
+        ref: v.optional(v.string()),
+      }),
     ),
   }),
 ]);

@@ -160,7 +160,7 @@ async function failImage(
   // Another delivery of the same message has done the work.
   const force = task.kind === "develop" && task.force;
   if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
-    await followUp(deps, found.document, "unknown");
+    await followUp(deps, found.document, "unknown", original.metadata);
     return { id, status: "skipped", reason: "settled" };
   }
   const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();
@@ -179,6 +179,6 @@ async function failImage(
     const next = transition(current, id, verdict, deps.now());
     return "write" in next ? next.write : undefined;
   });
-  if (document) await followUp(deps, document, written ? before : "unknown");
+  if (document) await followUp(deps, document, written ? before : "unknown", original.metadata);
   return written ? { id, status: "failed", reason: code } : { id, status: "skipped", reason: "settled" };
 }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { encodeFilename, readUploadMetadata, writeUploadMetadata } from "../../core/upload-metadata.ts";
+import {
+  contextOf,
+  encodeFilename,
+  isRef,
+  readUploadMetadata,
+  writeUploadMetadata,
+} from "../../core/upload-metadata.ts";
 import { tries } from "../thorough.ts";
 
 test("any file name becomes ASCII of at most 1,024 bytes, cut between characters", () => {
@@ -37,6 +43,29 @@ test("what is written is read again", () => {
       assert.deepEqual(readUploadMetadata(writeUploadMetadata(upload)), upload);
     }),
   );
+});
+
+test("references of any characters travel, within S3's 2 KB, and a file's name takes what is left", () => {
+  const ref = fc.string({ unit: "binary", minLength: 1, maxLength: 256 }).filter(isRef);
+  fc.assert(
+    fc.property(ref, ref, fc.string({ unit: "binary", maxLength: 600 }), (ref, clientRef, filename) => {
+      const written = writeUploadMetadata({
+        owner: "o".repeat(128),
+        preset: "p".repeat(32),
+        ref,
+        clientRef,
+        filename,
+      });
+      assert.ok(Object.entries(written).flat().join("").length <= 2048);
+      assert.ok(Object.values(written).every((value) => /^[\x21-\x7e]*$/.test(value)));
+      const read = contextOf(written);
+      assert.deepEqual([read.ref, read.clientRef], [ref, clientRef]);
+    }),
+  );
+  for (const ref of ["user 1/avatar", "\0", "\u202eعربي", "👩‍👩‍👧‍👦".repeat(20)]) assert.ok(isRef(ref), ref);
+  for (const ref of ["", "x".repeat(257), "日".repeat(171), "\ud800", "r".repeat(10_000)])
+    assert.ok(!isRef(ref));
+  assert.equal(contextOf({ ref: "n%t base64" }).ref, undefined);
 });
 
 test("an object that somebody else wrote holds anything, and harms nothing", () => {

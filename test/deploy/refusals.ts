@@ -146,7 +146,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
   ],
   parked: [
     UNLIST,
-    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${UPLOADS}/deliveries/x`],
     ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
     ["sqs:ReceiveMessage", queue("EventsQueue")],
@@ -154,7 +154,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["cloudfront:DeleteDistribution", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
   ],
   webhooks: [
-    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:PutObject", `${UPLOADS}/events/2026-11-20/x.json`],
     ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
     ["sqs:ReceiveMessage", queue("EventsQueue")],

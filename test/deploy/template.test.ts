@@ -143,6 +143,8 @@ test("a browser may send every header that an upload signs", () => {
     filename: "f",
     focus: { x: 0, y: 0 },
     sha256: "s",
+    ref: "r",
+    clientRef: "c",
   });
   const signed = [
     "content-type",

@@ -362,6 +362,22 @@ test("a token may narrow what its bearer can do", async () => {
   assert.ok(Number(third.headers["retry-after"]) > 0 && Number(third.headers["retry-after"]) <= 30);
 });
 
+test("a token's reference and a file's go along, signed; what is none is a problem", async () => {
+  const trusted = await token({ ref: "listing 7/cover" });
+  const { json } = await ask({ files: [{ ...photo, ref: "عربي 📷" }] }, trusted);
+  const [upload] = json.uploads;
+  const text = (name: string) => Buffer.from(upload.headers[`x-amz-meta-${name}`], "base64url").toString();
+  assert.deepEqual([text("ref"), text("client-ref")], ["listing 7/cover", "عربي 📷"]);
+  verifyPut(upload, photo.size);
+  assert.throws(() => verifyPut(upload, photo.size, { "x-amz-meta-ref": "b3RoZXI" }));
+  for (const ref of ["", "x".repeat(257), "r".repeat(10_000), 7])
+    assert.equal(await problem({ files: [{ ...photo, ref }] }), "400 bad-request");
+  assert.equal(
+    await problem({ files: [photo] }, await token({ ref: "x".repeat(300) })),
+    "401 unauthenticated",
+  );
+});
+
 test("only an admin uploads for others", async () => {
   assert.equal(await problem({ owner: "you", files: [photo] }), "403 forbidden");
   const { json } = await ask({ owner: "you@example.com", files: [photo] }, await token({ scope: "admin" }));
