@@ -51,8 +51,29 @@ const LOG_BYTES = 2_500;
 /** Shown: one variant of medium width, in the format of most browsers. */
 const SHOWN_PIXELS = 960 * 720;
 const SHOWN_FORMAT: OutputFormat = "avif";
-/** As deploy/infra/ declares them; metrics also by code. */
-const STANDING = { metric: 40, alarm: 10, dashboard: 1, secret: 3 };
+/**
+ * As deploy/infra/ declares them; an alarm costs by the metrics that it looks at, a metric also by each code that comes up.
+ * A test counts.
+ */
+export const STANDING = { metric: 45, alarm: 27, dashboard: 1, secret: 3 };
+/** Turns of the two schedules in a month. */
+const TURNS = { parked: 60 * 24 * 30, sweep: 4 * 24 * 30 };
+/** S3 requests of a turn that finds nothing to do, counted on the local stack by a test; lists are priced as writes. */
+export const IDLE_TURN = { parked: { writes: 2, reads: 1 }, sweep: { writes: 1, reads: 1 } };
+/** Of a turn that finds nothing. */
+const IDLE_SECONDS = 0.2;
+/** What the CDN has forgotten altogether, which is read where there is a CDN. */
+const CDN_READ = 1;
+/** Each of the five event sources asks its queue with five long polls of 20 s, whether anything comes or not. */
+const IDLE_POLLS = 5 * 5 * 3 * TURNS.parked;
+/** Of a stack that nobody uses. */
+const UNUSED: Usage = {
+  sqsRequest: IDLE_POLLS,
+  lambdaRequest: TURNS.parked + TURNS.sweep,
+  lambdaGbSecond: TURNS.parked * IDLE_SECONDS * 0.25 + TURNS.sweep * IDLE_SECONDS * API_GB,
+  s3Write: TURNS.parked * IDLE_TURN.parked.writes + TURNS.sweep * IDLE_TURN.sweep.writes,
+  s3Read: TURNS.parked * (IDLE_TURN.parked.reads + CDN_READ) + TURNS.sweep * IDLE_TURN.sweep.reads,
+};
 
 export function monthlyBill(preset: Preset, load: Load): Bill {
   const { uploads, megabytes, views, months } = load;
@@ -105,6 +126,7 @@ export function monthlyBill(preset: Preset, load: Load): Bill {
     ],
     ["CloudFront", "requests", { cdnRequest: shown }],
     ["CloudWatch", "logs", { logs: (uploads * LOG_BYTES) / 1e9 }],
+    ["standing", "schedules, and polling of empty queues", UNUSED],
     ["CloudWatch", "metrics, alarms, dashboard, secrets", STANDING],
   ];
   const lines = rows.map(([service, what, usage]) => ({ service, what, dollars: costOf(usage) }));

@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
-import { monthlyBill, REQUESTS } from "../../core/money/cost.ts";
+import { parse } from "yaml";
+import { metricTable } from "../../adapters/aws/metrics.ts";
+import { IDLE_TURN, monthlyBill, REQUESTS, STANDING } from "../../core/money/cost.ts";
 import { costOf } from "../../core/money/prices.ts";
 import config from "../../core/shipped.ts";
 import { startStack } from "../../laptop/stack.ts";
@@ -76,6 +78,54 @@ test("S3 requests of an upload are as many as are counted", async () => {
     await stack.close();
     rmSync(data, { recursive: true, force: true });
   }
+});
+
+test("a turn of a schedule that finds nothing asks S3 as often as is counted", async () => {
+  const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+  const requests: string[] = [];
+  const stack = await startStack({
+    port: 0,
+    data,
+    poll: false,
+    logLevel: "error",
+    s3Fault: ({ method, query }) => {
+      requests.push(query.has("list-type") || query.has("uploads") ? "PUT" : method);
+      return undefined;
+    },
+  });
+  try {
+    for (const [name, { writes, reads }] of Object.entries(IDLE_TURN)) {
+      // The first one of a stack writes where it has come to.
+      await stack.invoke(name, {});
+      requests.length = 0;
+      await stack.invoke(name, {});
+      const counted = {
+        writes: requests.filter((one) => /PUT|POST/.test(one)).length,
+        reads: requests.filter((one) => /GET|HEAD/.test(one)).length,
+      };
+      assert.deepEqual(counted, { writes, reads }, name);
+    }
+  } finally {
+    await stack.close();
+    rmSync(data, { recursive: true, force: true });
+  }
+});
+
+test("alarms are paid for by the metrics that they look at, and metrics are no fewer than there are", () => {
+  const { Resources } = parse(
+    readFileSync(new URL("../../deploy/infra/watch.yml", import.meta.url), "utf8"),
+  ) as {
+    Resources: Record<string, { Type: string; Properties: { Metrics?: { MetricStat?: object }[] } }>;
+  };
+  const alarms = Object.values(Resources).filter(({ Type }) => Type === "AWS::CloudWatch::Alarm");
+  const looked = alarms.map(
+    ({ Properties }) => Properties.Metrics?.filter((one) => one.MetricStat).length ?? 1,
+  );
+  assert.equal(
+    looked.reduce((sum, one) => sum + one, 0),
+    STANDING.alarm,
+  );
+  assert.ok(STANDING.metric >= Object.keys(metricTable).length + 10);
 });
 
 test("darkroom estimate prints the bill, or JSON, and refuses what is no number", async () => {
