@@ -14,6 +14,7 @@ interface Clients {
 }
 const bucket = ({ s3 }: Clients, name: string) => s3Store(s3, name);
 const queue = ({ sqs }: Clients, url: string) => sqsQueue(sqs, url);
+const unchainedQueue = ({ unchained }: Clients, url: string) => sqsQueue(unchained, url);
 
 const rows = {
   uploads: { setting: "UPLOADS_BUCKET", make: bucket },
@@ -23,11 +24,9 @@ const rows = {
   },
   media: { setting: "MEDIA_BUCKET", make: bucket },
   images: { setting: "IMAGES_QUEUE_URL", make: queue },
-  backfill: {
-    setting: "BACKFILL_QUEUE_URL",
-    make: (clients: Clients, url: string) => sqsQueue(clients.unchained, url),
-  },
-  events: { setting: "EVENTS_QUEUE_URL", make: queue },
+  backfill: { setting: "BACKFILL_QUEUE_URL", make: unchainedQueue },
+  // A batch goes on with the longest chain in it: events that came with webhooks would make it longer each time.
+  events: { setting: "EVENTS_QUEUE_URL", make: unchainedQueue },
   deadLetters: { setting: "EVENTS_DEAD_LETTERS_URL", make: queue },
 } as const satisfies Record<
   string,

@@ -136,7 +136,7 @@ async function reachVerdict(
 /** Rules 6 and 7. A delete that came in between is met at the commit, and one that comes later meets the commit. */
 async function commitVerdict(
   deps: DevelopDeps,
-  { task, found }: Attempt,
+  { task, found, receives }: Attempt,
   original: StoredObject,
   verdict: DatedVerdict,
 ): Promise<Outcome> {
@@ -150,7 +150,12 @@ async function commitVerdict(
     return next.write;
   });
   if (stop === "deleted") await purge(deps, id);
-  if (!written || !document) return skipped(id, stop ?? "done");
+  if (!written || !document) {
+    // The try before this one, of the same message, may have committed meanwhile and died before it told.
+    if (receives > 1 && stop === "done" && document)
+      await followUp(deps, document, "unknown", original.metadata);
+    return skipped(id, stop ?? "done");
+  }
   await followUp(deps, document, before, original.metadata);
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
   const healed = verdict.status === "ready" && attentionOf(before)?.status === "failed";

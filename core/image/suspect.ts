@@ -33,5 +33,10 @@ async function triesUnder(uploads: ObjectStore, id: string, etag: string): Promi
   return mark?.metadata["etag"] === etag ? Number(mark.metadata["tries"]) || 0 : 0;
 }
 
-/** One that stays for want of S3 counts as a death; it takes two, and a rule of the bucket removes it in the end. */
-const clear = (uploads: ObjectStore, id: string) => uploads.delete(markKey(id)).catch(() => {});
+/** Twice, as one that stays for want of S3 counts as a death; a rule of the bucket removes it in the end. */
+async function clear(uploads: ObjectStore, id: string): Promise<void> {
+  const remove = () => uploads.delete(markKey(id));
+  await remove()
+    .catch(remove)
+    .catch(() => {});
+}

@@ -68,9 +68,9 @@ export function parkedDepsOf(scene: Scene, actor: Actor): BringDeps & ForgetDeps
 export const emptyBucket = ({ ports, scheduler }: Scene, actor: Actor): ObjectStore =>
   ports.store(actor, memoryStore({ now: () => new Date(scheduler.now) }));
 
-/** The SDK hands the chain of invocations on with every message. */
+/** The SDK hands the chain of invocations on with every message, where its client was not told not to. */
 function chained({ sabotage }: Scene, { chain }: Actor, traced: TracedQueue): Queue {
-  const { inherits = () => true } = sabotage;
+  const { inherits = () => false } = sabotage;
   return with_(traced.queue, {
     send: async (body, options) => traced.add(body, { ...options, ...(inherits(body) ? { chain } : {}) }),
   });

@@ -4,6 +4,7 @@ import { readRevision } from "../../core/commit.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { type DeleteDeps, deleteImage } from "../../core/image/delete-image.ts";
 import { SUSPECT_RECEIVES } from "../../core/image/suspect.ts";
+import { scanOpenJobs } from "../../core/job/scan-page.ts";
 import { originalKey } from "../../core/keys.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
 import { bringBack, Receivers, retryAfter } from "../../core/tell/deliver.ts";
@@ -32,8 +33,8 @@ const LANES = 2;
 const THROTTLED = 0.02;
 const SKEWED = 0.2;
 const SKEWED_BY_A_DAY = 0.01;
-/** Of one function in a chain: 16 on AWS, for pages of a thousand images. */
-const CHAIN = 3;
+/** Of one function in a chain: 16 on AWS. An event and its webhook are two. */
+const CHAIN = 2;
 /** Of one queue: 120,000 on SQS. */
 const IN_FLIGHT = 12;
 
@@ -180,6 +181,16 @@ export class Lambda {
       const found = await readRevision(deps.media, id).catch(() => undefined);
       if (found?.document && !(await deps.uploads.head(originalKey(id)))) await deleteImage(deps, id, found);
     }
+  }
+
+  /** A turn of the schedule that goes on with jobs. */
+  pages(): void {
+    const { scheduler, calm, random } = this.#scene;
+    const act = async (actor: Actor) => {
+      const deps = { ...depsOf(this.#scene, actor), log: () => {} };
+      await scanOpenJobs(deps, () => calm || random.chance(0.9));
+    };
+    scheduler.start((actor) => act(actor).catch(passes), this.#terms(15 * MINUTE));
   }
 
   sweep(begin: boolean): void {

@@ -9,7 +9,7 @@ export const mended = {
   /** Outages of minutes to a day end no image for good, and what is `failed` heals. */
   patience: true,
   /** Lambda cuts chains of invocations, and jobs finish. */
-  lineage: false,
+  lineage: true,
   /** A dead receiver delays nobody else. */
   telling: true,
   /** The CDN forgets what was deleted, within a day at worst. */

@@ -116,6 +116,7 @@ type Sabotages = Record<string, [RegExp, () => WorldOptions]>;
 
 /** Noticed within some ten histories. */
 export const sabotages: Sabotages = {
+  "messages that go on with the chain they came from": [/was cut/, () => ({ inherits: () => true })],
   "parts that are signed whatever is there": [
     /passed by its limit/,
     () => ({

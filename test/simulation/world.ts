@@ -102,11 +102,21 @@ export class World {
     if (random.chance(0.3)) scheduler.start((actor) => redrive(scene, actor));
     // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
     if (!climate.swept && random.chance(0.4)) scheduler.start((actor) => backOffice(scene, actor));
+    if (!climate.swept) scheduler.start((actor) => this.#schedule(actor));
     if (climate.swept && random.chance(0.7)) scheduler.start((actor) => this.#time(actor));
     if (!climate.rough) return;
     scheduler.start((actor) => this.#roughen(actor));
     if (random.chance(0.5)) scheduler.start((actor) => viewer(scene, actor));
     if (random.chance(0.2)) scheduler.start((actor) => closeAccount(scene, actor));
+  }
+
+  /** Without sweeps, what goes on with jobs. */
+  async #schedule(actor: Actor): Promise<void> {
+    const { random, scheduler } = this.#scene;
+    for (let times = random.below(4); times > 0; times--) {
+      await scheduler.sleep(actor, random.below(5 * MINUTE));
+      this.#lambda.pages();
+    }
   }
 
   /** Starts the sweep now and then, and lets hours or weeks go by. */
@@ -151,6 +161,8 @@ export class World {
 
   /** What failed for all to see, or was begun and never acknowledged, somebody resumes. */
   async #finishJobs(): Promise<void> {
+    this.#lambda.pages();
+    await this.#live();
     const { jobs, promises, uploads, media, config, random } = this.#scene;
     const backfill = this.#scene.backfill.queue;
     const now = () => new Date(this.#scene.scheduler.now);
@@ -174,7 +186,11 @@ export class World {
       const moved = await scheduler.step();
       if (this.#scene.changed) await promises.atEveryInstant();
       this.#scene.changed = false;
-      if (!moved && !this.#advance()) return;
+      if (!moved && !this.#advance()) {
+        this.#nextTurn = 0;
+        await this.#turnOfSchedule();
+        if (!this.#isParked) return;
+      }
       if (scheduler.now - this.#startedAt > TOO_LONG) throw new Error("it never comes to rest");
     }
   }
