@@ -15,10 +15,12 @@ import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
 import { estimateOf, largestOf } from "../core/estimate.ts";
 import { DEFAULT_MAX_PIXELS, formatNames, formats } from "../core/formats.ts";
 import { MetadataSchema } from "../core/metadata.ts";
+import { abuses } from "../core/money/abuse.ts";
 import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
 import config from "../core/shipped.ts";
+import { MAX_FILES } from "../core/upload/issue-uploads.ts";
 import { reasons } from "./differences.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
@@ -166,6 +168,25 @@ const blocks: Record<string, () => string> = {
       ["", "what dominates", ...bills.map(top)],
     ]);
   },
+  abuse: () => {
+    const amount = (name: keyof typeof parameters) => Number(parameters[name].default);
+    const bounds = {
+      requestsPerSecond: amount("requestsPerSecond"),
+      workers: amount("workers"),
+      senders: sendersOf(readFileSync(new URL("serverless.yml", root), "utf8")),
+      files: MAX_FILES,
+      maxBytes: config.presets.get(config.defaultPreset)?.maxBytes ?? 0,
+    };
+    return table(
+      ["who", "what they do", "US$ for a day", "what lowers it"],
+      abuses(bounds).map(({ who, how, dollars, lowers }) => [
+        who,
+        how,
+        dollars.toLocaleString("en-US", { maximumFractionDigits: 0 }),
+        lowers,
+      ]),
+    );
+  },
   commands: () => table(["command", "what it does"], commandRows(loaded)),
   exits: () =>
     table(
@@ -193,6 +214,14 @@ const blocks: Record<string, () => string> = {
       ]),
     ),
 };
+
+/** Invocations at once of the function that sends webhooks. */
+function sendersOf(service: string): number {
+  const { functions } = parse(service, { merge: true }) as {
+    functions: { events: { events: { sqs?: { maximumConcurrency: number } }[] } };
+  };
+  return functions.events.events[0]?.sqs?.maximumConcurrency ?? 0;
+}
 
 /** One for each that does something: those that only hold others are left out. */
 function commandRows(all: readonly Command[], before = ""): string[][] {
@@ -230,6 +259,7 @@ const FILES = [
   "docs/cost.md",
   "docs/operations.md",
   "docs/scale.md",
+  "docs/security.md",
 ];
 
 /** Every generated file with its content as it should be. */

@@ -9,6 +9,9 @@ import { isRef, writeUploadMetadata } from "../upload-metadata.ts";
 import { type Agreement, partSizeOf, uppyPartSizeOf } from "./multipart.ts";
 import type { Seal } from "./seal.ts";
 
+/** Of one request. */
+export const MAX_FILES = 50;
+
 /** Base64 of 32 bytes: 43 characters and one `=`. The last character carries only 4 bits. */
 const sha256 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, "base64 of a SHA-256"));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
@@ -43,7 +46,7 @@ export const UploadRequest = v.strictObject({
   files: v.pipe(
     v.array(File),
     v.minLength(1, "at least one file"),
-    v.maxLength(50, "at most 50 files in one request"),
+    v.maxLength(MAX_FILES, `at most ${MAX_FILES} files in one request`),
   ),
 });
 export type UploadRequest = v.InferOutput<typeof UploadRequest>;
