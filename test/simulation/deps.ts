@@ -3,6 +3,7 @@ import { memoryStore } from "../../adapters/memory/memory-store.ts";
 import type { JudgeDeps } from "../../core/image/judge.ts";
 import type { JobDeps } from "../../core/job/job.ts";
 import type { ScanDeps } from "../../core/job/scan-page.ts";
+import { MARKS } from "../../core/keys.ts";
 import type { ObjectStore, Pixels, Queue } from "../../core/ports.ts";
 import { type BringDeps, Receivers as ReceiverStates } from "../../core/tell/deliver.ts";
 import type { ForgetDeps } from "../../core/tell/forget.ts";
@@ -24,7 +25,7 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
     // So that a few images are several pages.
     pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
-    uploads: ports.store(actor, wrap(scene.uploads)),
+    uploads: ports.store(actor, wrap(marking(scene, actor))),
     openUploads: ports.openUploads(actor, wrapOpen(scene.openUploads)),
     media: ports.store(actor, wrap(scene.media)),
     pixels: pixelsOf(scene, actor),
@@ -64,6 +65,15 @@ export function parkedDepsOf(scene: Scene, actor: Actor): BringDeps & ForgetDeps
   };
 }
 
+/** The promises are told who works under a mark. */
+function marking({ uploads, promises }: Scene, actor: Actor): ObjectStore {
+  const put: ObjectStore["put"] = (key, ...rest) => {
+    if (key.startsWith(MARKS)) promises.marked(key, actor);
+    return uploads.put(key, ...rest);
+  };
+  return { ...uploads, put };
+}
+
 /** The bucket of a name that is nobody's. */
 export const emptyBucket = ({ ports, scheduler }: Scene, actor: Actor): ObjectStore =>
   ports.store(actor, memoryStore({ now: () => new Date(scheduler.now) }));
@@ -95,16 +105,15 @@ const with_ = (queue: Queue, changes: Partial<Queue>): Queue => ({
 });
 
 /** The pixel work, over which the child or the whole invocation may die. */
-function pixelsOf({ scheduler, tally, random, promises }: Scene, actor: Actor): Pixels {
+function pixelsOf({ scheduler, tally, random }: Scene, actor: Actor): Pixels {
   const toy = toyPixels(() => scheduler.turn(actor));
   const dies = () => {
-    scheduler.end(actor);
+    scheduler.end(actor, true);
     return new Promise<never>(() => {});
   };
   return {
     async develop(source, ...rest) {
       const text = Buffer.from(source).toString("latin1");
-      const ended = promises.atWorkOn(text);
       const poison = actor.mortal && (["kills", "stalls"] as const).find((deed) => text.includes(deed));
       if (poison) {
         tally.count(`poison that ${poison} the worker`);
@@ -118,7 +127,7 @@ function pixelsOf({ scheduler, tally, random, promises }: Scene, actor: Actor): 
         tally.count("decoder crashed");
         await toy.develop(source, ...rest);
       }
-      return toy.develop(source, ...rest).finally(ended);
+      return toy.develop(source, ...rest);
     },
   };
 }

@@ -10,6 +10,7 @@ import {
   EVENTS,
   imagePrefix,
   MARKS,
+  markKey,
   metaKey,
   originalKey,
   ownerKey,
@@ -70,8 +71,8 @@ export class Promises {
   readonly accepted = new Map<string, Accepted>();
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
-  /** By what a picture is, how often pixel work on it was begun and never ended. */
-  readonly #deaths = new Map<string, number>();
+  /** By key, who worked under a mark. */
+  readonly #marked = new Map<string, { readonly killed: boolean }[]>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
   /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
@@ -97,11 +98,8 @@ export class Promises {
     });
   }
 
-  /** @returns to be called at the end, however it ends */
-  atWorkOn(picture: string): () => void {
-    const add = (n: number) => this.#deaths.set(picture, (this.#deaths.get(picture) ?? 0) + n);
-    add(1);
-    return () => add(-1);
+  marked(key: string, actor: { readonly killed: boolean }): void {
+    this.#marked.set(key, [...(this.#marked.get(key) ?? []), actor]);
   }
 
   /** Of the variants of whatever is ready. */
@@ -203,8 +201,8 @@ export class Promises {
     const chunks: Uint8Array[] = [];
     for await (const chunk of original.body) chunks.push(chunk);
     const picture = Buffer.concat(chunks).toString("latin1");
-    if (picture.includes("good") && !this.#deaths.get(picture))
-      throw new Error(`${id} is rejected, and was good`);
+    const deaths = this.#marked.get(markKey(id))?.filter(({ killed }) => killed) ?? [];
+    if (picture.includes("good") && deaths.length < 2) throw new Error(`${id} is rejected, and was good`);
   }
 
   /** Once nothing goes wrong any more, every image has its end soon. */

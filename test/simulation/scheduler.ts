@@ -18,6 +18,8 @@ export interface Actor {
   readonly ended: () => void;
   /** Nothing it would do afterwards happens. */
   dead: boolean;
+  /** It did not come to its end. */
+  killed: boolean;
   /** By how much its clock is wrong, in milliseconds. */
   skew: number;
   /** How often each function is in the chain of invocations that led to it, as Lambda's lineage says. */
@@ -55,7 +57,15 @@ export class Scheduler {
     }: { lifetime?: number; ended?: () => void } & Partial<Pick<Actor, "skew" | "chain">> = {},
   ): void {
     const until = this.now + (lifetime ?? Number.POSITIVE_INFINITY);
-    const actor: Actor = { mortal: lifetime !== undefined, until, ended, dead: false, skew, chain };
+    const actor: Actor = {
+      mortal: lifetime !== undefined,
+      until,
+      ended,
+      dead: false,
+      killed: false,
+      skew,
+      chain,
+    };
     act(actor).then(
       () => this.end(actor),
       (error: unknown) => {
@@ -65,7 +75,8 @@ export class Scheduler {
     );
   }
 
-  end(actor: Actor): void {
+  end(actor: Actor, killed = false): void {
+    if (!actor.dead) actor.killed = killed;
     if (!actor.dead) actor.ended();
     actor.dead = true;
   }
@@ -97,7 +108,7 @@ export class Scheduler {
     if (!next || next.actor.dead) return next !== undefined;
     this.steps++;
     this.now += this.random.below(40);
-    if (this.#dies(next.actor)) this.end(next.actor);
+    if (this.#dies(next.actor)) this.end(next.actor, true);
     else next.go();
     return true;
   }
