@@ -48,7 +48,7 @@ test("healthy, then without CORS rules, then from outside, then with nothing the
   // With nothing but the API: what only AWS credentials can see is said to be unseen.
   const outside = await darkroom(["doctor", "--api", stack.api, "--token", stack.uploadToken]);
   assert.equal(outside.status, 0, outside.out);
-  assert.equal(outside.out.match(/^– .*: not checked, name its --stack/gm)?.length, 6);
+  assert.equal(outside.out.match(/^– .*: not checked, name its --stack/gm)?.length, 7);
   assert.match(outside.out, /✓ round trip/);
 
   const nowhere = await darkroom(["doctor"], { env: { DARKROOM_DATA: join(data, "none") } });

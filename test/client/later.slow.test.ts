@@ -7,7 +7,7 @@ import test, { after, before } from "node:test";
 import sharp from "sharp";
 import { createDarkroom, type Image, picture, type Variant } from "../../client/darkroom.ts";
 import type { ImageEvent } from "../../core/tell/tell.ts";
-import { type Stack, startStack } from "../../laptop/stack.ts";
+import type { Stack } from "../../laptop/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 // In force are presets that say what the shipped ones do not.
@@ -22,6 +22,8 @@ writeFileSync(
   } } });`,
 );
 process.env["DARKROOM_CONFIG"] = presets;
+// Presets are read with the first module that needs them.
+const { startStack } = await import("../../laptop/stack.ts");
 
 const waiting: (() => void)[] = [];
 /** Opened once the first state has been looked at. */
