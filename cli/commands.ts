@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   jobs: () => import("./jobs.ts"),
   plan: () => import("./plan.ts"),
   reprocess: () => import("./reprocess.ts"),
+  sweep: () => import("./sweep.ts"),
   sync: () => import("./sync.ts"),
   upgrade: () => import("./upgrade.ts"),
   upload: () => import("./upload.ts"),

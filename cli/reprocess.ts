@@ -1,5 +1,4 @@
 /** `darkroom reprocess`: starts a job, and watches it. */
-import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { Command, Option } from "commander";
 import type { DryRun } from "../core/job/dry-run.ts";
@@ -8,7 +7,7 @@ import { type Api, connect } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { counted, duration, note } from "./terminal.ts";
+import { agreed, counted, duration, note } from "./terminal.ts";
 
 interface ReprocessOptions extends ApiOptions {
   readonly owner?: string;
@@ -105,9 +104,7 @@ async function confirmed(api: Api, force: boolean): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
   const body = { select: { status: "all" }, force, dryRun: true };
   note(told(await api.call<DryRun>("POST", "/admin/reprocess", body)));
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question("Go on? [y/N] ").finally(() => lines.close());
-  return /^y(es)?$/i.test(answer.trim());
+  return agreed("Go on?");
 }
 
 export function told(estimate: DryRun): string {

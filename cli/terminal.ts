@@ -1,4 +1,5 @@
 /** What the commands print: results on standard output, everything else on standard error; colours on a terminal. */
+import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 
 type Style = Parameters<typeof styleText>[0];
@@ -9,6 +10,13 @@ export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = p
 
 /** What the user should know and a script need not. */
 export const note = (text: string) => process.stderr.write(`${text}\n`);
+
+/** Asks whoever sits at the terminal; anything but yes is no. */
+export async function agreed(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(`${question} [y/N] `).finally(() => lines.close());
+  return /^y(es)?$/i.test(answer.trim());
+}
 
 /** Without what a terminal would take for commands. */
 export const printable = (path: string) => path.replaceAll(/\p{Cc}/gu, "?");

@@ -1,4 +1,4 @@
-/** `/admin/…`: re-process jobs, and what needs attention. Invoked directly, it takes the body of `POST /admin/reprocess`. */
+/** `/admin/…`: re-process jobs, what needs attention, and the sweep. Invoked directly, it takes the body of `POST /admin/reprocess`. */
 import { ports } from "../adapters/aws/ports.ts";
 import { admin, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
@@ -7,6 +7,9 @@ import config from "../adapters/presets.ts";
 import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
 import { jobProgress } from "../core/job/job-progress.ts";
 import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
+import { AskSweep, askSweep, sweepState } from "../core/sweep/ask-sweep.ts";
+
+const ok = <T>(json: T) => ({ status: 200, json });
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
   const { env, deps: made } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "BACKFILL_QUEUE_URL");
@@ -17,25 +20,23 @@ export const handler = apiAndDirect("POST /admin/reprocess", () => {
     routes: {
       "POST /admin/reprocess": admin(async ({ body, log }) => {
         const json = await reprocess(deps, body(ReprocessRequest));
-        if ("dryRun" in json) return { status: 200, json };
+        if ("dryRun" in json) return ok(json);
         log("info", "job", { job: json.id, state: json.state });
         return { status: 202, json };
       }),
-      "GET /admin/jobs": admin(async ({ query }) => {
-        return { status: 200, json: await listJobs(deps, pageOf(query, { byDefault: 10, to: 25 })) };
-      }),
-      "GET /admin/jobs/{id}": admin(async ({ params }) => {
-        return { status: 200, json: await jobProgress(deps, jobId(params["id"])) };
-      }),
-      "DELETE /admin/jobs/{id}": admin(async ({ params }) => {
-        return { status: 200, json: await cancelJob(deps, jobId(params["id"])) };
-      }),
+      "GET /admin/jobs": admin(async ({ query }) =>
+        ok(await listJobs(deps, pageOf(query, { byDefault: 10, to: 25 }))),
+      ),
+      "GET /admin/jobs/{id}": admin(async ({ params }) => ok(await jobProgress(deps, jobId(params["id"])))),
+      "DELETE /admin/jobs/{id}": admin(async ({ params }) => ok(await cancelJob(deps, jobId(params["id"])))),
       "GET /admin/images": admin(async ({ query }) => {
         const status = parseJson(query["status"], AttentionStatus);
-        return {
-          status: 200,
-          json: await listAttention(deps, status, pageOf(query, { byDefault: 25, to: 100 })),
-        };
+        return ok(await listAttention(deps, status, pageOf(query, { byDefault: 25, to: 100 })));
+      }),
+      "GET /admin/sweep": admin(async () => ok(await sweepState(deps))),
+      "POST /admin/sweep": admin(async ({ body }) => {
+        const asked = body(AskSweep);
+        return { status: asked.dryRun ? 200 : 202, json: await askSweep(deps, asked) };
       }),
     },
   };

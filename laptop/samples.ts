@@ -22,6 +22,7 @@ import {
   originalKey,
   ownerKey,
   ownerPrefix,
+  STOPPED_KEY,
   SWEEP_KEY,
 } from "../core/keys.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
@@ -69,7 +70,11 @@ export async function seedSamples(event: unknown, world: SampleWorld): Promise<R
     const uploadId = await seedParts(id, sample, world);
     if (uploadId) uploadIds.set(id, uploadId);
   };
-  await Promise.all([...samplesIn(event).map(seedOne), ...jobsIn(event).map((job) => seedJob(job, world))]);
+  await Promise.all([
+    ...samplesIn(event).map(seedOne),
+    ...jobsIn(event).map((job) => seedJob(job, world)),
+    ...(JSON.stringify(event).includes(SAMPLE_STOP.id) ? [seedStop(world)] : []),
+  ]);
   return uploadIds;
 }
 
@@ -136,6 +141,22 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   }
   const text = typeof written === "string" ? written : JSON.stringify(written);
   await media.put(metaKey(id), text, { type: "application/json" });
+}
+
+/** What the sweep has stopped itself at, in events that name its id. */
+const SAMPLE_STOP = {
+  id: "w0b3x5ne9tkd4r7yc2vqmg86zh",
+  at: UPLOADED_AT,
+  why: "too-much",
+  seen: 1000,
+  objects: 102,
+  images: [],
+};
+
+async function seedStop({ uploads }: SampleWorld): Promise<void> {
+  const { finishedAt: _, ...cursor } = cursorWith(SAMPLE_STOP.id);
+  await uploads.put(STOPPED_KEY, JSON.stringify(SAMPLE_STOP));
+  await uploads.put(SWEEP_KEY, JSON.stringify({ ...cursor, strays: {}, stopped: SAMPLE_STOP.id }));
 }
 
 /** Where the sweep stands after a round that has found this. */

@@ -33,7 +33,7 @@ const Stop = v.object({
 });
 export type Stop = v.InferOutput<typeof Stop>;
 
-interface BreakerDeps {
+export interface BreakerDeps {
   readonly uploads: ObjectStore;
   readonly media: Pick<ObjectStore, "list">;
   readonly now: () => Date;

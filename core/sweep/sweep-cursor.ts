@@ -49,6 +49,8 @@ const Cursor = v.object({
   longest: v.number(),
   /** What nobody has touched since needs no look: a whole settled round came after every patience had ended. */
   settledBefore: v.optional(time),
+  /** Somebody asked for the next round before it is due. */
+  wanted: v.optional(v.literal(true)),
   /** The breaker is open, until somebody confirms. */
   stopped: v.optional(v.string()),
   /** The last stop that was confirmed, and how many objects may go until when. */

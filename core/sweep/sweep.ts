@@ -329,7 +329,8 @@ function newRound(now: Date, last: Cursor | undefined): Round {
 }
 
 /** A round that ended in the future, by a clock that was wrong, is no reason to rest. */
-function isResting({ finishedAt, images }: Cursor, now: Date): boolean {
+function isResting({ finishedAt, images, wanted }: Cursor, now: Date): boolean {
+  if (wanted) return false;
   const rested = now.getTime() - Date.parse(finishedAt ?? "");
   return rested >= 0 && rested < Math.min(MAX_REST, Math.max(MIN_REST, images * REST_PER_IMAGE));
 }

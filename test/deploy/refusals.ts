@@ -97,6 +97,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["s3:PutObject", `${UPLOADS}/originals/x`],
     ["s3:GetObject", `${UPLOADS}/owners/o/1-x`],
     ["s3:DeleteObject", `${UPLOADS}/jobs/1/job.json`],
+    ["s3:PutObject", `${UPLOADS}/sweep/stopped.json`],
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
     ["sqs:SendMessage", queue("ImagesQueue")],
     ["sqs:ReceiveMessage", queue("BackfillQueue")],

@@ -27,6 +27,8 @@ import { metaKey, variantKey } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import config from "../../core/shipped.ts";
+import { writeStop } from "../../core/sweep/breaker.ts";
+import { readCursor, writeCursor } from "../../core/sweep/sweep-cursor.ts";
 import { eventOf } from "../../core/tell/tell.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { compare, examplesOf } from "./examples.ts";
@@ -100,6 +102,18 @@ const preparations: Readonly<Record<string, () => Promise<void> | void>> = {
     const [url] = (stack.env["WEBHOOK_URLS"] ?? "").split(" ");
     const letter = { darkroom: "deliver", url, event: eventOf(document) };
     await queue("EVENTS_DEAD_LETTERS_URL").send(JSON.stringify(letter));
+  },
+  "What the sweep does": async () => {
+    // Of a round that found more than it may delete, in a bucket of many more images than are here.
+    const [{ document } = assert.fail("nothing is ready")] = await readyImages();
+    const deps = { uploads, media, now: () => new Date(), random: randomBytes };
+    const startedAt = new Date().toISOString();
+    const seen = { originals: 1, images: 1002, owners: 1 };
+    const found = { strays: {}, found: {}, ripe: [], doomed: 102, settled: false, longest: 0 };
+    const round = { schema: 2, stage: "deletes", startedAt, images: 1, seen, ...found } as const;
+    const stopped = await writeStop(deps, round, [document.id], { why: "too-much" });
+    const { etag } = await readCursor(uploads);
+    assert.ok(await writeCursor(deps, { ...round, stopped }, etag));
   },
 };
 

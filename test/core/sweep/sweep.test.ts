@@ -17,6 +17,7 @@ import {
 import { listed } from "../../../core/listing.ts";
 import type { ObjectStore } from "../../../core/ports.ts";
 import config from "../../../core/shipped.ts";
+import { askSweep, sweepState } from "../../../core/sweep/ask-sweep.ts";
 import { confirmStop, readStop } from "../../../core/sweep/breaker.ts";
 import { PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import { sweep } from "../../../core/sweep/sweep.ts";
@@ -347,6 +348,32 @@ test("more than a hundredth and a hundred objects need a person; the confirmatio
   assert.equal((await run({ begin: true })).state, "stopped");
   await assert.rejects(confirmStop(deps, stop?.id ?? ""), { code: "not-stopped" }, "of an earlier stop");
   assert.equal((await documents()).filter((one) => one?.status === "ready").length, 97);
+});
+
+test("an operator ends the rest between two rounds, and lets a stopped sweep go on; a dry run changes nothing", async () => {
+  const { deps, run, pass } = await gallery(40);
+  const ask = (asked: { now?: boolean; confirm?: string; dryRun?: boolean }) =>
+    askSweep(deps, { now: false, dryRun: false, ...asked });
+  assert.equal((await sweepState(deps)).state, "resting");
+  assert.equal((await ask({ now: true, dryRun: true })).wanted, undefined);
+  assert.equal((await run()).state, "resting");
+  for (const state of [await ask({ now: true }), await ask({ now: true })])
+    assert.deepEqual([state.state, state.wanted], ["resting", true]);
+  assert.equal((await run()).state, "finished");
+  assert.equal((await run()).state, "resting", "it was for one round");
+
+  await clearAll(deps.media);
+  pass(2 * HOUR);
+  assert.equal((await run()).state, "stopped");
+  const { state, stopped } = await sweepState(deps);
+  assert.deepEqual([state, stopped?.why, stopped?.prefix], ["stopped", "emptied", "images/"]);
+  await assert.rejects(ask({ confirm: newId(randomBytes) }), { code: "not-stopped" });
+  assert.equal((await ask({ now: true })).state, "stopped");
+  const confirm = stopped?.id ?? "";
+  assert.equal((await ask({ confirm, dryRun: true })).state, "stopped");
+  assert.equal((await ask({ confirm })).state, "running");
+  assert.equal((await ask({ confirm })).state, "running");
+  assert.notEqual((await run()).state, "stopped");
 });
 
 test("of two sweeps at once that delete, one goes on; what both delete is deleted once", async () => {
