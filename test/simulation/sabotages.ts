@@ -17,11 +17,6 @@ const forgetful = with_((store) => ({
 const undying = with_((store) => ({
   delete: async (key) => (key.startsWith("originals/") ? undefined : store.delete(key)),
 }));
-/** Deletes what it has not announced in the document. */
-const hasty = with_((store) => ({
-  put: async (key, body, options) =>
-    /"deleting":\[\{/.test(String(body)) ? { etag: "unsaid" } : store.put(key, body, options),
-}));
 /** Sees whatever was there once. */
 const dreamy = (): ((store: ObjectStore) => ObjectStore) => {
   const seen = new Map<string, ListedObject>();
@@ -239,15 +234,7 @@ export const rareSabotages: Sabotages = {
   ],
   "a job whose place to go on is lost": [/stands still/, () => ({ store: idle(/^jobs\/open\//) })],
   "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
-  "uploads in parts that outlive their image": [
-    /being uploaded/,
-    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }) }),
-  ],
   "results that are written again": [/written twice/, () => ({ store: overwriting })],
-  "a sweep that deletes what it has not announced": [
-    /is not there/,
-    () => ({ sweptStore: hasty, climate: "swept" }),
-  ],
   "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
     /listed 0 times|nobody had asked/,
