@@ -21,9 +21,9 @@ export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
-/** Peak of a process's resident memory in MB (1,000,000 bytes). */
+/** Peak of a process's resident memory in MB (1,000,000 bytes); 0 for one that has ended and not been waited for. */
 export function peakMb(pid: number): number {
-  const kB = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  const kB = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0;
   return Math.round((Number(kB) * 1024) / 1e6);
 }
 
