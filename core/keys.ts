@@ -67,6 +67,9 @@ export function isOwner(text: unknown): text is string {
   return typeof text === "string" && new RegExp(`^${OWNER}$`).test(text);
 }
 
+/** What a listed key says beside the prefix that it was listed under: a page's cursor, a file's path. */
+export const beyond = (prefix: string, key: string) => key.slice(prefix.length);
+
 export const ORIGINALS = "originals/";
 export const originalKey = (id: string) => `${ORIGINALS}${id}`;
 /** The image an `originals/…` key belongs to; undefined for every other key. */

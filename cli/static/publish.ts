@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { staticKey, staticPrefix } from "../../core/keys.ts";
+import { beyond, staticKey, staticPrefix } from "../../core/keys.ts";
 import { inLanes } from "../../core/lanes.ts";
 import { listed } from "../../core/listing.ts";
 import type { ObjectStore } from "../../core/ports.ts";
@@ -109,7 +109,7 @@ async function freeName(store: ObjectStore, tree: string) {
 async function pathsOf(store: ObjectStore, version: string): Promise<Set<string>> {
   const prefix = staticPrefix(version);
   const paths = new Set<string>();
-  for await (const { key } of listed(store, prefix)) paths.add(key.slice(prefix.length));
+  for await (const { key } of listed(store, prefix)) paths.add(beyond(prefix, key));
   return paths;
 }
 

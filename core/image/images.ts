@@ -2,7 +2,7 @@
 import type { Caller } from "../caller.ts";
 import { type Revision, readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
+import { beyond, isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore, StoredHead } from "../ports.ts";
 import { type Context, contextOf, readUploadMetadata } from "../upload-metadata.ts";
@@ -133,6 +133,6 @@ export async function listImages(
   );
   return {
     images: listed.filter((image) => image !== undefined),
-    ...(page.next === undefined ? {} : { cursor: page.next.slice(prefix.length) }),
+    ...(page.next === undefined ? {} : { cursor: beyond(prefix, page.next) }),
   };
 }

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import {
+  beyond,
   deliveryPrefix,
   EVENTS,
   eventsFrom,
@@ -78,7 +79,7 @@ export async function replayEvents(
   return {
     looked: keys.length,
     sent: meant.length,
-    ...(more && page.next ? { cursor: page.next.slice(EVENTS.length) } : {}),
+    ...(more && page.next ? { cursor: beyond(EVENTS, page.next) } : {}),
   };
 }
 
