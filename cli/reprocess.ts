@@ -107,12 +107,20 @@ async function confirmed(api: Api, force: boolean): Promise<boolean> {
   return agreed("Go on?");
 }
 
+/** For whoever has renamed a preset or taken it away. */
+export const goneAdvice = (name: string) =>
+  `say formerly: ["${name}"] in the preset that took its place, or nothing new can be made of them.`;
+
 export function told(estimate: DryRun): string {
-  const { images, changed, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } = estimate;
+  const { images, changed, gone, variants, lambdaSeconds, gbSeconds, requests, dollars, exact, sample } =
+    estimate;
   const about = exact ? "" : "about ";
   return [
     `${about}${counted(images, "image")}, ${about}${changed} of them to change: ${about}${counted(variants, "variant")} to make`,
     `  about ${duration(lambdaSeconds * 1000)} of Lambda (${gbSeconds} GB-seconds), ${requests.s3} requests to S3, ${requests.sqs} to SQS: ${dollars < 0.01 ? "less than $0.01" : `$${dollars.toFixed(2)}`} by the price list`,
     ...(exact ? [] : [`  extrapolated from ${sample} images`]),
+    ...Object.entries(gone).map(
+      ([name, of]) => `  ${counted(of, "image")} of the preset ${name}, which is gone: ${goneAdvice(name)}`,
+    ),
   ].join("\n");
 }

@@ -7,8 +7,8 @@ import { dryRunJob } from "../core/job/dry-run.ts";
 import { type AwsOptions, findDeployment, withAws } from "./deployment.ts";
 import { CliError } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
-import { told } from "./reprocess.ts";
-import { note } from "./terminal.ts";
+import { goneAdvice, told } from "./reprocess.ts";
+import { counted, note } from "./terminal.ts";
 
 interface UpgradeOptions extends AwsOptions {
   readonly check?: boolean;
@@ -49,6 +49,11 @@ async function check(options: UpgradeOptions): Promise<void> {
       else if (found.images === 0) console.log(`${preset}: its images are as this version makes them`);
       else console.log(`${preset}: made otherwise today. ${told(found)}`);
     }
+    const { gone } = await dryRunJob(deps, { status: "stale" }, false);
+    if (options.json) console.log(JSON.stringify({ gone }));
+    else
+      for (const [name, images] of Object.entries(gone))
+        console.log(`${name}: gone, and has ${counted(images, "image")}: ${goneAdvice(name)}`);
   } finally {
     client.destroy();
   }

@@ -31,6 +31,7 @@ const qualities = Object.fromEntries(outputFormats.map((name) => [name, quality]
   typeof quality
 >;
 const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/, "a colour such as #ffffff"));
+const presetName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
 /** A variant's name stands in its key and in `ladder` names (`w640`). */
 const variantName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
 
@@ -66,6 +67,8 @@ const formatsOf = ({ ladder, named }: Made): OutputFormat[] => [
 
 const Preset = v.pipe(
   v.strictObject({
+    /** Names that this preset had before: images and tokens that say one of them mean this preset. */
+    formerly: v.optional(v.array(presetName), []),
     /** Input formats, by content. */
     accept: v.pipe(v.array(v.picklist(formatNames)), v.minLength(1)),
     maxBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_BYTES)), 25_000_000),
@@ -130,10 +133,7 @@ const Preset = v.pipe(
 const Config = v.strictObject({
   /** The preset of uploads that name none. */
   defaultPreset: v.string(),
-  presets: v.record(
-    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -")),
-    Preset,
-  ),
+  presets: v.record(presetName, Preset),
 });
 
 export type ConfigInput = v.InferInput<typeof Config>;
@@ -158,6 +158,7 @@ export function defineConfig(input: ConfigInput): Config {
   if (parsed.success && !Object.hasOwn(parsed.output.presets, parsed.output.defaultPreset)) {
     problems.push(`defaultPreset: there is no preset called "${parsed.output.defaultPreset}"`);
   }
+  if (parsed.success) problems.push(...takenTwice(parsed.output.presets));
   if (!parsed.success || problems.length > 0) {
     throw new Error(
       `darkroom.config.ts has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join("\n")}`,
@@ -172,6 +173,24 @@ export function defineConfig(input: ConfigInput): Config {
       ]),
     ),
   };
+}
+
+/** A name that is one preset's and was another's would mean both. */
+function takenTwice(presets: Readonly<Record<string, ParsedPreset>>): string[] {
+  const takers = Map.groupBy(
+    Object.entries(presets).flatMap(([name, { formerly }]) =>
+      [name, ...new Set(formerly)].map((said) => ({ name, said })),
+    ),
+    ({ said }) => said,
+  );
+  return [...takers].flatMap(([said, of]) =>
+    of.length > 1 ? [`formerly: "${said}" means ${of.map(({ name }) => `"${name}"`).join(" and ")}`] : [],
+  );
+}
+
+/** The preset that is called so, or was. */
+export function presetOf({ presets }: Config, name: string): Preset | undefined {
+  return presets.get(name) ?? [...presets.values()].find(({ formerly }) => formerly.includes(name));
 }
 
 function presetRecipe({ ladder, named, background, animation, profile, colour, hdr }: ParsedPreset): string {

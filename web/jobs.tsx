@@ -134,6 +134,7 @@ export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }
 function estimateWords({
   images,
   changed,
+  gone,
   variants,
   lambdaSeconds,
   dollars,
@@ -143,10 +144,13 @@ function estimateWords({
   if (images === 0) return "No image fits this.";
   const about = exact ? "" : "about ";
   const cost = dollars < 0.01 ? "less than a cent" : `${about}$${dollars.toFixed(2)}`;
+  const lost = Object.entries(gone).map(
+    ([name, of]) => ` ${plural(of, "image")} of ${name}, a preset that is gone.`,
+  );
   const source = exact ? "" : ` Extrapolated from ${plural(sample, "image")}.`;
   return (
     `${about}${plural(images, "image")}, ${plural(changed, "of them", "of them")} to change: ` +
-    `${plural(variants, "variant")}, ${Math.ceil(lambdaSeconds).toLocaleString("en")} s of Lambda, ${cost}.${source}`
+    `${plural(variants, "variant")}, ${Math.ceil(lambdaSeconds).toLocaleString("en")} s of Lambda, ${cost}.${source}${lost.join("")}`
   ).replace(/^a/, "A");
 }
 

@@ -27,6 +27,8 @@ export interface Estimate {
   readonly sample: number;
   readonly images: number;
   readonly changed: number;
+  /** Images whose preset there is no more, by its name. */
+  readonly gone: Readonly<Record<string, number>>;
   readonly variants: number;
   readonly lambdaSeconds: number;
   readonly dollars: number;

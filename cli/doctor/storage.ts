@@ -1,4 +1,6 @@
-/** Checks of the buckets: there, shut, open to browsers' uploads, tidied up, and heard of by the queue. */
+/** Checks of the buckets: there, shut, open to browsers' uploads, tidied up, heard of by the queue, of presets there are. */
+import { randomBytes } from "node:crypto";
+import { basename } from "node:path";
 import {
   GetBucketCorsCommand,
   GetBucketLifecycleConfigurationCommand,
@@ -7,7 +9,12 @@ import {
   type LifecycleRule,
 } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { s3Store } from "../../adapters/aws/s3-store.ts";
+import config, { presetsFile } from "../../adapters/presets.ts";
+import { dryRunJob } from "../../core/job/dry-run.ts";
 import { ORIGINALS } from "../../core/keys.ts";
+import { goneAdvice } from "../reprocess.ts";
+import { counted } from "../terminal.ts";
 import { type Check, configured, deploymentOf, type Finding, type Patient } from "./check.ts";
 
 const buckets: Check = {
@@ -163,4 +170,22 @@ const notifications: Check = {
   },
 };
 
-export const storageChecks = [buckets, cors, notifications, lifecycle];
+const presets: Check = {
+  name: "presets",
+  async run(patient) {
+    const { uploads, media } = deploymentOf(patient).buckets;
+    const { s3, now } = patient;
+    const stores = { uploads: s3Store(s3, uploads), media: s3Store(s3, media) };
+    const { gone } = await dryRunJob(
+      { ...stores, config, now, random: randomBytes },
+      { status: "stale" },
+      false,
+    );
+    return Object.entries(gone).map(([name, images]) => ({
+      message: `${counted(images, "image")} of the preset ${name}, which is gone.`,
+      advice: `In ${basename(presetsFile)} ${goneAdvice(name)}`,
+    }));
+  },
+};
+
+export const storageChecks = [buckets, cors, notifications, lifecycle, presets];

@@ -7,6 +7,7 @@ import { listed } from "../listing.ts";
 import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
+import { presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { purge } from "./delete-image.ts";
@@ -77,7 +78,7 @@ function begin(task: Attempt["task"], found: Revision, receives: number): Attemp
 
 /** Rule 2: whether nothing is to be done about this source. */
 function isDone({ config }: DevelopDeps, attempt: Attempt, etag: string | undefined, preset = ""): boolean {
-  const recipe = config.presets.get(preset)?.recipe;
+  const recipe = presetOf(config, preset)?.recipe;
   return !attempt.again && isSettled(attempt.found.document, { etag, recipe });
 }
 
@@ -128,9 +129,16 @@ async function reachVerdict(
     throw judged.reason;
   }
   if (listed.status === "rejected") throw listed.reason;
-  const recipe = deps.config.presets.get(presetName)?.recipe;
+  const preset = presetOf(deps.config, presetName);
   const judgement = judged.value ?? (await killedBefore(original));
-  return { ...judgement, sequencer, force: again, preset: presetName, recipe, uploadedAt };
+  return {
+    ...judgement,
+    sequencer,
+    force: again,
+    preset: preset?.name ?? presetName,
+    recipe: preset?.recipe,
+    uploadedAt,
+  };
 }
 
 /** Rules 6 and 7. A delete that came in between is met at the commit, and one that comes later meets the commit. */

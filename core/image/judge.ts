@@ -8,7 +8,7 @@ import { listed } from "../listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
 import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
 import type { ObjectStore, Pixels, StoredObject } from "../ports.ts";
-import type { Config, Preset } from "../preset.ts";
+import { type Config, type Preset, presetOf } from "../preset.ts";
 import type { UploadMetadata } from "../upload-metadata.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 
@@ -59,7 +59,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
   const { original, upload, current } = submission;
   let source = sourceOf(original);
   try {
-    const preset = deps.config.presets.get(submission.presetName);
+    const preset = presetOf(deps.config, submission.presetName);
     const refusal = refusalOf(original.size, preset, deps.means);
     if (!preset || refusal) {
       await leaveUnread(original);

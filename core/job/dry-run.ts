@@ -9,7 +9,7 @@ import { inLanes } from "../lanes.ts";
 import { hasProblem, type Metadata } from "../metadata.ts";
 import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
 import { keyOf, variantsOf } from "../plan.ts";
-import type { Preset } from "../preset.ts";
+import { type Preset, presetOf } from "../preset.ts";
 import {
   type Candidate,
   checkPreset,
@@ -40,6 +40,8 @@ export interface DryRun {
   /** Images that would be queued, and those among them of which something would be made or tried again. */
   readonly images: number;
   readonly changed: number;
+  /** Images whose preset there is no more, by its name: of them nothing can be made. */
+  readonly gone: Readonly<Record<string, number>>;
   /** That would be made. */
   readonly variants: number;
   readonly lambdaSeconds: number;
@@ -103,6 +105,11 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
     sample: sample.length,
     images: round(images),
     changed: round(changed),
+    gone: Object.fromEntries(
+      [...Map.groupBy(queued, (one) => one.gone)].flatMap(([name, of]) =>
+        name === undefined ? [] : [[name, round(of.length * scale)]],
+      ),
+    ),
     variants: round(variants),
     lambdaSeconds: round(seconds * 10) / 10,
     gbSeconds: round(usage.lambdaGbSecond * 10) / 10,
@@ -146,6 +153,8 @@ function below(limit: number, random: DryRunDeps["random"]): number {
 interface Look {
   /** Whether anything would be made, or tried again. */
   readonly changes: boolean;
+  /** The preset it was made for, where there is none of that name any more. */
+  readonly gone?: string;
   /** Variants to make, and how long that takes; absent where nothing tells. */
   readonly make?: number;
   readonly ms?: number;
@@ -162,10 +171,11 @@ async function look(
   const document = await readDocument(deps.media, candidate.id);
   if (document === undefined) return { changes: select.ids === undefined };
   if (document === "unreadable" || document.status === "deleted") return { changes: false };
-  const preset = deps.config.presets.get(document.preset ?? deps.config.defaultPreset);
+  const preset = presetOf(deps.config, document.preset ?? deps.config.defaultPreset);
+  if (!preset) return { changes: false, ...(document.preset === undefined ? {} : { gone: document.preset }) };
   const tried = document.status === "failed" || (isRetry(select) && hasProblem(document));
-  if (!force && !tried && document.recipe === preset?.recipe) return { changes: false };
-  const make = preset && variantsToMake(document, preset, force);
+  if (!force && !tried && document.recipe === preset.recipe) return { changes: false };
+  const make = variantsToMake(document, preset, force);
   const { durationMs, variants } = document;
   // What one variant took, for as many as are missing.
   const share = make === undefined ? 1 : Math.max(DECODING, make / Math.max(1, variants.length));

@@ -20,7 +20,7 @@ import {
 } from "../keys.ts";
 import { type Metadata, parseMetadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
-import type { Config } from "../preset.ts";
+import { type Config, presetOf } from "../preset.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 
 /** As many as a request body of 64 KB holds. */
@@ -59,7 +59,7 @@ export const Select = v.pipe(
         v.check((owner) => owner.isWellFormed(), "not Unicode"),
       ),
     ),
-    /** `stale`: made by another recipe than today's. What needs attention is tried again. */
+    /** `stale`: made by another recipe than today's, or for a preset that is gone. What needs attention is tried again. */
     status: v.optional(v.picklist([...ATTENTION, "stale", "all"])),
     preset: v.optional(v.pipe(v.string(), v.maxLength(64))),
     /** This moment included. */
@@ -156,7 +156,9 @@ export interface SelectDeps {
 /** Whether a candidate is meant; asks no more of S3 than the selection needs. */
 export async function isMeant(deps: SelectDeps, select: Select, candidate: Candidate): Promise<boolean> {
   const source = sourceOf(select);
-  const { status, preset, uploadedAfter, uploadedBefore } = select;
+  const { status, uploadedAfter, uploadedBefore } = select;
+  const named = (name: string) => presetOf(deps.config, name)?.name ?? name;
+  const preset = select.preset === undefined ? undefined : named(select.preset);
   const isTimed = uploadedAfter !== undefined || uploadedBefore !== undefined;
   if (candidate.uploadedAt !== undefined && !inTime(select, candidate.uploadedAt)) return false;
   const byDocument =
@@ -184,10 +186,10 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
     if (!original) return false;
     const upload = readUploadMetadata(original.metadata);
     if (select.owner !== undefined && upload.owner !== ownerOf(select.owner)) return false;
-    if (preset !== undefined && !document?.preset && (upload.preset ?? deps.config.defaultPreset) !== preset)
-      return false;
+    const uploadedFor = named(upload.preset ?? deps.config.defaultPreset);
+    if (preset !== undefined && !document?.preset && uploadedFor !== preset) return false;
   }
-  return preset === undefined || !document?.preset || document.preset === preset;
+  return preset === undefined || !document?.preset || named(document.preset) === preset;
 }
 
 export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): boolean {
@@ -197,10 +199,9 @@ export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): b
   );
 }
 
-/** A document that another recipe made than the one its preset has today. Without a preset today nothing can be done. */
+/** A document that another recipe made than the one its preset has today, or whose preset there is no more. */
 function isStale(document: Metadata | undefined, config: Config): boolean {
-  const today = config.presets.get(document?.preset ?? "")?.recipe;
-  return document !== undefined && today !== undefined && document.recipe !== today;
+  return document?.preset !== undefined && document.recipe !== presetOf(config, document.preset)?.recipe;
 }
 
 /** The metadata document of an image, where there is one and it is one of ours. */
@@ -220,6 +221,6 @@ export async function readDocument(
 
 /** @throws DarkroomError `bad-request` */
 export function checkPreset({ preset }: Select, config: Config): void {
-  if (preset === undefined || config.presets.has(preset)) return;
+  if (preset === undefined || presetOf(config, preset)) return;
   throw new DarkroomError("bad-request", "select.preset: there is no preset of this name.");
 }

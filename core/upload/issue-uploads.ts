@@ -4,7 +4,7 @@ import type { Caller } from "../caller.ts";
 import { DarkroomError, type ErrorCode } from "../errors.ts";
 import { extensionsOf, typesOf } from "../formats.ts";
 import { newId, originalKey, ownerOf } from "../keys.ts";
-import type { Config, Preset } from "../preset.ts";
+import { type Config, type Preset, presetOf } from "../preset.ts";
 import { isRef, writeUploadMetadata } from "../upload-metadata.ts";
 import { type Agreement, partSizeOf, uppyPartSizeOf } from "./multipart.ts";
 import type { Seal } from "./seal.ts";
@@ -214,10 +214,11 @@ const maxBytesOf = (preset: Preset, caller: Caller) =>
 const UNKNOWN_TYPES = ["", "application/octet-stream"];
 
 function choosePreset(config: Config, caller: Caller, wanted: string | undefined): Preset {
-  if (caller.preset !== undefined && wanted !== undefined && wanted !== caller.preset) {
+  const named = (name: string) => presetOf(config, name)?.name ?? name;
+  if (caller.preset !== undefined && wanted !== undefined && named(wanted) !== named(caller.preset)) {
     throw new DarkroomError("forbidden", `This token is for the preset "${caller.preset}".`);
   }
-  const preset = config.presets.get(wanted ?? caller.preset ?? config.defaultPreset);
+  const preset = presetOf(config, wanted ?? caller.preset ?? config.defaultPreset);
   if (preset) return preset;
   throw new DarkroomError(
     "bad-request",

@@ -12,7 +12,7 @@ import { resultKey } from "../job-keys.ts";
 import { originalKey, ownerKey } from "../keys.ts";
 import { type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
 import { isSettled, transition } from "../metadata.ts";
-import type { Config } from "../preset.ts";
+import { type Config, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 
@@ -156,7 +156,7 @@ async function failImage(
   }
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
-  const recipe = deps.config.presets.get(preset)?.recipe;
+  const recipe = presetOf(deps.config, preset)?.recipe;
   // Another delivery of the same message has done the work.
   const force = task.kind === "develop" && task.force;
   if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {

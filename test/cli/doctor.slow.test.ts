@@ -23,7 +23,7 @@ after(async () => {
 test("healthy, then without CORS rules, then from outside, then with nothing there", async () => {
   const healthy = await darkroom(["doctor"], { env });
   assert.equal(healthy.status, 0, healthy.out);
-  assert.match(healthy.out, /^(✓ .+\n){9}$/);
+  assert.match(healthy.out, /^(✓ .+\n){10}$/);
   assert.equal(healthy.err, "Nothing is wrong.\n");
   // The test image is gone.
   const client = s3Client({ forcePathStyle: true });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { outputFormats, profiles } from "../../core/formats.ts";
-import { type ConfigInput, defineConfig, encoderOf } from "../../core/preset.ts";
+import { type ConfigInput, defineConfig, encoderOf, presetOf } from "../../core/preset.ts";
 import shipped from "../../core/shipped.ts";
 
 const minimal = (preset: object = {}): ConfigInput => ({
@@ -51,6 +51,21 @@ test("all problems are reported together, by name", () => {
   );
   assert.throws(() => defineConfig({ ...minimal(), defaultPreset: "missing" }), /no preset called "missing"/);
   assert.throws(() => defineConfig(minimal({ ladder: undefined })), /makes no variant/);
+});
+
+test("a name means one preset, whether it has it or had it", () => {
+  const { photo } = minimal().presets;
+  const presets = { photo, a: { ...photo, formerly: ["photo", "b"] }, c: { ...photo, formerly: ["b", "b"] } };
+  assert.throws(
+    () => defineConfig({ defaultPreset: "a", presets } as ConfigInput),
+    (error: Error) =>
+      /"photo" means "photo" and "a"/.test(error.message) && /"b" means "a" and "c"/.test(error.message),
+  );
+  const config = defineConfig(minimal({ formerly: ["old"] }));
+  assert.deepEqual(
+    ["photo", "old", "older"].map((name) => presetOf(config, name)?.name),
+    ["photo", "photo", undefined],
+  );
 });
 
 test("a recipe changes with what makes the pixels and not with what merely lets them in", () => {

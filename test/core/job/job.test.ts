@@ -7,6 +7,7 @@ import { listAttention } from "../../../core/job/list-attention.ts";
 import { scanOpenJobs } from "../../../core/job/scan-page.ts";
 import { openKey, resultsPrefix } from "../../../core/job-keys.ts";
 import { attentionKey, newId, originalKey } from "../../../core/keys.ts";
+import { defineConfig } from "../../../core/preset.ts";
 import { failMessage } from "../../../core/worker/handle-message.ts";
 import { toyPixels } from "../../toy-pixels.ts";
 import { type JobSystem, jobSystem, queueWith, recipe, watched } from "./job-system.ts";
@@ -65,6 +66,41 @@ test("stale: only what another recipe made is queued", async () => {
   await system.drain();
   assert.equal(figures(await system.progress(id)), "done 8/3: 3 0 0 0");
   for (const one of old) assert.equal((await system.document(one)).document?.rev, 2);
+});
+
+test("a preset that has another name today is meant by the one it had; one that is gone is named", async () => {
+  const system = jobSystem();
+  const old = await many(system, 2);
+  const faces = await many(system, 1, { preset: "avatar" });
+  const renamed = (formerly: string[]) =>
+    defineConfig({
+      defaultPreset: "picture",
+      presets: { picture: { formerly, accept: ["jpeg"], ladder: { widths: [40], formats: ["webp"] } } },
+    });
+  system.deps.config = renamed([]);
+  const gone = await dryRunJob(system.deps, { status: "stale" }, false);
+  assert.deepEqual([gone.images, gone.changed, gone.gone], [3, 0, { photo: 2, avatar: 1 }]);
+  const lost = await system.start({ select: { status: "stale" } });
+  await system.drain();
+  assert.equal(figures(await system.progress(lost.id)), "done 3/3: 0 0 0 3");
+  for (const id of [...old, ...faces]) {
+    const { document } = await system.document(id);
+    assert.deepEqual([document?.status, document?.lastError?.code], ["ready", "unknown-preset"]);
+  }
+
+  system.deps.config = renamed(["photo"]);
+  const stale = await dryRunJob(system.deps, { status: "stale" }, false);
+  assert.deepEqual([stale.images, stale.changed, stale.gone], [3, 2, { avatar: 1 }]);
+  const job = await system.start({ select: { preset: "picture" } });
+  await system.drain();
+  assert.equal(figures(await system.progress(job.id)), "done 3/2: 2 0 0 0");
+  for (const id of old) {
+    const { document } = await system.document(id);
+    assert.deepEqual([document?.preset, document?.variants.map(({ name }) => name)], ["picture", ["w40"]]);
+  }
+  // A token or a signature of before still says the old name.
+  const late = await system.develop({ preset: "photo" });
+  assert.equal((await system.document(late)).document?.preset, "picture");
 });
 
 test("images are selected by owner, preset, time, ids and what became of them, also together", async () => {
@@ -152,7 +188,7 @@ test("what was rejected or failed is tried again, and leaves the list once the c
 
   const first = await system.start({ select: { status: "rejected" } });
   await system.drain();
-  assert.equal(figures(await system.progress(first.id)), "done 3/3: 0 0 3 0");
+  assert.equal(figures(await system.progress(first.id)), "done 3/3: 0 0 0 3");
   system.deps.pixels = {
     develop: (_, ...rest) => toyPixels().develop(Buffer.from("good"), ...rest),
   };
