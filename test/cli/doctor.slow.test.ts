@@ -43,12 +43,12 @@ test("healthy, then without CORS rules, then from outside, then with nothing the
   const { problems, results } = JSON.parse(json.out) as { problems: number; results: { status: string }[] };
   assert.equal(json.status, 1);
   assert.equal(problems, 1);
-  assert.deepEqual(results.map(({ status }) => status).sort(), [...Array(8).fill("ok"), "problem"]);
+  assert.deepEqual(results.map(({ status }) => status).sort(), [...Array(9).fill("ok"), "problem"]);
 
   // With nothing but the API: what only AWS credentials can see is said to be unseen.
   const outside = await darkroom(["doctor", "--api", stack.api, "--token", stack.uploadToken]);
   assert.equal(outside.status, 0, outside.out);
-  assert.equal(outside.out.match(/^– .*: not checked, name its --stack/gm)?.length, 7);
+  assert.equal(outside.out.match(/^– .*: not checked, name its --stack/gm)?.length, 8);
   assert.match(outside.out, /✓ round trip/);
 
   const nowhere = await darkroom(["doctor"], { env: { DARKROOM_DATA: join(data, "none") } });

@@ -188,7 +188,7 @@ test("what was rejected or failed is tried again, and leaves the list once the c
 
   const first = await system.start({ select: { status: "rejected" } });
   await system.drain();
-  assert.equal(figures(await system.progress(first.id)), "done 3/3: 0 0 0 3");
+  assert.equal(figures(await system.progress(first.id)), "done 3/3: 0 0 3 0");
   system.deps.pixels = {
     develop: (_, ...rest) => toyPixels().develop(Buffer.from("good"), ...rest),
   };
