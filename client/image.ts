@@ -31,6 +31,24 @@ export interface Image {
       }
     | undefined;
   readonly variants: readonly Variant[];
+  /** What a `<picture>` of the preset's ladder is made of, for templates of any language: attributes, not yet escaped. */
+  readonly picture?:
+    | {
+        readonly sources: readonly {
+          readonly media?: string | undefined;
+          readonly type: string;
+          readonly srcset: string;
+        }[];
+        readonly img: {
+          readonly src: string;
+          readonly srcset: string;
+          readonly width: number;
+          readonly height: number;
+        };
+        /** CSS: the value of `background`. */
+        readonly placeholder?: string | undefined;
+      }
+    | undefined;
   readonly preset?: string | undefined;
   /** Formats still to come. */
   readonly pending: readonly string[];

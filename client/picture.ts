@@ -1,4 +1,4 @@
-/** `<picture>` markup for an image that is ready. */
+/** `<picture>` markup for an image that is ready. The worker makes the document's `picture` with it, for templates of any language. */
 import type { Image, Variant } from "./image.ts";
 
 export interface PictureOptions {
@@ -47,6 +47,9 @@ export interface PictureData {
   readonly img: PictureImg;
 }
 
+/** What a picture is made of. */
+type Pictured = Pick<Image, "id" | "source" | "placeholder" | "variants">;
+
 /** What takes fewest bytes first. */
 const PREFERENCE = ["avif", "webp", "png", "jpeg"];
 /** What `src` says is for crawlers and mail programs: those that read no `srcset`. */
@@ -67,7 +70,7 @@ export function picture(image: Image, options: PictureOptions): PictureData & { 
 }
 
 /** `picture` without the markup. */
-export function pictureData(image: Image, options: PictureOptions): PictureData {
+export function pictureData(image: Pictured, options: PictureOptions): PictureData {
   const { alt, loading = "lazy", placeholder } = options;
   const all = choose(image, options.variants);
   // A lazy image's width is known when it loads; browsers that do not know `auto` skip the word.
@@ -120,7 +123,7 @@ export function srcset(image: Image, format: string, variants?: readonly string[
 }
 
 /** Narrow to wide. The ladder; where a preset has none, every variant of the shape of the largest. */
-function choose({ variants }: Image, names: readonly string[] | undefined): Variant[] {
+function choose({ variants }: Pictured, names: readonly string[] | undefined): Variant[] {
   const wide = [...variants].sort((a, b) => a.width - b.width);
   if (names) return wide.filter(({ name }) => names.includes(name));
   const ladder = wide.filter(({ name }) => /^w\d+$/.test(name));
@@ -145,7 +148,7 @@ const join = (variants: readonly Variant[]) =>
     )
     .join(", ");
 
-function backgroundOf({ placeholder }: Image, chosen: string | false | undefined): string | undefined {
+function backgroundOf({ placeholder }: Pictured, chosen: string | false | undefined): string | undefined {
   if (chosen === false) return undefined;
   const url = chosen ?? placeholder?.dataUrl ?? "";
   const color = placeholder?.color ?? "";

@@ -27,8 +27,8 @@ export function Picture({ image, className, style, ...options }: PictureProps): 
   return createElement(
     "picture",
     null,
-    ...sources.map(({ type, srcset, sizes }) =>
-      createElement("source", { key: type, type, srcSet: srcset, sizes }),
+    ...sources.map(({ srcset, ...attributes }) =>
+      createElement("source", { key: attributes.type, ...attributes, srcSet: srcset }),
     ),
     createElement("img", {
       // Before the others: `src` must be the last that is set.

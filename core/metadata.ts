@@ -3,6 +3,7 @@
  * no owner, no file name, nothing from EXIF but the date.
  */
 import * as v from "valibot";
+import { pictureData } from "../client/picture.ts";
 import type { Finding } from "./checks.ts";
 import { type ErrorCode, errors } from "./errors.ts";
 import { compareSequencers } from "./message.ts";
@@ -59,6 +60,15 @@ const Source = v.object({
   gone: v.optional(time),
 });
 
+/** What a `<picture>` of the preset's ladder is made of, by whatever writes the page: attributes as they stand there, unescaped. */
+const Picture = v.object({
+  /** In the order in which the browser should choose. */
+  sources: v.array(v.object({ media: v.optional(v.string()), type: v.string(), srcset: v.string() })),
+  img: v.object({ src: v.string(), srcset: v.string(), width: count, height: count }),
+  /** CSS: the value of `background`. Absent behind transparency, where it would show. */
+  placeholder: v.optional(v.string()),
+});
+
 export const MetadataSchema = v.object({
   schema: v.literal(1),
   id: v.string(),
@@ -72,6 +82,8 @@ export const MetadataSchema = v.object({
   source: v.optional(Source),
   placeholder: v.optional(v.object({ thumbhash: v.string(), dataUrl: v.string(), color: v.string() })),
   variants: v.array(Variant),
+  /** Of what is ready. */
+  picture: v.optional(Picture),
   preset: v.optional(v.string()),
   /** Digest of the whole preset these variants were made by. */
   recipe: v.optional(v.string()),
@@ -97,9 +109,27 @@ export type Metadata = v.InferOutput<typeof MetadataSchema>;
 export type Variant = v.InferOutput<typeof Variant>;
 export type Source = v.InferOutput<typeof Source>;
 
-/** Reads a stored document. Unknown fields are dropped; throws a ValiError where it is not one of ours. */
+/**
+ * Reads a stored document. Unknown fields are dropped, and a picture that an earlier release did not write is there;
+ * throws a ValiError where it is not one of ours.
+ */
 export function parseMetadata(text: string): Metadata {
-  return v.parse(MetadataSchema, JSON.parse(text));
+  const document = v.parse(MetadataSchema, JSON.parse(text));
+  return document.picture ? document : definedOnly({ ...document, picture: pictureOf(document) });
+}
+
+/** The same that the browser library makes, by the same code. */
+function pictureOf(
+  image: Pick<Metadata, "id" | "status" | "source" | "placeholder" | "variants">,
+): Metadata["picture"] {
+  if (image.status !== "ready" || image.variants.length === 0) return undefined;
+  const { sources, img } = pictureData(image, { alt: "" });
+  const { src, srcset, width, height, background } = img;
+  return {
+    sources: sources.map(({ sizes: _, ...source }) => source),
+    img: { src, srcset, width, height },
+    ...(background !== undefined && { placeholder: background }),
+  };
 }
 
 /** What a try to develop an image came to. `sequencer` is absent for jobs, which keep the one they find. */
@@ -158,15 +188,19 @@ export function transition(
   const variants = verdict.variants ?? [];
   const listed = new Set(variants.map(({ key }) => key));
   const dropped = (current?.variants ?? []).filter(({ key }) => !listed.has(key));
+  const image = {
+    id,
+    status: verdict.status,
+    source: verdict.source ?? current?.source,
+    placeholder: verdict.placeholder,
+    variants,
+  };
   return {
     write: definedOnly({
       schema: 1 as const,
-      id,
-      status: verdict.status,
+      ...image,
       sequencer: verdict.sequencer ?? current?.sequencer,
-      source: verdict.source ?? current?.source,
-      placeholder: verdict.placeholder,
-      variants,
+      picture: pictureOf(image),
       preset: verdict.preset ?? current?.preset,
       recipe,
       pending: verdict.pending ?? [],

@@ -61,6 +61,17 @@ const blocks: Record<string, () => string> = {
   django: example("django.py"),
   rails: example("rails.rb"),
   laravel: example("laravel.php"),
+  templates: () =>
+    (
+      [
+        ["Django", "picture.django"],
+        ["Rails", "picture.html.erb"],
+        ["PHP, Laravel's views included", "picture.php"],
+        ["Go", "picture.go"],
+      ] as const
+    )
+      .map(([name, file]) => `${name}: [examples/${file}](../examples/${file})\n\n${example(file)()}`)
+      .join("\n\n"),
   formats: () =>
     table(
       ["format", "upload as", "extensions", "written", "animated", "pixels at most"],

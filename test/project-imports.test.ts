@@ -10,7 +10,10 @@ import test from "node:test";
  * name above the row. A package's word that ends in `:`, `-` or `/` is a beginning.
  */
 const rooms: readonly (readonly [room: string, rooms: string, packages: string])[] = [
-  ["core", "", "node:crypto valibot"],
+  // What pages show a picture by, which the document says too.
+  ["client/image.ts", "", ""],
+  ["client/picture.ts", "client/*", ""],
+  ["core", "client/picture.ts", "node:crypto valibot"],
   // No AWS, no environment, no pixels; hashing and bytes are all that core needs of Node.
   ["core/tell", "core", "valibot"],
   ["core/image", "core/*", "node:crypto"],
@@ -45,12 +48,12 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "node: @aws-sdk/client- aws-lambda jose local-aws/ standardwebhooks",
   ],
   // No dependency: what a page loads is ours alone.
-  ["client", "", "react"],
+  ["client", "client/*", "react"],
   // As a user's page would: by the names that the package exports.
   ["web", "", "darkroom/ react react-dom/client"],
   [
     "cli",
-    "core/* adapters adapters/* pixels host client",
+    "core/* adapters adapters/* pixels host client client/*",
     "node: @aws-sdk/client- chokidar commander mime-types valibot",
   ],
   ["deploy", "core/* adapters adapters/* host laptop", "node: esbuild"],

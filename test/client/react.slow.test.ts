@@ -46,6 +46,12 @@ test("<Picture> renders what picture() writes", () => {
   const options = { alt: 'A "boat" <3', sizes: "50vw" };
   const html = renderToStaticMarkup(createElement(Picture, { image, ...options, className: "hero" }));
   assert.deepEqual(tags(html), tags(picture(image, { ...options, class: "hero" }).html));
+  const bright = {
+    ...image,
+    variants: image.variants.map((one) => ({ ...one, hdr: one.format === "jpeg" })),
+  };
+  const shown = renderToStaticMarkup(createElement(Picture, { image: bright, ...options }));
+  assert.deepEqual(tags(shown), tags(picture(bright, options).html), "a source for some screens alone");
   const styled = renderToStaticMarkup(createElement(Picture, { image, alt: "", style: { borderRadius: 4 } }));
   assert.match(styled, /style="background:[^"]+;border-radius:4px"/);
 });

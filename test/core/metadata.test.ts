@@ -145,5 +145,22 @@ test("variants no longer named are superseded, and come back when they are wante
 
 test("a document of a later version is refused, not misread", () => {
   assert.throws(() => parseMetadata(JSON.stringify({ ...document({}), schema: 2 })));
-  assert.deepEqual(parseMetadata(JSON.stringify({ ...document({}), unheardOf: 1 })), document({}));
+  const { picture: _, ...read } = parseMetadata(JSON.stringify({ ...document({}), unheardOf: 1 }));
+  assert.deepEqual(read, document({}));
+});
+
+test("what is ready says what its <picture> is made of; of one that an earlier release wrote, when it is read", () => {
+  const next = after(undefined, ready);
+  assert.ok(typeof next === "object");
+  const picture = {
+    sources: [],
+    img: { src: "new", srcset: "new 32w", width: 32, height: 20 },
+  };
+  assert.deepEqual(next.picture, picture);
+  const { picture: _, ...before } = next;
+  assert.deepEqual(parseMetadata(JSON.stringify({ ...before, rev: 1, writeId: "w" })).picture, picture);
+  const refused = after(undefined, { ...rejected, sequencer: "01" });
+  assert.ok(typeof refused === "object" && refused.picture === undefined);
+  const waiting = document({ variants: [], pending: ["avif"] });
+  assert.equal(parseMetadata(JSON.stringify(waiting)).picture, undefined, "nothing to show yet");
 });

@@ -65,10 +65,7 @@ test("of a picture with a gain map a screen with HDR gets the JPEG, any other th
     };
     return format === "jpeg" ? { ...is, hdr: true } : is;
   });
-  const { sources, img } = pictureData(
-    { id: "x", status: "ready", variants, pending: [], processedAt: "" },
-    { alt: "", loading: "eager" },
-  );
+  const { sources, img } = pictureData({ id: "x", variants }, { alt: "", loading: "eager" });
   for (const [flag, isBright, type] of [
     ["srgb", false, "image/avif"],
     ["hdr10", true, "image/jpeg"],
