@@ -3,7 +3,6 @@
  * the receives that are deployed: what is given up, how full the queue gets, and how long after its return all is ready.
  */
 import { backOff, PATIENT_RECEIVES } from "../adapters/aws/sqs-batch.ts";
-import { SUSPECT_RECEIVES } from "../core/image/suspect.ts";
 import { generator, service } from "./burst.ts";
 import { type Report, round } from "./report.ts";
 
@@ -26,7 +25,6 @@ export interface Survived {
 
 /** Of one message while S3 is away: the SDK's five tries. */
 const TRY_SECONDS = 5;
-const LANES = 2;
 /** Lambda takes back invocations from a source that brings errors: as if it began anew (services-sqs-scaling). */
 const [FIRST, MORE_PER_SECOND] = [5, 5];
 /** SQS hands out no more. */
@@ -50,8 +48,7 @@ export function survive(outage: Outage): Survived {
   const work = (second: number, messages: readonly Message[]): number => {
     let took = 0;
     for (const message of messages) {
-      const isAlone = message.receives >= SUSPECT_RECEIVES;
-      took += second < returns ? TRY_SECONDS / (isAlone ? 1 : LANES) : service(outage, random);
+      took += second < returns ? TRY_SECONDS : service(outage, random);
       if (second >= returns) {
         inFlight--;
         open--;

@@ -32,6 +32,12 @@ export function attentionOf(document: Metadata | undefined): AttentionEntry | un
   return { id, status, code, message, preset, at };
 }
 
+/** Whether the sweep tries it again by itself: what failed for reasons of ours, or may have. */
+export function healsIn(document: Metadata | undefined): boolean {
+  const status = attentionOf(document)?.status;
+  return status === "failed" || (status === "rejected" && document?.failedAt !== undefined);
+}
+
 /**
  * Brings the index in line with `document` after its commit. `before` is the document it replaced; "unknown" after
  * a redelivery, when an earlier try may have died between its commit and this.

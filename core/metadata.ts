@@ -101,7 +101,7 @@ export const MetadataSchema = v.object({
   deleting: v.array(KeyAt),
   error: v.optional(Problem),
   lastError: v.optional(v.object({ code: v.string(), message: v.string(), at: time })),
-  /** Since when every try has failed for reasons of ours; the sweep tries again, for two weeks. */
+  /** Since when every try has failed for reasons of ours, or may have; the sweep tries again, for two weeks. */
   failedAt: v.optional(time),
 });
 
@@ -146,6 +146,8 @@ export interface Verdict {
   readonly pending?: string[];
   readonly durationMs?: number | undefined;
   readonly error?: { code: ErrorCode; message: string } & Partial<Finding>;
+  /** Rejected on evidence that weather may have made: to be tried again, as what failed is. */
+  readonly heals?: boolean;
   /** A job's wish to make everything again, or to try again what was rejected. */
   readonly force?: boolean;
 }
@@ -221,7 +223,7 @@ export function transition(
 
 /** Of another source it is another failure. */
 function failedSince(current: Metadata | undefined, verdict: Verdict, now: string): string | undefined {
-  if (verdict.status !== "failed") return undefined;
+  if (verdict.status !== "failed" && !verdict.heals) return undefined;
   const sameSource = !verdict.source || current?.source?.etag === verdict.source.etag;
   return (sameSource && current?.failedAt) || now;
 }

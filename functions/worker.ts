@@ -3,7 +3,6 @@ import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { workerMeans } from "../adapters/aws/worker-means.ts";
 import config from "../adapters/presets.ts";
-import { SUSPECT_RECEIVES } from "../core/image/suspect.ts";
 import { imagesIn } from "../core/message.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
 import { pixelProcess } from "../pixels/process.ts";
@@ -30,7 +29,6 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
     arrivals: true,
     // One to a batch, which always has the time that it needs.
     concurrency: 1,
-    aloneFrom: SUSPECT_RECEIVES,
     reserveMs: 0,
     beside: env.IMAGES_QUEUE_URL,
     about: (body) => ({ ids: imagesIn(body, bucket) }),

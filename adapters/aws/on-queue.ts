@@ -7,8 +7,7 @@ import { type Measurable, type MetricName, meter } from "./metrics.ts";
 import { type BatchOptions, settleBatch } from "./sqs-batch.ts";
 import { sqsClient, sqsQueue } from "./sqs-queue.ts";
 
-export interface QueueReader
-  extends Pick<BatchOptions, "concurrency" | "aloneFrom" | "reserveMs" | "retryAfter"> {
+export interface QueueReader extends Pick<BatchOptions, "concurrency" | "reserveMs" | "retryAfter"> {
   readonly logLevel: string | undefined;
   /** What the log calls a message that is done. */
   readonly done: string;

@@ -8,8 +8,6 @@ import { errorFields } from "../log.ts";
 export interface BatchOptions {
   /** Messages worked on at once: while one is developed the next original is read. */
   readonly concurrency: number;
-  /** Whoever has been received so often is worked on after the others, and alone. None where absent. */
-  readonly aloneFrom?: number;
   /** Milliseconds the invocation has left. */
   readonly remainingMs: () => number;
   /** A message is not begun with less than this left; it goes back untouched. */
@@ -35,9 +33,8 @@ export async function settleBatch(
   handle: (record: SQSRecord, receives: number) => Promise<void>,
 ): Promise<SQSBatchResponse> {
   const failed: string[] = [];
-  const receivesOf = ({ attributes }: SQSRecord) => Number(attributes.ApproximateReceiveCount) || 1;
-  const settleOne = async (record: SQSRecord) => {
-    const receives = receivesOf(record);
+  await inLanes(records, options.concurrency, async (record) => {
+    const receives = Number(record.attributes.ApproximateReceiveCount) || 1;
     try {
       if (options.remainingMs() < options.reserveMs)
         throw new DarkroomError("unavailable", "No time left for another message.");
@@ -57,15 +54,7 @@ export async function settleBatch(
         .retryIn(record, seconds)
         .catch((cause: unknown) => options.log("warn", "back-off not set", errorFields(cause)));
     }
-  };
-  const isAlone = (record: SQSRecord) =>
-    receivesOf(record) >= (options.aloneFrom ?? Number.POSITIVE_INFINITY);
-  await inLanes(
-    records.filter((record) => !isAlone(record)),
-    options.concurrency,
-    settleOne,
-  );
-  await inLanes(records.filter(isAlone), 1, settleOne);
+  });
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 

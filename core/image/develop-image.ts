@@ -1,5 +1,5 @@
 /** From an original to its variants and metadata: rules 2 to 7 of docs/design.md, in their order. */
-import { attentionOf } from "../attention.ts";
+import { healsIn } from "../attention.ts";
 import { commit, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { imagePrefix, originalKey, ownerKey } from "../keys.ts";
@@ -11,10 +11,10 @@ import { presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { purge } from "./delete-image.ts";
-import { type JudgeDeps, judge, killedBefore, leaveUnread } from "./judge.ts";
+import { type JudgeDeps, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
-import { suspected } from "./suspect.ts";
+import { condemned, suspected } from "./suspect.ts";
 
 export interface DevelopDeps extends JudgeDeps {
   /** Gets what may wait. */
@@ -120,7 +120,7 @@ async function reachVerdict(
   const { etag } = original;
   const submission = { original, upload, presetName, current, force, mayDefer, receives };
   const [judged, listed] = await Promise.allSettled([
-    suspected(deps.uploads, { id, etag, receives }, () => judge(deps, id, submission)),
+    suspected(deps.uploads, { id, etag, receives, current }, () => judge(deps, id, submission)),
     // Before the commit, so that no image is ever visible and unlisted.
     upload.owner ? deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
   ]);
@@ -130,7 +130,8 @@ async function reachVerdict(
   }
   if (listed.status === "rejected") throw listed.reason;
   const preset = presetOf(deps.config, presetName);
-  const judgement = judged.value ?? (await killedBefore(original));
+  if (!judged.value) await leaveUnread(original);
+  const judgement = judged.value ?? { source: sourceOf(original), ...condemned() };
   return {
     ...judgement,
     sequencer,
@@ -166,7 +167,7 @@ async function commitVerdict(
   }
   await followUp(deps, document, before, original.metadata);
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
-  const healed = verdict.status === "ready" && attentionOf(before)?.status === "failed";
+  const healed = verdict.status === "ready" && healsIn(before);
   return { ...outcomeOf(deps, task, original, verdict), ...(healed ? { healed } : {}) };
 }
 

@@ -45,14 +45,7 @@ export async function leaveUnread({ body }: StoredObject): Promise<void> {
   await body[Symbol.asyncIterator]().return?.();
 }
 
-/** The verdict on a file over which the worker itself has died. */
-export async function killedBefore(original: StoredObject): Promise<Judgement> {
-  await leaveUnread(original);
-  const { code, message } = new DarkroomError("decoder-crashed");
-  return { status: "rejected", source: sourceOf(original), error: { code, message } };
-}
-
-const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size, etag });
+export const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size, etag });
 
 /** Rejections and failures are a verdict; every other error is thrown, for a later try. */
 export async function judge(deps: JudgeDeps, id: string, submission: Submission): Promise<Judgement> {

@@ -1,5 +1,5 @@
 /** What an image needs from the sweep, by the traces it left and its document. Pure: no store, no clock. */
-import { attentionOf } from "../attention.ts";
+import { attentionOf, healsIn } from "../attention.ts";
 import { metaKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ListedObject } from "../ports.ts";
@@ -131,11 +131,11 @@ function isToDevelop(
 }
 
 /**
- * Whether a failed image is to be tried again: a time of the schedule came since the last round began. So nothing needs to
+ * Whether an image that heals is to be tried again: a time of the schedule came since the last round began. So nothing needs to
  * be written down, and a round that is late or lost costs a try at most.
  */
 function isDueAgain(document: Metadata, now: Date, lastRound: Date | undefined): boolean {
-  if (attentionOf(document)?.status !== "failed") return false;
+  if (!healsIn(document)) return false;
   const { failedAt, lastError, processedAt } = document;
   const since = Date.parse(failedAt ?? lastError?.at ?? processedAt);
   const [to, from] = [now.getTime() - since, (lastRound?.getTime() ?? Number.NEGATIVE_INFINITY) - since];

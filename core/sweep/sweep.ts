@@ -62,18 +62,21 @@ const LANES = 16;
 /** Tombstones that one round removes, and strays that it notes; more wait for the next one. Bounds the cursor to 1 MB. */
 const MOST = 5000;
 
-const HOUR = 3_600_000;
+const [HOUR, DAY] = [3_600_000, 86_400_000];
 /**
  * Rest after a round: half a second for each image seen, an hour at least and a day at most. So up to 170,000 images
  * the price is that of 7,200 an hour (docs/operations.md), and a small installation waits an hour for what was lost.
  */
-const [REST_PER_IMAGE, MIN_REST, MAX_REST] = [500, HOUR, 24 * HOUR];
+const [REST_PER_IMAGE, MIN_REST, MAX_REST] = [500, HOUR, DAY];
 /** Of one run, for the pages of jobs: 200 of a thousand, more images than 600 workers make until the next run. */
 const JOBS_MS = 300_000;
-/** For seconds cut off, clocks that differ, and deletions of another sweep that were waited for. */
-const MARGIN = HOUR;
+/**
+ * For seconds cut off, deletions of another sweep that were waited for, and clocks: what a document says happened may lie a
+ * day after it was written, and is not due before.
+ */
+const MARGIN = DAY + HOUR;
 /** Between the two rounds that have to find a thing before it is deleted. */
-const EVIDENCE = 24 * HOUR;
+const EVIDENCE = DAY;
 
 export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<SweepReport> {
   const jobsEnd = deps.now().getTime() + JOBS_MS;

@@ -24,7 +24,7 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
     // So that a few images are several pages.
     pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
-    uploads: ports.store(actor, wrap(marking(scene, actor))),
+    uploads: clearing(scene, actor, ports.store(actor, wrap(marking(scene, actor)))),
     openUploads: ports.openUploads(actor, scene.openUploads),
     media: ports.store(actor, wrap(scene.media)),
     pixels: pixelsOf(scene, actor),
@@ -71,6 +71,16 @@ function marking({ uploads, promises }: Scene, actor: Actor): ObjectStore {
     return uploads.put(key, ...rest);
   };
   return { ...uploads, put };
+}
+
+/** And who could not take it away. */
+function clearing({ promises }: Scene, actor: Actor, store: ObjectStore): ObjectStore {
+  const remove: ObjectStore["delete"] = (key, ...rest) =>
+    store.delete(key, ...rest).catch((error: unknown) => {
+      if (key.startsWith(MARKS)) promises.stuck(actor);
+      throw error;
+    });
+  return { ...store, delete: remove };
 }
 
 /** The bucket of a name that is nobody's. */

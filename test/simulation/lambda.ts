@@ -3,7 +3,6 @@ import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
 import { readRevision } from "../../core/commit.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { type DeleteDeps, deleteImage } from "../../core/image/delete-image.ts";
-import { SUSPECT_RECEIVES } from "../../core/image/suspect.ts";
 import { scanOpenJobs } from "../../core/job/scan-page.ts";
 import { originalKey } from "../../core/keys.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
@@ -65,7 +64,7 @@ export class Lambda {
     const source = this.#choose();
     const { fn, queue, lanes } = source;
     if (this.#invocations[lanes] >= LANES || weather.isAway("sqs") || this.#isFull(queue)) return;
-    const messages = await queue.receive(1 + random.below(3));
+    const messages = await queue.receive(fn === "worker" ? 1 : 1 + random.below(3));
     for (const { sentAt } of messages)
       if (this.#scene.scheduler.now - sentAt.getTime() > DAY) tally.count("event later than a day");
     this.#cut(fn, messages);
@@ -129,7 +128,6 @@ export class Lambda {
     };
     const options = {
       concurrency: fn === "events" ? 10 : 2,
-      ...(fn === "worker" ? { aloneFrom: SUSPECT_RECEIVES } : {}),
       remainingMs: () => 1e6,
       reserveMs: 0,
       retryIn: async ({ receiptHandle }: { receiptHandle: string }, seconds: number) => {

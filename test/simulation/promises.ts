@@ -25,6 +25,7 @@ import type { ImageEvent } from "../../core/tell/tell.ts";
 import type { Cdn } from "./cdn.ts";
 import type { Climate } from "./climates.ts";
 import type { Receivers } from "./receivers.ts";
+import type { Actor } from "./scheduler.ts";
 
 export const OWNER = "somebody";
 const [MINUTE, DAY] = [60_000, 86_400_000];
@@ -71,8 +72,11 @@ export class Promises {
   readonly accepted = new Map<string, Accepted>();
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
-  /** By key, who worked under a mark. */
-  readonly #marked = new Map<string, { readonly killed: boolean }[]>();
+  /** By key, who worked under a mark, and who could not take it away. */
+  readonly #marked = new Map<string, Set<Actor>>();
+  readonly #stuck = new Set<Actor>();
+  /** Revisions that condemn a file, looked at once. */
+  readonly #condemned = new Set<string>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
   /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
@@ -98,8 +102,12 @@ export class Promises {
     });
   }
 
-  marked(key: string, actor: { readonly killed: boolean }): void {
-    this.#marked.set(key, [...(this.#marked.get(key) ?? []), actor]);
+  marked(key: string, actor: Actor): void {
+    this.#marked.set(key, (this.#marked.get(key) ?? new Set()).add(actor));
+  }
+
+  stuck(actor: Actor): void {
+    this.#stuck.add(actor);
   }
 
   /** Of the variants of whatever is ready. */
@@ -128,6 +136,7 @@ export class Promises {
       await this.#keepsTombstone(id, accepted, document);
       if (document?.status === "deleted" && !accepted.asked)
         throw new Error(`${id} was deleted, and nobody had asked`);
+      if (document) await this.#isEvident(document);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
         const stored = await this.#media.head(key);
@@ -173,7 +182,7 @@ export class Promises {
         await this.#isJust(document);
       }
       // Its entry waits for the sweep where the original went before there was a document.
-      if (document || deleted) await this.#isListed(id, document);
+      if (document || deleted) await this.#isListed(accepted, id, document);
     }
     return statuses;
   }
@@ -194,15 +203,29 @@ export class Promises {
     if (code === "retries-exhausted") throw new Error(`${id} is ${status}, and stays failed`);
   }
 
-  /** Nobody rejects a good picture but where workers have died over it. */
-  async #isJust({ id, status, source }: Metadata): Promise<void> {
+  /** What is condemned on the evidence of its marks has two of them that no try has taken away. */
+  async #isEvident({ id, writeId, status, source, failedAt }: Metadata): Promise<void> {
+    if (status !== "rejected" || failedAt === undefined || this.#condemned.has(writeId)) return;
+    this.#condemned.add(writeId);
+    const evidence = [...(this.#marked.get(markKey(id)) ?? [])].filter(
+      (actor) => actor.killed || !actor.dead || this.#stuck.has(actor),
+    );
+    if (evidence.length < 2 && (await this.#isGood(id, source?.etag)))
+      throw new Error(`${id} is condemned, and was good`);
+  }
+
+  /** Nobody rejects a good picture for long, whoever died over it. */
+  async #isJust({ id, status, source, failedAt }: Metadata): Promise<void> {
+    if (status !== "rejected" || !(await this.#isGood(id, source?.etag))) return;
+    const { swept, expects } = this.#scene.climate;
+    if ((swept && expects.patience) || !failedAt) throw new Error(`${id} is rejected, and was good`);
+  }
+
+  async #isGood(id: string, etag: string | undefined): Promise<boolean> {
     const original = await this.#uploads.get(originalKey(id));
-    if (status !== "rejected" || !original || original.etag !== source?.etag) return;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of original.body) chunks.push(chunk);
-    const picture = Buffer.concat(chunks).toString("latin1");
-    const deaths = this.#marked.get(markKey(id))?.filter(({ killed }) => killed) ?? [];
-    if (picture.includes("good") && deaths.length < 2) throw new Error(`${id} is rejected, and was good`);
+    return (
+      original?.etag === etag && original !== undefined && (await readText(original.body)).includes("good")
+    );
   }
 
   /** Once nothing goes wrong any more, every image has its end soon. */
@@ -265,13 +288,16 @@ export class Promises {
       if (deleted && held.has(id)) throw new Error(`${id} was deleted, and the CDN still serves it`);
   }
 
-  async #isListed(id: string, document: Metadata | undefined): Promise<void> {
+  async #isListed({ removed }: Accepted, id: string, document: Metadata | undefined): Promise<void> {
     const caller = { owner: OWNER, scopes: new Set(["upload"] as const) };
     const stores = { uploads: this.#uploads, media: this.#media };
     const { images } = await listImages(stores, caller, { limit: 100, cursor: undefined });
     const listed = images.filter((image) => image.id === id).length;
     const expected = document && document.status !== "deleted" ? 1 : 0;
-    if (listed !== expected) throw new Error(`${id} is ${document?.status} and listed ${listed} times`);
+    // While neither bucket had anything else of it, its entry was that of nobody.
+    const mayBeLost = this.#restored && removed && listed === 0;
+    if (listed !== expected && !mayBeLost)
+      throw new Error(`${id} is ${document?.status} and listed ${listed} times`);
     const due = document && attentionOf(document)?.status;
     for (const status of ATTENTION) {
       const there = (await this.#uploads.head(attentionKey(status, id))) !== undefined;

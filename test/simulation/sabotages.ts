@@ -229,7 +229,7 @@ export const rareSabotages: Sabotages = {
     () => ({ workStore: idle(/^marks\//), climate: "rough" }),
   ],
   "marks that outlive the try": [
-    /is rejected, and was good/,
+    /is condemned, and was good/,
     () => ({ workStore: keeping(/^marks\//), climate: "rough" }),
   ],
   "a job whose place to go on is lost": [/stands still/, () => ({ store: idle(/^jobs\/open\//) })],

@@ -102,24 +102,6 @@ test("weather of two days is waited out, and what is given up then is given up b
   assert.ok(span(1, PATIENT_RECEIVES) + PATIENT_RECEIVES * 60 < 4 * DAY);
 });
 
-test("who comes again and again is worked on after the others, and alone", async () => {
-  const { options } = batch({ aloneFrom: 4 });
-  const order: string[] = [];
-  let atWork = 0;
-  await settleBatch(
-    [message("a", 4), message("b", 1), message("c", 9), message("d", 3)],
-    options,
-    async ({ messageId }) => {
-      order.push(messageId);
-      atWork++;
-      await new Promise(setImmediate);
-      if (["a", "c"].includes(messageId)) assert.equal(atWork, 1);
-      atWork--;
-    },
-  );
-  assert.deepEqual(order, ["b", "d", "a", "c"]);
-});
-
 test("a message is not begun with less than the reserve left, and goes back", async () => {
   let left = 30_000;
   const { options, retries } = batch({ concurrency: 1, remainingMs: () => left });

@@ -178,7 +178,18 @@ test("what the last release left failed is tried daily, until a try says since w
   assert.equal(healing(found, hourly).length, 20);
 });
 
+test("what was condemned by the deaths of workers is tried again, too, as weather kills them as well", () => {
+  const crashed = { code: "decoder-crashed", message: "…" };
+  const failedAt = NOW.toISOString();
+  assert.equal(healing(document({ status: "rejected", error: crashed, failedAt }), hourly).length, 16);
+  assert.equal(healing(document({ lastError: { ...crashed, at: failedAt }, failedAt }), hourly).length, 16);
+});
+
 test("what the file is to blame for is not tried again", () => {
+  assert.deepEqual(
+    healing(document({ status: "rejected", error: { code: "decoder-crashed", message: "…" } }), hourly),
+    [],
+  );
   assert.deepEqual(healing(document({ status: "rejected", error: failed }), hourly), []);
 });
 

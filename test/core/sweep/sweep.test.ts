@@ -299,6 +299,23 @@ test("a clock that jumps a day either way is no evidence: S3's counts", async ()
   }
 });
 
+test("what a clock that is a day ahead superseded goes a day later, and is not forgotten", async () => {
+  const { deps, ids, run, pass, variants, documents } = await gallery(1);
+  const id = ids[0] ?? "";
+  const [document] = await documents();
+  const [, key = ""] = variants(id);
+  const superseded = [{ key, at: new Date(deps.now().getTime() + 24 * HOUR).toISOString() }];
+  const kept = document?.variants.slice(0, 1);
+  await deps.media.put(metaKey(id), JSON.stringify({ ...document, variants: kept, superseded }));
+  const retired: number[] = [];
+  for (let hours = 6; hours <= 33 * 24; hours += 6) {
+    pass(6 * HOUR);
+    if ((await run({ begin: true })).done.retire) retired.push(hours);
+  }
+  assert.deepEqual(retired, [31 * 24 + 6]);
+  assert.equal(await deps.media.head(key), undefined);
+});
+
 test("more than a hundredth and a hundred objects need a person; the confirmation is of this stop, and not for ever", async () => {
   const { deps, ids, run, pass, objects, documents } = await gallery(300);
   const lose = async (from: number, to: number) => {
