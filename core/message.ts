@@ -1,6 +1,6 @@
 /**
  * What a queue message says: S3 notifications, job messages, S3's test event, or something foreign. Parses only
- * what is used and never throws: what cannot be understood today cannot be tomorrow either.
+ * what is used and never throws: what is none of ours and cannot be understood today cannot be tomorrow either.
  */
 import { isJobId, parsePageLabel } from "./job-keys.ts";
 import { isId, parseOriginalKey } from "./keys.ts";
@@ -11,6 +11,8 @@ export type Task =
   | { readonly kind: "removed"; readonly id: string; readonly sequencer?: string }
   | DevelopTask
   | ScanTask
+  /** Has our mark, and is of a later release: left to that one, as while an update goes on or after going back. */
+  | { readonly kind: "later" }
   /** Acknowledged, counted, never retried. `reason` holds no user text. */
   | { readonly kind: "ignored"; readonly reason: string };
 
@@ -83,6 +85,7 @@ export function parseMessage(body: string, bucket: string): Task[] {
     return [{ kind: "develop", id, force, retry, ...counted }];
   }
   if (child(json, "darkroom") === "scan") return [parseScan(json)];
+  if (text(child(json, "darkroom"))) return [{ kind: "later" }];
   // Sent when notifications are configured; understood, and nothing to do.
   if (child(json, "Event") === "s3:TestEvent") return [];
   const records = child(json, "Records");

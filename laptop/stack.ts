@@ -32,6 +32,8 @@ export interface StackOptions extends Faults {
   readonly logLevel?: string;
   /** Invocations at once, of all functions together: a new AWS account has 10, most have 1,000. */
   readonly accountConcurrency?: number;
+  /** Another release, for tests of an update: its template and its functions' code. */
+  readonly release?: URL;
   /** Told after each invocation, for tests that wait for one. */
   readonly onInvocation?: (name: string, event: unknown, result: unknown) => void;
 }
@@ -62,14 +64,14 @@ const NOTIFY_GRACE_MS = 10_000;
 
 /** @throws Error with a sentence for the user, where a port is in use or a setting is missing */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { data } = options;
+  const { data, release = ROOT } = options;
   const logLevel = options.logLevel ?? process.env["LOG_LEVEL"] ?? "warn";
   const log = jsonLog(logLevel, { part: "local" });
   mkdirSync(data, { recursive: true });
   const secret = keptSecret(data, process.env["AUTH_SECRET"]);
   const webhookSecret = process.env["WEBHOOK_SECRET"] || derivedWebhookSecret(secret);
   const ports = portsFrom(options.port);
-  const template = readTemplate(ROOT);
+  const template = readTemplate(release);
   const { buckets } = template;
 
   const servers = await startServers({ ...options, ports, log });
@@ -175,12 +177,12 @@ function setEnvironment(env: Readonly<Record<string, string>>): () => void {
 
 function functionsOf(
   template: Template,
-  { onInvocation, accountConcurrency }: StackOptions,
+  { release = ROOT, onInvocation, accountConcurrency }: StackOptions,
 ): HostedFunction[] {
   const most = accountConcurrency ?? (Number(process.env["ACCOUNT_CONCURRENCY"]) || 1000);
   const bounded = accountOf(most);
   return template.functions.map((fn) => {
-    const run = bounded(lambda(fn, ROOT));
+    const run = bounded(lambda(fn, release));
     const invoke: Invoke = async (event, chain) => {
       const result = await run(event, chain);
       onInvocation?.(fn.name, event, result);

@@ -1,6 +1,6 @@
 /** One queue message, from the live queue (`developMessage`) or from the dead letters (`failMessage`). */
 import { commit, readRevision } from "../commit.ts";
-import { errors } from "../errors.ts";
+import { DarkroomError, errors } from "../errors.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage } from "../image/develop-image.ts";
 import { originalGone } from "../image/original-gone.ts";
@@ -111,7 +111,7 @@ async function failForJob(
   }
 }
 
-type KnownTask = Exclude<Task, { kind: "ignored" }>;
+type KnownTask = Exclude<Task, { kind: "ignored" | "later" }>;
 type ImageTask = Exclude<KnownTask, ScanTask>;
 
 async function perform(
@@ -121,6 +121,7 @@ async function perform(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const task of parseMessage(body, bucket)) {
+    if (task.kind === "later") throw new DarkroomError("unavailable", "Of a later release than this one.");
     outcomes.push(task.kind === "ignored" ? { status: "ignored", reason: task.reason } : await act(task));
   }
   return outcomes;

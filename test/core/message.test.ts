@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { compareSequencers, decodeKey, developBody, parseMessage, scanBody } from "../../core/message.ts";
+import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
 
 const ID = "0".repeat(26);
 const record = (changes: { eventName?: string; bucket?: string; object?: object } = {}) => ({
@@ -58,6 +59,15 @@ test("what is not ours is ignored with a reason that quotes nothing", () => {
   assert.deepEqual(reason(parseMessage('{"darkroom":"develop","id":"../x"}', "uploads")), [
     "job message without an image id",
   ]);
+});
+
+test("what has our mark and is not understood is left to the release that sent it", async () => {
+  const body = '{"darkroom":"a kind of tomorrow","id":"0123456789abcdefghjkmnpqrs"}';
+  assert.deepEqual(parseMessage(body, "uploads"), [{ kind: "later" }]);
+  const anything = new Proxy({}, { get: () => assert.fail("nothing is asked of anybody") });
+  const delivery = { body, receives: 1, bucket: "uploads" };
+  for (const handle of [developMessage, failMessage])
+    await assert.rejects(handle(anything as Parameters<typeof developMessage>[0], delivery), /later release/);
 });
 
 test("several records are several tasks", () => {
