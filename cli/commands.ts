@@ -10,6 +10,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   import: () => import("./import.ts"),
   init: () => import("./init.ts"),
   jobs: () => import("./jobs.ts"),
+  original: () => import("./original.ts"),
   plan: () => import("./plan.ts"),
   reprocess: () => import("./reprocess.ts"),
   sweep: () => import("./sweep.ts"),

@@ -62,7 +62,10 @@ export function connect(endpoint: string, token: Token, { send, pause }: Transpo
   async function attempt<T>(method: string, path: string, options: CallOptions): Promise<Answer<T>> {
     for (let first = true; ; first = false) {
       const asked = tokenNow();
-      const headers: Record<string, string> = { authorization: `Bearer ${await asked}` };
+      const headers: Record<string, string> = {
+        accept: "application/json",
+        authorization: `Bearer ${await asked}`,
+      };
       if (options.json !== undefined) headers["content-type"] = "application/json";
       const { response, text } = await request(base + path, {
         method,

@@ -3,7 +3,7 @@ import { type Api, connect, type Token } from "./api.ts";
 import { browser } from "./browser.ts";
 import type { Image } from "./image.ts";
 import { limiter } from "./patience.ts";
-import { remove, sendFile, type UploadOptions } from "./upload.ts";
+import { type Original, original, remove, sendFile, type UploadOptions } from "./upload.ts";
 import { type WaitOptions, waiter } from "./wait.ts";
 
 export type { Token } from "./api.ts";
@@ -18,7 +18,7 @@ export {
   srcset,
 } from "./picture.ts";
 export { placeholderUrl } from "./placeholder.ts";
-export type { UploadOptions, UploadState } from "./upload.ts";
+export type { Original, UploadOptions, UploadState } from "./upload.ts";
 export { imageIdFromKey, type UppySigner, uppySigner } from "./uppy.ts";
 export type { WaitOptions } from "./wait.ts";
 
@@ -48,6 +48,11 @@ export interface Darkroom {
   waitUntilReady(id: string, options?: WaitOptions): Promise<Image>;
   /** Deletes an image and everything made of it. */
   remove(id: string): Promise<void>;
+  /**
+   * A URL that downloads the file as it was uploaded, under its own name; for five minutes. The token needs the scope
+   * `original`.
+   */
+  original(id: string): Promise<Original>;
   /** The API itself, for what this client does not know. */
   readonly api: Api;
 }
@@ -60,6 +65,7 @@ export function createDarkroom({ endpoint, token, concurrency = 4 }: Settings): 
     api,
     waitUntilReady,
     remove: (id) => remove(api, id),
+    original: (id) => original(api, id),
     upload: async (file, options = {}) => {
       const { signal, onState } = options;
       // A copy, as `resume` may change while we are at it.

@@ -164,3 +164,16 @@ function isThere(api: Api, id: string, signal: AbortSignal | undefined): Promise
 export async function remove(api: Api, id: string): Promise<void> {
   await api.call("DELETE", `/images/${encodeURIComponent(id)}`, { keepalive: true });
 }
+
+/** Where an original is, for five minutes. */
+export interface Original {
+  readonly id: string;
+  /** Saves the file under its own name. */
+  readonly url: string;
+  readonly expiresAt: string;
+  readonly name: string;
+}
+
+export async function original(api: Api, id: string): Promise<Original> {
+  return (await api.call<Original>("GET", `/images/${encodeURIComponent(id)}/original`)).json;
+}

@@ -1,5 +1,5 @@
 /** Who calls, as a verified token says. */
-export const scopes = ["upload", "admin"] as const;
+export const scopes = ["upload", "original", "admin"] as const;
 export type Scope = (typeof scopes)[number];
 
 export interface Caller {

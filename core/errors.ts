@@ -22,6 +22,11 @@ const table = {
   forbidden: { outcome: "answer", status: 403, sentence: "This token does not allow that." },
   "not-found": { outcome: "answer", status: 404, sentence: "There is none of that name here." },
   gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
+  archived: {
+    outcome: "answer",
+    status: 409,
+    sentence: "The original lies in an archive, and has to be restored from there first.",
+  },
   "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
   "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
   "not-stopped": {

@@ -14,6 +14,8 @@ export interface StoredHead {
   readonly cacheControl: string | undefined;
   /** `x-amz-meta-*`, names in lower case without the prefix. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** It has to be restored from a storage class that takes hours for it; absent where it can be read. */
+  readonly archived?: true;
 }
 
 export interface StoredObject extends StoredHead {

@@ -16,8 +16,8 @@ const scopes = ["upload", "admin"] as const;
 
 export const handler = api(() => {
   const { env, signer, authenticate, issue, uploads } = uploadDeps(config);
-  const bucket = env.UPLOADS_BUCKET;
-  const client = s3Client({ forcePathStyle: env.AWS_ENDPOINT_URL_S3 !== undefined });
+  const { bucket, endpoint } = signer;
+  const client = s3Client({ forcePathStyle: endpoint !== undefined });
   const store = multipartStore(client, bucket);
   const limit = rateLimit(issue.now);
   const deps = {

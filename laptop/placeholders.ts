@@ -11,6 +11,8 @@ const HOUR = 3600;
 /** `lives` in seconds from now. */
 const tokens = {
   uploadToken: { sub: "sample", scope: "upload", lives: HOUR / 2 },
+  /** May have originals back as well. */
+  originalToken: { sub: "sample", scope: "upload original", lives: HOUR / 2 },
   /** Somebody else's. */
   otherToken: { sub: "another", scope: "upload", lives: HOUR / 2 },
   /** Of one who has the images that `images.list` shows, and no others. */

@@ -29,7 +29,7 @@ async function mintToken(secret: string, scopes: readonly Scope[], hours: number
 /** Both tokens that the page and the command line work with. */
 export async function mintTokens(secret: string, hours: number) {
   return {
-    uploadToken: await mintToken(secret, ["upload"], hours),
+    uploadToken: await mintToken(secret, ["upload", "original"], hours),
     adminToken: await mintToken(secret, ["upload", "admin"], hours),
   };
 }

@@ -119,7 +119,16 @@ interface HeadAnswer {
   ContentType?: string | undefined;
   CacheControl?: string | undefined;
   Metadata?: Record<string, string> | undefined;
+  StorageClass?: string | undefined;
+  /** Of intelligent tiering. */
+  ArchiveStatus?: string | undefined;
+  Restore?: string | undefined;
 }
+
+/** Glacier Instant Retrieval is read like any other class. */
+const isArchived = ({ StorageClass = "", ArchiveStatus, Restore = "" }: HeadAnswer) =>
+  (["GLACIER", "DEEP_ARCHIVE"].includes(StorageClass) || ArchiveStatus !== undefined) &&
+  !Restore.includes('ongoing-request="false"');
 
 function headOf(answer: HeadAnswer): StoredHead {
   return {
@@ -129,6 +138,7 @@ function headOf(answer: HeadAnswer): StoredHead {
     type: answer.ContentType,
     cacheControl: answer.CacheControl,
     metadata: answer.Metadata ?? {},
+    ...(isArchived(answer) ? { archived: true as const } : {}),
   };
 }
 

@@ -5,8 +5,10 @@
 import { Hash } from "@smithy/hash-node";
 import { HttpRequest } from "@smithy/protocol-http";
 import { SignatureV4 } from "@smithy/signature-v4";
+import type { SignDownload } from "../../core/image/original.ts";
 import type { SignUpload, UploadTerms } from "../../core/upload/issue-uploads.ts";
 import type { SignPart } from "../../core/upload/multipart.ts";
+import { environment } from "../environment.ts";
 
 export interface SignerSettings {
   readonly bucket: string;
@@ -16,6 +18,30 @@ export interface SignerSettings {
   readonly endpoint?: string | undefined;
   readonly validitySeconds: number;
   readonly now: () => Date;
+}
+
+/** Of the uploads bucket, by the function's own rights. */
+export function signerSettings(validitySeconds: number, now: () => Date): SignerSettings {
+  const env = environment(
+    "UPLOADS_BUCKET",
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL_S3",
+  );
+  return {
+    bucket: env.UPLOADS_BUCKET,
+    region: env.AWS_REGION,
+    credentials: {
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+      ...(env.AWS_SESSION_TOKEN ? { sessionToken: env.AWS_SESSION_TOKEN } : {}),
+    },
+    endpoint: env.AWS_ENDPOINT_URL_S3,
+    validitySeconds,
+    now,
+  };
 }
 
 export function uploadSigner(settings: SignerSettings): SignUpload {
@@ -30,7 +56,7 @@ export function partSigner(settings: SignerSettings): SignPart {
   return async (key, uploadId, part, size) => {
     const query = { partNumber: String(part), uploadId };
     const length = size === undefined ? {} : { "content-length": String(size) };
-    const url = await presignPut(signer, settings, {
+    const url = await presign(signer, settings, "PUT", {
       key,
       query,
       headers: length,
@@ -38,6 +64,17 @@ export function partSigner(settings: SignerSettings): SignPart {
       at: settings.now(),
     });
     return { url, seconds: settings.validitySeconds };
+  };
+}
+
+/** Signs a download, under the name that it is to have on the caller's disk. */
+export function downloadSigner(settings: SignerSettings): SignDownload {
+  const signer = signerOf(settings);
+  return async (key, disposition) => {
+    const at = settings.now();
+    const query = { "response-content-disposition": disposition };
+    const url = await presign(signer, settings, "GET", { key, query, headers: {}, signedHeaders: [], at });
+    return { url, expiresAt: expiry(settings, at) };
   };
 }
 
@@ -68,7 +105,7 @@ async function signPut(signer: SignatureV4, settings: SignerSettings, terms: Upl
     ...(terms.sha256 ? { "x-amz-checksum-sha256": terms.sha256 } : {}),
     ...asMetadataHeaders(terms.metadata),
   };
-  const url = await presignPut(signer, settings, {
+  const url = await presign(signer, settings, "PUT", {
     key: terms.key,
     query: {},
     headers: { ...headers, "content-length": String(terms.size) },
@@ -88,14 +125,15 @@ interface Presigning {
   readonly at: Date;
 }
 
-async function presignPut(
+async function presign(
   signer: SignatureV4,
   settings: SignerSettings,
+  method: "GET" | "PUT",
   { key, query, headers, signedHeaders, at }: Presigning,
 ): Promise<string> {
   const target = new URL(`${bucketUrl(settings)}/${key}`);
   const request = new HttpRequest({
-    method: "PUT",
+    method,
     protocol: target.protocol,
     hostname: target.hostname,
     ...(target.port ? { port: Number(target.port) } : {}),

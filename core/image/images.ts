@@ -8,6 +8,8 @@ import type { ObjectStore, StoredHead } from "../ports.ts";
 import { type Context, contextOf, readUploadMetadata } from "../upload-metadata.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 
+export type ImageDeps = Pick<DeleteDeps, "uploads" | "media">;
+
 interface Found extends Revision {
   readonly original: StoredHead | undefined;
   readonly owner: string | undefined;
@@ -17,11 +19,7 @@ interface Found extends Revision {
  * What is known of an image that the caller owns.
  * @throws DarkroomError `not-found`, for what is not there and what is another's alike
  */
-async function find(
-  { uploads, media }: Pick<DeleteDeps, "uploads" | "media">,
-  caller: Caller,
-  id: string,
-): Promise<Found> {
+export async function find({ uploads, media }: ImageDeps, caller: Caller, id: string): Promise<Found> {
   if (!isId(id)) throw new DarkroomError("not-found");
   const [original, { document, etag }] = await Promise.all([
     uploads.head(originalKey(id)),
@@ -47,11 +45,7 @@ type Known =
   | { readonly metadata?: never; readonly original: StoredHead };
 
 /** @throws DarkroomError `gone` after a delete, `not-found` */
-export async function getImage(
-  deps: Pick<DeleteDeps, "uploads" | "media">,
-  caller: Caller,
-  id: string,
-): Promise<Known> {
+export async function getImage(deps: ImageDeps, caller: Caller, id: string): Promise<Known> {
   const { document: metadata, etag, original, owner } = await find(deps, caller, id);
   if (metadata?.status === "deleted") throw new DarkroomError("gone");
   if (metadata && etag !== undefined)

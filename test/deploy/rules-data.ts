@@ -105,6 +105,20 @@ export const bucketRules: Rules = {
       [`${POLICY}.1.Action`, "s3:GetObject"],
     ],
   },
+  "an original that was handed out ends after five minutes": {
+    check: (template) => {
+      const original = "arn:aws:s3:::UploadsBucket/originals/x";
+      const get = (age: string) => deniedTo(template, original, { "s3:signatureAge": age }, "s3:GetObject");
+      return [
+        ...(get("301000") ? [] : ["five minutes are exceeded unnoticed"]),
+        ...(get("300000") ? ["a signature that is still valid is refused"] : []),
+      ];
+    },
+    breaks: [
+      [`${POLICY}.2.Condition.NumericGreaterThan.s3:signatureAge`, "604800000"],
+      [`${POLICY}.2.Effect`, "Allow"],
+    ],
+  },
   "pictures outlive the stack": {
     check: (template) =>
       each(

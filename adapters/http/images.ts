@@ -1,0 +1,47 @@
+/** The routes of `/images…`, which `functions/images.ts` gives their ports. */
+import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
+import type { DeleteDeps } from "../../core/image/delete-image.ts";
+import { listImages, removeImage } from "../../core/image/images.ts";
+import { originalUrl, type SignDownload } from "../../core/image/original.ts";
+import { pageOf, type Routes, wholeNumber } from "./api.ts";
+
+export interface ImagesPorts {
+  readonly ask: ReturnType<typeof asker>;
+  readonly signDownload: SignDownload;
+}
+
+export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts): Routes {
+  return {
+    "GET /images/{id}": {
+      scopes: ["upload", "admin"],
+      run: async ({ caller, params, query }) => {
+        const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
+        const { document: json, ...rest } = await ask(caller, params["id"] ?? "", wait);
+        return { status: rest.retryAfter === undefined ? 200 : 202, ...rest, json };
+      },
+    },
+    "GET /images/{id}/original": {
+      scopes: ["original", "admin"],
+      run: async ({ caller, params, headers }) => {
+        const json = await originalUrl(deps, signDownload, caller, params["id"] ?? "");
+        // A page cannot see where a redirect leads to: whoever takes JSON is told instead.
+        const status = headers["accept"]?.includes("application/json") ? 200 : 302;
+        return { status, headers: { location: json.url, "cache-control": "no-store" }, json };
+      },
+    },
+    "GET /images": {
+      scopes: ["upload"],
+      run: async ({ caller, query }) => {
+        const page = pageOf(query, { byDefault: 25, to: 100 });
+        return { status: 200, json: await listImages(deps, caller, page) };
+      },
+    },
+    "DELETE /images/{id}": {
+      scopes: ["upload", "admin"],
+      run: async ({ caller, params }) => {
+        await removeImage(deps, caller, params["id"] ?? "");
+        return { status: 204 };
+      },
+    },
+  };
+}
