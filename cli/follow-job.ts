@@ -47,12 +47,13 @@ function notesOn({ scanned, rejected, failed, total }: Job): string[] {
   ];
 }
 
-/** `4 done, 1 up to date, 1 rejected in 0:12` */
+/** `4 done, 1 up to date, 1 rejected in 0:12`, or `3 deleted in 0:02` */
 function summary(job: Job): string {
-  const { state, scanned, queued, done, skipped, rejected, failed, startedAt, finishedAt, rate } = job;
+  const { action, state, scanned, queued, done, skipped, rejected, failed, startedAt, finishedAt, rate } =
+    job;
   const counts = [
-    `${done} done`,
-    ...(skipped > 0 ? [`${skipped} up to date`] : []),
+    `${done} ${action === "delete" ? "deleted" : "done"}`,
+    ...(skipped > 0 ? [`${skipped} ${action === "delete" ? "left as they are" : "up to date"}`] : []),
     ...(rejected > 0 ? [`${rejected} rejected`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
   ].join(", ");
@@ -75,9 +76,9 @@ export function report(job: Job, json: boolean | undefined): number {
 
 /** Says how it is, and what to do about it. */
 export function show(job: Job, json: boolean | undefined): void {
-  const { id, state, secondsLeft, page, rejected, failed } = job;
+  const { id, action, state, secondsLeft, page, rejected, failed } = job;
   const left = secondsLeft === undefined ? "" : `, ${duration(secondsLeft * 1000)} left`;
   console.log(json ? JSON.stringify(job) : `${id} ${stateOf(job)}: ${summary(job)}${left}`);
   if (state === "failed") note(`It stopped at page ${page}. Go on with: darkroom jobs resume ${id}`);
-  if (rejected + failed > 0) note("See what is wrong with: darkroom failures");
+  if (action !== "delete" && rejected + failed > 0) note("See what is wrong with: darkroom failures");
 }

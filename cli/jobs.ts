@@ -78,6 +78,7 @@ function listed(jobs: readonly Job[]): string {
     [
       ...Object.entries(job.select).map(([name, value]) => `${name}: ${value}`),
       ...(job.force ? ["force"] : []),
+      ...(job.action === "delete" ? ["delete"] : []),
     ].join(", "),
     `${finishedOf(job)}/${job.total ?? "?"}`,
     `${job.rejected + job.failed}`,

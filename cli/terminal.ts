@@ -31,6 +31,9 @@ export function bytes(count: number): string {
 /** `1 image`, `2 images`. */
 export const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
+/** `$1.20`; of a fraction of a cent only that. */
+export const money = (dollars: number) => (dollars < 0.01 ? "less than $0.01" : `$${dollars.toFixed(2)}`);
+
 /** `1:05`, or `2:00:07`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);

@@ -10,6 +10,7 @@ export type Task =
   | CreatedTask
   | { readonly kind: "removed"; readonly id: string; readonly sequencer?: string }
   | DevelopTask
+  | DeleteTask
   | ScanTask
   /** Has our mark, and is of a later release: left to that one, as while an update goes on or after going back. */
   | { readonly kind: "later" }
@@ -34,6 +35,13 @@ export interface DevelopTask {
   readonly retry: boolean;
   /** Where the result is counted; absent for a message of nobody's job. */
   readonly counted?: { readonly job: string; readonly label: string };
+}
+
+/** One image to delete, for a job whose order says so. */
+export interface DeleteTask {
+  readonly kind: "delete";
+  readonly id: string;
+  readonly counted: { readonly job: string; readonly label: string };
 }
 
 /** One page of a job's images to choose from. */
@@ -66,7 +74,7 @@ export function imagesIn(body: string, bucket: string): string[] {
 
 /**
  * The tasks in a message body that concern `bucket`, in the order they stand. Ours are
- * `{ "darkroom": "develop", "id", "force"?, "retry"?, "job"?, "page"? }` and
+ * `{ "darkroom": "develop", "id", "force"?, "retry"?, "job"?, "page"? }`, `{ "darkroom": "delete", "id", "job", "page" }` and
  * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued", "lost"? }`.
  */
 export function parseMessage(body: string, bucket: string): Task[] {
@@ -79,10 +87,14 @@ export function parseMessage(body: string, bucket: string): Task[] {
   if (child(json, "darkroom") === "develop") {
     const id = child(json, "id");
     if (!isId(id)) return [{ kind: "ignored", reason: "job message without an image id" }];
-    const [job, label] = [child(json, "job"), text(child(json, "page"))];
-    const counted = isJobId(job) && label && parsePageLabel(label) ? { counted: { job, label } } : {};
+    const counted = countedIn(json);
     const [force, retry] = [child(json, "force") === true, child(json, "retry") === true];
-    return [{ kind: "develop", id, force, retry, ...counted }];
+    return [{ kind: "develop", id, force, retry, ...(counted ? { counted } : {}) }];
+  }
+  if (child(json, "darkroom") === "delete") {
+    const [id, counted] = [child(json, "id"), countedIn(json)];
+    if (!isId(id) || !counted) return [{ kind: "ignored", reason: "a delete of no image or no job" }];
+    return [{ kind: "delete", id, counted }];
   }
   if (child(json, "darkroom") === "scan") return [parseScan(json)];
   if (text(child(json, "darkroom"))) return [{ kind: "later" }];
@@ -91,6 +103,11 @@ export function parseMessage(body: string, bucket: string): Task[] {
   const records = child(json, "Records");
   if (!Array.isArray(records)) return [{ kind: "ignored", reason: "neither records nor a job" }];
   return records.map((record) => parseRecord(record, bucket));
+}
+
+function countedIn(json: unknown): DeleteTask["counted"] | undefined {
+  const [job, label] = [child(json, "job"), text(child(json, "page"))];
+  return isJobId(job) && label && parsePageLabel(label) ? { job, label } : undefined;
 }
 
 function parseScan(json: unknown): Task {
@@ -116,6 +133,8 @@ export function developBody({ id, force, retry, counted }: Omit<DevelopTask, "ki
     ...page,
   });
 }
+export const deleteBody = ({ id, counted: { job, label } }: Omit<DeleteTask, "kind">): string =>
+  JSON.stringify({ darkroom: "delete", id, job, page: label });
 export function scanBody({ kind: _, ...task }: ScanTask): string {
   return JSON.stringify({ darkroom: "scan", ...task });
 }

@@ -118,7 +118,7 @@ function Row({ image, admin, onJob, onRemove }: RowProps) {
   const [said, say] = useState<string>();
   const again = async () => {
     say("Queued…");
-    await start(admin.api, { ids: [id] }).then(onJob, (error: Error) => say(error.message));
+    await start(admin.api, { select: { ids: [id] } }).then(onJob, (error: Error) => say(error.message));
   };
   return (
     <li className="row">

@@ -4,37 +4,42 @@ import { announce } from "./announce.ts";
 import {
   type Api,
   cancel,
+  type DeleteEstimate,
   type Estimate,
   estimate,
   type Job,
+  type Order,
   resume,
-  type Select,
   selectionWords,
   start,
 } from "./operations.ts";
 import { presets } from "./presets.ts";
-import { plural } from "./words.ts";
+import { plural, bytes as sizeWords } from "./words.ts";
 
 const CHOICES = [
   { status: "stale", label: "made by an older recipe" },
   { status: "failed", label: "that failed" },
   { status: "rejected", label: "that were rejected" },
+  { status: "original-gone", label: "that have lost their original" },
   { status: "all", label: "all of them" },
 ] as const;
 
 /** What a form asks for. */
-function selectOf(form: HTMLFormElement): { select: Select; force: boolean } {
+function orderOf(form: HTMLFormElement): Order {
   const data = new FormData(form);
   const text = (name: string) => String(data.get(name) ?? "").trim();
   const named = (["status", "owner", "preset", "uploadedAfter", "uploadedBefore"] as const).flatMap((name) =>
     text(name) ? [[name, text(name)]] : [],
   );
-  return { select: Object.fromEntries(named), force: data.has("force") };
+  const action = data.get("action") === "delete" ? "delete" : "develop";
+  return { action, select: Object.fromEntries(named), force: data.has("force") };
 }
 
 /** The dry run comes first: the button that starts the job is only there behind it. */
 export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }) {
-  const [plan, setPlan] = useState<{ select: Select; force: boolean; would: Estimate }>();
+  const [plan, setPlan] = useState<{ order: Order; words: string; none: boolean }>();
+  const [deletes, setDeletes] = useState(false);
+  const [asked, setAsked] = useState(false);
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
 
@@ -46,14 +51,19 @@ export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }
   };
   const look = (form: HTMLFormElement) =>
     attempt(async () => {
-      const asked = selectOf(form);
-      const would = await estimate(api, asked.select, asked.force);
-      setPlan({ ...asked, would });
-      announce(estimateWords(would));
+      const order = orderOf(form);
+      const would = await estimate(api, order);
+      const words = "savesMonthly" in would ? deleteWords(would) : estimateWords(would);
+      const until = "savesMonthly" in would ? would.uploadedBefore : undefined;
+      // What is uploaded while somebody reads this was not in it.
+      const select = until ? { ...order.select, uploadedBefore: until } : order.select;
+      setPlan({ order: { ...order, select }, words, none: would.images === 0 });
+      setAsked(false);
+      announce(words);
     });
-  const begin = ({ select, force }: NonNullable<typeof plan>) =>
+  const begin = ({ order }: NonNullable<typeof plan>) =>
     attempt(async () => {
-      onJob(await start(api, select, force));
+      onJob(await start(api, order));
       setPlan(undefined);
       announce("The job has begun.");
     });
@@ -62,12 +72,22 @@ export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }
     <form
       className="job-form"
       // Whatever was planned was planned for something else.
-      onChange={() => setPlan(undefined)}
+      onChange={(event) => {
+        setPlan(undefined);
+        setDeletes(orderOf(event.currentTarget).action === "delete");
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         if (!busy) void look(event.currentTarget);
       }}
     >
+      <label>
+        What to do
+        <select name="action" defaultValue="develop">
+          <option value="develop">develop again</option>
+          <option value="delete">delete for good</option>
+        </select>
+      </label>
       <label>
         Images
         <select name="status" defaultValue="stale">
@@ -99,9 +119,11 @@ export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }
         Uploaded before
         <input name="uploadedBefore" type="date" />
       </label>
-      <label className="check">
-        <input name="force" type="checkbox" /> Make everything anew, also what is there
-      </label>
+      {!deletes && (
+        <label className="check">
+          <input name="force" type="checkbox" /> Make everything anew, also what is there
+        </label>
+      )}
       <div className="actions">
         <button type="submit" aria-disabled={busy}>
           {busy && !plan ? "Counting…" : "See what it would do"}
@@ -109,17 +131,20 @@ export function StartJob({ api, onJob }: { api: Api; onJob: (job: Job) => void }
       </div>
       {plan && (
         <div className="notice">
-          <p>{estimateWords(plan.would)}</p>
-          <button
-            type="button"
-            className="primary"
-            aria-disabled={busy}
-            onClick={() => {
-              if (!busy) void begin(plan);
-            }}
-          >
-            Start
-          </button>
+          <p>{plan.words}</p>
+          {!(deletes && plan.none) && (
+            <button
+              type="button"
+              className="primary"
+              aria-disabled={busy}
+              onClick={() => {
+                if (deletes && !asked) setAsked(true);
+                else if (!busy) void begin(plan);
+              }}
+            >
+              {deletes ? (asked ? "Really? They cannot come back" : "Delete them") : "Start"}
+            </button>
+          )}
         </div>
       )}
       {problem && (
@@ -154,6 +179,18 @@ function estimateWords({
   ).replace(/^a/, "A");
 }
 
+function deleteWords({ images, bytes, savesMonthly, exact, sample }: DeleteEstimate): string {
+  if (images === 0) return "No image fits this.";
+  const about = exact ? "" : "about ";
+  const saves = savesMonthly < 0.01 ? "less than a cent" : `${about}$${savesMonthly.toFixed(2)}`;
+  const source = exact ? "" : ` Extrapolated from ${plural(sample, "image")}.`;
+  const size = sizeWords(bytes.originals + bytes.variants);
+  return `${about}${plural(images, "image")} to delete, ${about}${size}; saves ${saves} a month.${source}`.replace(
+    /^a/,
+    "A",
+  );
+}
+
 const STATES = {
   running: "Running",
   done: "Done",
@@ -176,6 +213,7 @@ export function JobCard({ api, job, onChange }: { api: Api; job: Job; onChange: 
       <div>
         <p>
           <strong>{STATES[state]}</strong>: {words}
+          {job.action === "delete" && ", to delete"}
           {job.force && ", everything anew"}
         </p>
         <progress

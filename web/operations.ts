@@ -5,8 +5,11 @@ import { plural } from "./words.ts";
 
 export type Api = Darkroom["api"];
 
+export type Action = "develop" | "delete";
+
 export interface Job {
   readonly id: string;
+  readonly action: Action;
   readonly state: "running" | "done" | "cancelled" | "failed";
   readonly select: Readonly<Record<string, string | number>>;
   readonly force: boolean;
@@ -34,6 +37,23 @@ export interface Estimate {
   readonly dollars: number;
 }
 
+export interface DeleteEstimate {
+  readonly action: "delete";
+  readonly exact: boolean;
+  readonly sample: number;
+  readonly images: number;
+  readonly bytes: { readonly originals: number; readonly variants: number };
+  readonly uploadedBefore?: string;
+  readonly dollars: number;
+  readonly savesMonthly: number;
+}
+
+export interface Order {
+  readonly action: Action;
+  readonly select: Select;
+  readonly force: boolean;
+}
+
 export interface Select {
   readonly ids?: readonly string[];
   readonly status?: string;
@@ -43,11 +63,15 @@ export interface Select {
   readonly uploadedBefore?: string;
 }
 
-export const estimate = async (api: Api, select: Select, force: boolean) =>
-  (await api.call<Estimate>("POST", "/admin/reprocess", { json: { select, force, dryRun: true } })).json;
+export const estimate = async (api: Api, order: Order) =>
+  (
+    await api.call<Estimate | DeleteEstimate>("POST", "/admin/reprocess", {
+      json: { ...order, dryRun: true },
+    })
+  ).json;
 // Once: a job that was started by a request whose answer was lost would refuse the same request again.
-export const start = async (api: Api, select: Select, force = false) =>
-  (await api.call<Job>("POST", "/admin/reprocess", { json: { select, force }, once: true })).json;
+export const start = async (api: Api, order: Partial<Order>) =>
+  (await api.call<Job>("POST", "/admin/reprocess", { json: order, once: true })).json;
 export const resume = async (api: Api, id: string) =>
   (await api.call<Job>("POST", "/admin/reprocess", { json: { resume: id }, once: true })).json;
 export const cancel = async (api: Api, id: string) =>

@@ -1,5 +1,6 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
 import { commit, type Revision } from "../commit.ts";
+import { DarkroomError } from "../errors.ts";
 import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
@@ -21,6 +22,7 @@ export interface DeleteDeps {
 /**
  * Deletes an image for good, whose document was last seen as `found`. `upload` is what is known of its original: with it the owner is told "deleted" (410)
  * for as long as the tombstone stays.
+ * @throws DarkroomError `unavailable` where it is not `asFound` any more
  */
 export async function deleteImage(
   deps: DeleteDeps,
@@ -31,6 +33,8 @@ export async function deleteImage(
     uploadedAt?: string | undefined;
     /** Seen to be gone: deleting it again would only make another event, for ever in a bucket that keeps versions. */
     originalGone?: boolean;
+    /** Only what was found: what has changed since may no longer be meant. */
+    asFound?: true | undefined;
   } = {},
 ): Promise<Metadata | undefined> {
   const uploadedAt = found.document?.uploadedAt ?? upload.uploadedAt;
@@ -39,9 +43,12 @@ export async function deleteImage(
   // Before it goes: whoever hears of the delete is to know whose image that was.
   const isNew = found.document?.status !== "deleted";
   const original = isNew && !upload.originalGone ? await deps.uploads.head(originalKey(id)) : undefined;
-  const { document } = await commit(deps, id, found, (current) =>
-    current?.status === "deleted" ? undefined : tombstone(current, id, uploadedAt, deps.now()),
-  );
+  const { document } = await commit(deps, id, found, (current) => {
+    if (current?.status === "deleted") return undefined;
+    if (upload.asFound && current?.writeId !== found.document?.writeId)
+      throw new DarkroomError("unavailable", `${id} has changed at this moment.`);
+    return tombstone(current, id, uploadedAt, deps.now());
+  });
   await purge(deps, id, upload.originalGone);
   // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
   if (document) await tell(deps.events, document, original?.metadata);

@@ -123,14 +123,14 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
 }
 
 /** Reservoir sampling: every candidate has the same chance, however many there are and in whatever order they come. */
-async function drawSample(deps: DryRunDeps, select: Select) {
+export async function drawSample(deps: DryRunDeps, select: Select, withGone = false) {
   const { now, random, uploads, budgetMs = BUDGET_MS, pageSize = 1000, sampleSize = SAMPLE } = deps;
   const deadline = now().getTime() + budgetMs;
   const sample: Candidate[] = [];
   let [listed, pages, share] = [0, 0, 0 as number | undefined];
   let after: string | undefined;
   do {
-    const page = await listCandidates(uploads, select, after, pageSize);
+    const page = await listCandidates(uploads, select, after, pageSize, withGone);
     for (const candidate of page.candidates) {
       if (candidate.uploadedAt !== undefined && !inTime(select, candidate.uploadedAt)) continue;
       listed++;

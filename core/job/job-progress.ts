@@ -19,6 +19,7 @@ import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { ObjectStore } from "../ports.ts";
 import {
+  ACTIONS,
   type Order,
   Position,
   RESULTS,
@@ -31,6 +32,7 @@ import {
 const count = v.number();
 export const Progress = v.object({
   id: v.string(),
+  action: v.optional(v.picklist(ACTIONS), "develop"),
   state: v.picklist(["running", "done", "cancelled", "failed"]),
   /** As it was asked for; of ids, how many. */
   select: v.record(v.string(), v.union([v.string(), v.number()])),
@@ -41,7 +43,7 @@ export const Progress = v.object({
   scanned: count,
   /** Chosen among them. */
   queued: count,
-  /** Of those queued; together all of them, once it is done. */
+  /** Of those queued; together all of them, once it is done. Of a job that deletes, `done` are deleted. */
   done: count,
   skipped: count,
   rejected: count,
@@ -119,12 +121,12 @@ export async function jobProgress(deps: ProgressDeps, job: string): Promise<Prog
 }
 
 /** What a job is, as others may read it. */
-function asAsked({ job, select, force, startedAt }: Order) {
+function asAsked({ job, action, select, force, startedAt }: Order) {
   const { ids, ...rest } = select;
   const given = Object.entries({ ...rest, ids: ids?.length }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,
   );
-  return { id: job, select: Object.fromEntries(given), force, startedAt };
+  return { id: job, action, select: Object.fromEntries(given), force, startedAt };
 }
 
 const countsByName = ([done = 0, skipped = 0, rejected = 0, failed = 0]: readonly number[]) => ({

@@ -11,9 +11,15 @@ import { Select } from "./selection.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
+/** What is done with every image that is meant. */
+export const ACTIONS = ["develop", "delete"] as const;
+export type Action = (typeof ACTIONS)[number];
+
 const Order = v.object({
   schema: v.literal(1),
   job: v.string(),
+  /** An earlier release had but one. */
+  action: v.optional(v.picklist(ACTIONS), "develop"),
   select: Select,
   /** Makes everything anew that is there already. */
   force: v.boolean(),

@@ -18,9 +18,12 @@ import { digest } from "../keys.ts";
 import { type ScanTask, scanBody } from "../message.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 import type { Config } from "../preset.ts";
+import { type DeleteDryRun, dryRunDelete } from "./dry-delete.ts";
 import { type DryRun, type DryRunDeps, dryRunJob } from "./dry-run.ts";
 import { jobProgress, openPages, type Progress, type ProgressDeps } from "./job-progress.ts";
 import {
+  ACTIONS,
+  type Action,
   type Order,
   openJob,
   type PageRecord,
@@ -30,10 +33,11 @@ import {
   readPage,
   writeOnce,
 } from "./job-records.ts";
-import { checkPreset, Select } from "./selection.ts";
+import { checkPreset, Select, uploadedUntil } from "./selection.ts";
 
 export const ReprocessRequest = v.pipe(
   v.strictObject({
+    action: v.optional(v.picklist(ACTIONS), "develop"),
     select: v.optional(Select),
     /** Make everything anew that is there already. */
     force: v.optional(v.boolean(), false),
@@ -48,11 +52,16 @@ export const ReprocessRequest = v.pipe(
     ),
   }),
   v.check(
+    ({ action, select, resume }) => action !== "delete" || select !== undefined || resume !== undefined,
+    "select: say which images are to be deleted; nothing is deleted without that",
+  ),
+  v.check(
     ({ select, resume }) => (select === undefined) !== (resume === undefined),
     "either select or resume",
   ),
+  v.check(({ action, force }) => action !== "delete" || !force, "force: there is nothing to make anew"),
 );
-export type ReprocessRequest = v.InferOutput<typeof ReprocessRequest>;
+export type ReprocessRequest = v.InferInput<typeof ReprocessRequest>;
 
 export interface JobDeps extends ProgressDeps {
   readonly backfill: Queue;
@@ -63,11 +72,12 @@ export interface JobDeps extends ProgressDeps {
 /** What `POST /admin/reprocess` asks for. */
 export async function reprocess(
   deps: JobDeps & DryRunDeps,
-  { select, force, dryRun, resume }: ReprocessRequest,
-): Promise<Progress | DryRun> {
+  { action = "develop", select, force = false, dryRun, resume }: ReprocessRequest,
+): Promise<Progress | DryRun | DeleteDryRun> {
   if (resume !== undefined) return resumeJob(deps, resume);
   if (!select) throw new DarkroomError("bad-request");
-  return dryRun ? dryRunJob(deps, select, force) : startJob(deps, select, force);
+  if (!dryRun) return startJob(deps, action, select, force);
+  return action === "delete" ? dryRunDelete(deps, select) : dryRunJob(deps, select, force);
 }
 
 /**
@@ -75,10 +85,10 @@ export async function reprocess(
  * between leaves nothing that would stand in the way of another try.
  * @throws DarkroomError `job-running` while another job with the same selection is, `bad-request`
  */
-async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<Progress> {
+async function startJob(deps: JobDeps, action: Action, select: Select, force: boolean): Promise<Progress> {
   const { uploads, backfill, config } = deps;
   checkPreset(select, config);
-  const same = sameSelectionKey(config, select, force);
+  const same = sameSelectionKey(config, select, force, action);
   const before = await readNote(uploads, same);
   if (before && (await isRunning(deps, before.job))) throw running(before.job);
 
@@ -87,7 +97,8 @@ async function startJob(deps: JobDeps, select: Select, force: boolean): Promise<
   const order: Order = {
     schema: 1,
     job,
-    select,
+    action,
+    select: action === "delete" ? uploadedUntil(select, now) : select,
     force,
     startedAt: now.toISOString(),
     recipes: recipesOf(config),
@@ -114,9 +125,15 @@ const recipesOf = ({ presets }: Config) =>
   Object.fromEntries([...presets].map(([name, { recipe }]) => [name, recipe]));
 
 /** Where the job stands that was last started with this selection. By another recipe it is another job. */
-export function sameSelectionKey(config: Config, select: Select, force: boolean): string {
-  // In the order of the schema, whatever order it was asked for in.
-  return selectionKey(digest(JSON.stringify([select, force, recipesOf(config)])));
+export function sameSelectionKey(
+  config: Config,
+  select: Select,
+  force: boolean,
+  action: Action = "develop",
+): string {
+  // In the order of the schema, whatever order it was asked for in; of a delete no recipe changes anything.
+  const wanted = action === "delete" ? [select, action] : [select, force, recipesOf(config)];
+  return selectionKey(digest(JSON.stringify(wanted)));
 }
 
 const FIRST: Position = { page: 0, scanned: 0, queued: 0 };

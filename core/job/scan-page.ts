@@ -17,7 +17,7 @@ import {
 } from "../job-keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
-import { developBody, type ScanTask } from "../message.ts";
+import { deleteBody, developBody, type ScanTask } from "../message.ts";
 import type { Log, Queue } from "../ports.ts";
 import {
   isCancelled,
@@ -165,6 +165,7 @@ async function moveOn(
 
 function bodies(order: Order, { page, ids: all }: PageRecord, ids: readonly string[]): string[] {
   const counted = { job: order.job, label: pageLabel(page, all.length) };
+  if (order.action === "delete") return ids.map((id) => deleteBody({ id, counted }));
   const how = { force: order.force, retry: isRetry(order.select), counted };
   return ids.map((id) => developBody({ id, ...how }));
 }
@@ -186,12 +187,14 @@ async function sendAgain(deps: ScanDeps, order: Order, page: number): Promise<Sc
 }
 
 async function choose(deps: ScanDeps, order: Order, at: Position): Promise<PageRecord> {
-  const { select } = order;
+  const { select, action } = order;
   const { candidates, next, share } = await listCandidates(
     deps.uploads,
     select,
     at.after,
     deps.pageSize ?? 1000,
+    // Nothing can be made of an image without its original.
+    action === "delete",
   );
   const meant = await inLanes(candidates, LANES, (candidate) => isMeant(deps, select, candidate));
   const ids = [...new Set(candidates.filter((_, index) => meant[index]).map(({ id }) => id))];

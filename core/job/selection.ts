@@ -11,6 +11,7 @@ import {
   metaKey,
   ORIGINALS,
   originalKey,
+  ownerKey,
   ownerOf,
   ownerPrefix,
   parseAttentionKey,
@@ -107,12 +108,19 @@ function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "attention"
   return isAttention(status) ? "attention" : "originals";
 }
 
-/** One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`. */
+/** Where those are listed that have no original to be listed by. */
+const GONE: readonly Attention[] = ["original-gone"];
+
+/**
+ * One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`.
+ * @param withGone also those that have lost their original
+ */
 export async function listCandidates(
   uploads: ObjectStore,
   select: Select,
   after: string | undefined,
   limit: number,
+  withGone = false,
 ): Promise<CandidatePage> {
   const source = sourceOf(select);
   if (source === "ids") {
@@ -130,21 +138,35 @@ export async function listCandidates(
     const over = select.uploadedAfter !== undefined && last < Date.parse(select.uploadedAfter);
     return { candidates, ...(next === undefined || over ? { share: 1 } : { next }) };
   }
-  const [prefix, parse] =
+  const prefixes =
     source === "attention" && isAttention(select.status)
-      ? [attentionPrefix(select.status), parseAttentionKey]
-      : [ORIGINALS, parseOriginalKey];
-  const { objects, next } = await uploads.list(prefix, { after, limit });
+      ? [attentionPrefix(select.status)]
+      : [ORIGINALS, ...(withGone ? GONE.map(attentionPrefix) : [])];
+  return listPrefixes(uploads, prefixes, after, limit);
+}
+
+/** One prefix after the other; the `next` of a page that ends one is the next one itself. */
+async function listPrefixes(
+  uploads: ObjectStore,
+  prefixes: readonly string[],
+  after: string | undefined,
+  limit: number,
+): Promise<CandidatePage> {
+  const at = Math.max(
+    0,
+    prefixes.findIndex((one) => after?.startsWith(one)),
+  );
+  const prefix = prefixes[at] ?? "";
+  const { objects, next = prefixes[at + 1] } = await uploads.list(prefix, { after, limit });
   const candidates = objects.flatMap(({ key, lastModified }): Candidate[] => {
-    const id = parse(key);
-    if (id === undefined) return [];
-    return [source === "originals" ? { id, uploadedAt: lastModified.getTime() } : { id }];
+    const original = parseOriginalKey(key);
+    if (original !== undefined) return [{ id: original, uploadedAt: lastModified.getTime() }];
+    const id = parseAttentionKey(key);
+    return id === undefined ? [] : [{ id }];
   });
-  const lastId = next === undefined ? undefined : parse(next);
-  return {
-    candidates,
-    ...(next === undefined ? { share: 1 } : { next, ...(lastId ? { share: shareBefore(lastId) } : {}) }),
-  };
+  if (next === undefined) return { candidates, share: 1 };
+  const id = parseOriginalKey(next) ?? (prefixes.length === 1 ? parseAttentionKey(next) : undefined);
+  return { candidates, next, ...(id ? { share: shareBefore(id) } : {}) };
 }
 
 export interface SelectDeps {
@@ -156,16 +178,14 @@ export interface SelectDeps {
 /** Whether a candidate is meant; asks no more of S3 than the selection needs. */
 export async function isMeant(deps: SelectDeps, select: Select, candidate: Candidate): Promise<boolean> {
   const source = sourceOf(select);
-  const { status, uploadedAfter, uploadedBefore } = select;
-  const named = (name: string) => presetOf(deps.config, name)?.name ?? name;
-  const preset = select.preset === undefined ? undefined : named(select.preset);
+  const { status, preset, uploadedAfter, uploadedBefore } = select;
   const isTimed = uploadedAfter !== undefined || uploadedBefore !== undefined;
   if (candidate.uploadedAt !== undefined && !inTime(select, candidate.uploadedAt)) return false;
   const byDocument =
-    source === "owner" ||
     preset !== undefined ||
     status === "stale" ||
     (source !== "attention" && isAttention(status)) ||
+    select.owner !== undefined ||
     (isTimed && candidate.uploadedAt === undefined);
   const document = byDocument ? await readDocument(deps.media, candidate.id) : undefined;
   // Let its own message end it, or an operator look: it must not stop the page.
@@ -174,22 +194,62 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
   const uploadedAt = document?.uploadedAt === undefined ? undefined : Date.parse(document.uploadedAt);
   // An original written twice has two entries; only one is the document's.
   if (source === "owner" && uploadedAt !== undefined && uploadedAt !== candidate.uploadedAt) return false;
-  if (isTimed && candidate.uploadedAt === undefined) {
-    if (uploadedAt === undefined || !inTime(select, uploadedAt)) return false;
-  }
   if (status === "stale" && !isStale(document, deps.config)) return false;
   if (isAttention(status) && byDocument && attentionOf(document)?.status !== status) return false;
-  const byOriginal =
-    (preset !== undefined && !document?.preset) || (select.owner !== undefined && source !== "owner");
-  if (byOriginal) {
-    const original = await deps.uploads.head(originalKey(candidate.id));
-    if (!original) return false;
-    const upload = readUploadMetadata(original.metadata);
-    if (select.owner !== undefined && upload.owner !== ownerOf(select.owner)) return false;
-    const uploadedFor = named(upload.preset ?? deps.config.defaultPreset);
-    if (preset !== undefined && !document?.preset && uploadedFor !== preset) return false;
-  }
-  return preset === undefined || !document?.preset || named(document.preset) === preset;
+  if (preset !== undefined && document?.preset && !isPreset(deps.config, document.preset, preset))
+    return false;
+  if (
+    isTimed &&
+    candidate.uploadedAt === undefined &&
+    uploadedAt !== undefined &&
+    !inTime(select, uploadedAt)
+  )
+    return false;
+  return isMeantByOriginal(deps, select, candidate, document);
+}
+
+/** Whether two names are those of one preset, which may have had another. */
+function isPreset(config: Config, one: string, other: string): boolean {
+  const named = (name: string) => presetOf(config, name)?.name ?? name;
+  return named(one) === named(other);
+}
+
+/** What no document says of it. */
+async function isMeantByOriginal(
+  { uploads, config }: SelectDeps,
+  select: Select,
+  { id, uploadedAt }: Candidate,
+  document: Metadata | undefined,
+): Promise<boolean> {
+  const { preset, owner, uploadedAfter, uploadedBefore } = select;
+  const asksPreset = preset !== undefined && !document?.preset;
+  const asksOwner = owner !== undefined && sourceOf(select) !== "owner";
+  const isTimed = uploadedAfter !== undefined || uploadedBefore !== undefined;
+  const asksTime = isTimed && uploadedAt === undefined && document?.uploadedAt === undefined;
+  if (!asksPreset && !asksOwner && !asksTime) return true;
+  const original = await uploads.head(originalKey(id));
+  const upload = original && readUploadMetadata(original.metadata);
+  const uploadedFor = upload?.preset ?? config.defaultPreset;
+  if (asksPreset && !(upload && isPreset(config, uploadedFor, preset))) return false;
+  if (asksTime && !(original && inTime(select, original.lastModified.getTime()))) return false;
+  if (!asksOwner) return true;
+  if (upload) return upload.owner === ownerOf(owner);
+  // Where the original is gone the owner's entry speaks for it.
+  return (
+    document?.uploadedAt !== undefined &&
+    (await uploads.head(ownerKey(ownerOf(owner), Date.parse(document.uploadedAt), id))) !== undefined
+  );
+}
+
+/**
+ * What is to be deleted was there when that was asked for: nobody has meant what comes later. Images that are named are
+ * meant whenever they come. S3 knows seconds only: what came in this one may have come later.
+ */
+export function uploadedUntil(select: Select, at: Date): Select {
+  if (select.ids) return select;
+  const until = new Date(Math.floor(at.getTime() / 1000) * 1000).toISOString();
+  const { uploadedBefore = until } = select;
+  return { ...select, uploadedBefore: uploadedBefore < until ? uploadedBefore : until };
 }
 
 export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): boolean {

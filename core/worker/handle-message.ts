@@ -5,12 +5,13 @@ import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage } from "../image/develop-image.ts";
 import { originalGone } from "../image/original-gone.ts";
 import { type Outcome, skipped } from "../image/outcome.ts";
+import { deleteMeant } from "../job/delete-meant.ts";
 import { stopJob } from "../job/job.ts";
 import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts";
 import { type ScanDeps, scanPages } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
 import { originalKey, ownerKey } from "../keys.ts";
-import { type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
+import { type DeleteTask, type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
 import { isSettled, transition } from "../metadata.ts";
 import { type Config, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
@@ -32,7 +33,8 @@ export async function developMessage(
   return perform(body, bucket, (task) => {
     if (task.kind === "scan") return scanPages(deps, task);
     if (task.kind === "removed") return afterRemoval(deps, task);
-    if (task.kind === "develop" && task.counted) return developForJob(deps, task, task.counted, receives);
+    if (task.kind === "delete") return workForJob(deps, task, task.counted, receives);
+    if (task.kind === "develop" && task.counted) return workForJob(deps, task, task.counted, receives);
     return developImage(deps, task, receives);
   });
 }
@@ -41,20 +43,23 @@ export async function developMessage(
  * A redelivery after the commit and before the result finds nothing to do: the image then counts as skipped. Work
  * that is forced would be done once more instead, for which its result is asked for first.
  */
-async function developForJob(
+async function workForJob(
   deps: DevelopDeps,
-  task: DevelopTask,
-  counted: NonNullable<DevelopTask["counted"]>,
+  task: DevelopTask | DeleteTask,
+  counted: Counted,
   receives: number,
 ): Promise<Outcome> {
   const { id } = task;
   const { job, label } = counted;
-  const isDone = task.force && (await deps.uploads.head(resultKey(job, label, id)));
+  const isForced = task.kind === "develop" && task.force;
+  const isDone = isForced && (await deps.uploads.head(resultKey(job, label, id)));
   if (isDone || (await isCancelled(deps.uploads, job))) {
     if (receives > 1) await followUpAgain(deps, id);
     return { id, status: "skipped", reason: isDone ? "duplicate" : "cancelled", job };
   }
-  const outcome = await developImage(deps, task, receives);
+  const outcome = await (task.kind === "delete"
+    ? deleteMeant(deps, task, receives)
+    : developImage(deps, task, receives));
   await writeResult(deps.uploads, counted, id, resultOf(outcome));
   return { ...outcome, job };
 }
@@ -67,7 +72,7 @@ async function followUpAgain(deps: DeleteDeps, id: string): Promise<void> {
 
 /** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */
 function resultOf({ status }: Outcome): JobResult {
-  if (status === "ready") return "done";
+  if (status === "ready" || status === "deleted") return "done";
   return status === "rejected" || status === "failed" ? status : "skipped";
 }
 
@@ -82,6 +87,7 @@ export async function failMessage(
       return { status: "failed", reason: "retries-exhausted", job: task.job, page: task.page };
     }
     if (task.kind === "removed") return afterRemoval(deps, task);
+    if (task.kind === "delete") return failForJob(deps, task, task.counted);
     if (task.kind === "develop" && task.counted) return failForJob(deps, task, task.counted);
     return failImage(deps, task);
   });
@@ -90,8 +96,8 @@ export async function failMessage(
 /** The letter may stay dead, when its image cannot even be marked: its job is not to wait for that. */
 async function failForJob(
   deps: DeleteDeps & { readonly config: Config },
-  task: DevelopTask,
-  counted: NonNullable<DevelopTask["counted"]>,
+  task: DevelopTask | DeleteTask,
+  counted: Counted,
 ): Promise<Outcome> {
   const { id } = task;
   const { job, label } = counted;
@@ -102,7 +108,7 @@ async function failForJob(
   }
   let outcome: Outcome | undefined;
   try {
-    outcome = await failImage(deps, task);
+    outcome = await (task.kind === "delete" ? giveUpDelete(deps, id) : failImage(deps, task));
     return { ...outcome, job };
   } finally {
     // Also where the document says nothing of it, as of an image that stays rejected.
@@ -111,8 +117,9 @@ async function failForJob(
   }
 }
 
+type Counted = DeleteTask["counted"];
 type KnownTask = Exclude<Task, { kind: "ignored" | "later" }>;
-type ImageTask = Exclude<KnownTask, ScanTask>;
+type ImageTask = Exclude<KnownTask, ScanTask | DeleteTask>;
 
 async function perform(
   body: string,
@@ -125,6 +132,13 @@ async function perform(
     outcomes.push(task.kind === "ignored" ? { status: "ignored", reason: task.reason } : await act(task));
   }
   return outcomes;
+}
+
+/** An image that cannot be deleted is no worse for it, and stays as it is; a delete that was begun is finished. */
+async function giveUpDelete(deps: DeleteDeps, id: string): Promise<Outcome> {
+  const found = await readRevision(deps.media, id);
+  if (found.document?.status === "deleted") return finishDelete(deps, id, found);
+  return { id, status: "failed", reason: "retries-exhausted" };
 }
 
 /** An original went: after a delete of ours, or by console, lifecycle or a script, which is no delete. */

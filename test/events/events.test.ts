@@ -190,6 +190,8 @@ test("every right of a role is needed by some event, or by the service that poll
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
+    // As with the worker, of which there is a sample.
+    "sweep: s3:GetObject on UploadsBucket/owners/*",
     // Only a job over more than 1,000 images has a second page.
     "sweep: s3:PutObject on UploadsBucket/jobs/open/*",
     "webhooks: s3:ListBucket on MediaBucket",

@@ -1,0 +1,55 @@
+/** What a job that deletes does with one image: if it is still meant, the same as whoever deletes it alone. */
+import { readRevision } from "../commit.ts";
+import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
+import { type Outcome, skipped } from "../image/outcome.ts";
+import { originalKey } from "../keys.ts";
+import type { DeleteTask } from "../message.ts";
+import type { StoredHead } from "../ports.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+import { type Order, readOrder } from "./job-records.ts";
+import { isMeant, type SelectDeps } from "./selection.ts";
+
+/**
+ * Messages wait for days, and what was chosen may have become something else: what no longer fits the order stays.
+ * @param receives how often the queue has delivered this message, this time included
+ * @throws DarkroomError `unavailable` where it changes at this very moment: decided anew by the next try
+ */
+export async function deleteMeant(
+  deps: DeleteDeps & SelectDeps,
+  { id, counted: { job } }: DeleteTask,
+  receives: number,
+): Promise<Outcome> {
+  const order = await readOrder(deps.uploads, job);
+  if (order?.action !== "delete") return skipped(id, "no order to delete");
+  const found = await readRevision(deps.media, id);
+  if (found.document?.status === "deleted") {
+    // The try before this one may have died in the middle of it.
+    if (receives > 1) await deleteImage(deps, id, found);
+    return skipped(id, "deleted");
+  }
+  const original = await deps.uploads.head(originalKey(id));
+  if (!found.document && !original) return skipped(id, "unknown");
+  if (!(await isStillMeant(deps, order, id, original))) return skipped(id, "changed");
+  await deleteImage(deps, id, found, {
+    owner: original && readUploadMetadata(original.metadata).owner,
+    uploadedAt: original?.lastModified.toISOString(),
+    asFound: isNamed(order) ? undefined : true,
+  });
+  return { id, status: "deleted" };
+}
+
+/** By ids and nothing else: whatever they have become. */
+const isNamed = ({ select: { ids, ...rest } }: Order) => ids !== undefined && Object.keys(rest).length === 0;
+
+async function isStillMeant(
+  deps: SelectDeps,
+  order: Order,
+  id: string,
+  original: StoredHead | undefined,
+): Promise<boolean> {
+  if (isNamed(order)) return true;
+  // Written again since.
+  const startedAt = Math.floor(Date.parse(order.startedAt) / 1000) * 1000;
+  if (!order.select.ids && original && original.lastModified.getTime() >= startedAt) return false;
+  return isMeant(deps, { ...order.select, ids: [id] }, { id });
+}
