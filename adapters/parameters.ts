@@ -201,6 +201,8 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
       return wanted === undefined ? [] : [`${name} must be ${wanted}, and is "${value}"`];
     });
   });
+  for (const name of Object.keys(given))
+    if (!Object.hasOwn(parameters, name)) problems.push(`there is none called ${name}`);
   const together = (one: ParameterName, ...others: ParameterName[]) => {
     for (const other of others)
       if (of(one).length > 0 && of(other).length === 0) problems.push(`${one} needs ${other} too`);

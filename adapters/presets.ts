@@ -15,9 +15,11 @@ const fileOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta
 const named = environment("DARKROOM_CONFIG").DARKROOM_CONFIG;
 
 export const SHIPPED = fileOf("core/shipped.ts");
-const OWN = fileOf("darkroom.config.ts");
-/** Where they stand. */
-export const presetsFile = named ? resolve(named) : existsSync(OWN) ? OWN : SHIPPED;
+/** Where one's own stand, once there are any. */
+export const OWN = named ? resolve(named) : fileOf("darkroom.config.ts");
+/** Where those stand that would be in force if this process began now. */
+export const presetsNow = () => (named || existsSync(OWN) ? OWN : SHIPPED);
+export const presetsFile = presetsNow();
 
 // Not by import(): `serverless invoke local` requires the functions, and so waits for nothing.
 const load = (file: string) => (createRequire(import.meta.url)(file) as { default: Config }).default;

@@ -40,6 +40,8 @@ interface ServiceFunction {
 }
 interface Options {
   readonly function?: string;
+  /** `NAME=value`, as often as it was said. */
+  readonly param?: string | readonly string[];
   /** Of the file that holds the event. */
   readonly path?: string;
   /** The event, parsed by the CLI before ours is called; what stands here is what the handler gets. */
@@ -112,7 +114,9 @@ export default class Darkroom {
   #check(): void {
     const { service } = this.#serverless;
     const provider = this.#serverless.getProvider("aws");
-    checkParameters(service.custom.parameters);
+    // One that was misspelled would be passed over, and the default hold.
+    const said = [this.#options.param ?? []].flat().map((param) => [param.split("=")[0], ""]);
+    checkParameters({ ...Object.fromEntries(said), ...service.custom.parameters });
     checkRegion(provider.getRegion());
     checkNames({
       service: service.service,

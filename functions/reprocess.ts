@@ -1,6 +1,6 @@
 /** `/admin/…`: re-process jobs, what needs attention, and the sweep. Invoked directly, it takes the body of `POST /admin/reprocess`. */
 import { ports } from "../adapters/aws/ports.ts";
-import { admin, pageOf, parseJson } from "../adapters/http/api.ts";
+import { admin, PAGE, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { apiAndDirect } from "../adapters/http/direct.ts";
 import config from "../adapters/presets.ts";
@@ -9,6 +9,7 @@ import { jobProgress } from "../core/job/job-progress.ts";
 import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
 import { AskSweep, askSweep, sweepState } from "../core/sweep/ask-sweep.ts";
 
+const ATTENTION_QUERY = ["status", ...PAGE];
 const ok = <T>(json: T) => ({ status: 200, json });
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
@@ -24,15 +25,13 @@ export const handler = apiAndDirect("POST /admin/reprocess", () => {
         log("info", "job", { job: json.id, state: json.state });
         return { status: 202, json };
       }),
-      "GET /admin/jobs": admin(async ({ query }) =>
-        ok(await listJobs(deps, pageOf(query, { byDefault: 10, to: 25 }))),
-      ),
+      "GET /admin/jobs": admin(async ({ query }) => ok(await listJobs(deps, pageOf(query, 10, 25))), PAGE),
       "GET /admin/jobs/{id}": admin(async ({ params }) => ok(await jobProgress(deps, jobId(params["id"])))),
       "DELETE /admin/jobs/{id}": admin(async ({ params }) => ok(await cancelJob(deps, jobId(params["id"])))),
       "GET /admin/images": admin(async ({ query }) => {
         const status = parseJson(query["status"], AttentionStatus);
-        return ok(await listAttention(deps, status, pageOf(query, { byDefault: 25, to: 100 })));
-      }),
+        return ok(await listAttention(deps, status, pageOf(query, 25, 100)));
+      }, ATTENTION_QUERY),
       "GET /admin/sweep": admin(async () => ok(await sweepState(deps))),
       "POST /admin/sweep": admin(async ({ body }) => {
         const asked = body(AskSweep);

@@ -1,17 +1,25 @@
 /** `npm start`: runs the stack until Ctrl-C and says what runs where. */
-import { relative } from "node:path";
+import { existsSync, readFileSync, watch } from "node:fs";
+import { dirname, relative } from "node:path";
 import { onInterrupt } from "../adapters/interrupt.ts";
-import { presetsFile, SHIPPED } from "../adapters/presets.ts";
+import { OWN, presetsFile, presetsNow, SHIPPED } from "../adapters/presets.ts";
 import { startStack } from "./stack.ts";
 
 const started = performance.now();
-const port = Number(process.env["PORT"] || "3000");
+const PORT = process.env["PORT"] || "3000";
+const port = Number(PORT);
 const data = process.env["DARKROOM_DATA"] || ".darkroom";
 
-if (!Number.isInteger(port) || port < 0 || port > 65_531) {
-  console.error("PORT must be a number from 0 to 65531; 0 picks free ports.");
+const refuse = (why: string): never => {
+  console.error(why);
   process.exit(2);
-}
+};
+if (!/^\d{1,5}$/.test(PORT) || port > 65_531)
+  refuse("PORT must be a number from 0 to 65531; 0 picks free ports.");
+if (process.argv.length > 2)
+  refuse(
+    `npm start takes no arguments, and was given ${process.argv.slice(2).join(" ")}. Say PORT=4000 npm start, DARKROOM_DATA=folder npm start.`,
+  );
 
 const stack = await startStack({ port, data }).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
@@ -41,6 +49,16 @@ ${rows.map(([name, where]) => `  ${name.padEnd(14)}${where}`).join("\n")}
   tokens        ${stack.page}/local.json
   stop          Ctrl-C; what was accepted is developed after the next start
 `);
+
+// Every function has read the presets by now.
+let known = readFileSync(presetsFile, "utf8");
+watch(dirname(OWN), () => {
+  const file = presetsNow();
+  const now = existsSync(file) ? readFileSync(file, "utf8") : known;
+  if (now === known) return;
+  known = now;
+  console.log(`${relative("", file)} has changed. Stop with Ctrl-C and start again to have it in force.`);
+});
 
 // Built now and not when somebody waits for it.
 void fetch(stack.page).catch(() => {});

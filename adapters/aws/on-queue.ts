@@ -2,7 +2,7 @@
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import middy from "@middy/core";
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { jsonLog } from "../log.ts";
+import { calmer, jsonLog } from "../log.ts";
 import { type Measurable, type MetricName, meter } from "./metrics.ts";
 import { type BatchOptions, settleBatch } from "./sqs-batch.ts";
 import { sqsClient, sqsQueue } from "./sqs-queue.ts";
@@ -35,6 +35,7 @@ const levels: Readonly<Record<string, "warn" | "error">> = { ignored: "warn", fa
 /** @param setUp called at the first invocation, so that importing a function needs no environment */
 export function onQueue(setUp: (context: Context) => QueueReader) {
   const measured = meter();
+  const calmed = calmer();
   let made: { reader: QueueReader; sqs: SQSClient } | undefined;
   return middy<SQSEvent, SQSBatchResponse>()
     .use(measured.middleware)
@@ -53,7 +54,7 @@ export function onQueue(setUp: (context: Context) => QueueReader) {
           await sqsQueue(sqs, new URL(name, beside).href).retryIn(receiptHandle, seconds);
         },
         jitter: Math.random,
-        log,
+        log: calmed(log),
         about: ({ body }) => reader.about?.(body) ?? {},
       };
       if (reader.arrivals) measured.received(event);

@@ -47,7 +47,7 @@ export async function settleBatch(
         ...options.about?.(record),
         receives,
         seconds,
-        ...errorFields(error),
+        ...whyOf(error),
       });
       // Without this it would stay invisible for six times the function's time-out; if it fails, it does.
       await options
@@ -56,6 +56,13 @@ export async function settleBatch(
     }
   });
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+}
+
+/** Of weather that was foreseen a sentence; of what nobody foresaw the stack. */
+function whyOf(error: unknown): Record<string, unknown> {
+  if (!(error instanceof DarkroomError)) return errorFields(error);
+  const cause = error.cause === undefined ? {} : { cause: errorFields(error.cause) };
+  return { code: error.code, reason: error.message, ...cause };
 }
 
 /**

@@ -42,13 +42,19 @@ export interface ApiResponse {
 export interface Route {
   /** Any of these is enough. */
   readonly scopes: readonly Scope[];
+  /** Parameters of the query that it knows; another one is refused by its name. `any`: the protocol is somebody else's. */
+  readonly query?: readonly string[] | "any";
   readonly run: (request: ApiRequest) => Promise<ApiResponse>;
   /** A refusal as this route's clients read it; a problem document where absent. */
   readonly refusal?: (error: DarkroomError, requestId: string) => ApiResponse;
 }
 
 /** A route for operators. */
-export const admin = (run: Route["run"]): Route => ({ scopes: ["admin"], run });
+export const admin = (run: Route["run"], query: readonly string[] = []): Route => ({
+  scopes: ["admin"],
+  query,
+  run,
+});
 
 /** By API Gateway's route key without a token in the path: `GET /images/{id}`. */
 export type Routes = Readonly<Record<string, Route>>;
@@ -91,6 +97,7 @@ export function api(
           );
         }
         const { headers, queryStringParameters: query = {} } = event;
+        checkQuery(query, route.query);
         const result = await route.run({
           caller,
           params,
@@ -208,8 +215,22 @@ function matches(header: string | undefined, etag: string): boolean {
     .some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
 }
 
+/** A name that was misspelled would change nothing, unnoticed. @throws DarkroomError `bad-request` */
+function checkQuery(query: ApiRequest["query"], known: Route["query"] = []): void {
+  if (known === "any") return;
+  const unknown = Object.keys(query).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const there = known.length === 0 ? "this route takes none" : `there are ${known.join(", ")}`;
+  throw new DarkroomError(
+    "bad-request",
+    `${JSON.stringify(unknown.slice(0, 64))} is no parameter; ${there}.`,
+  );
+}
+
+/** What `pageOf` reads. */
+export const PAGE = ["limit", "cursor"];
 /** `limit` and `cursor` of the query. @throws DarkroomError `bad-request` */
-export function pageOf(query: ApiRequest["query"], { byDefault, to }: { byDefault: number; to: number }) {
+export function pageOf(query: ApiRequest["query"], byDefault: number, to: number) {
   return { limit: wholeNumber(query, "limit", { byDefault, from: 1, to }), cursor: query["cursor"] };
 }
 

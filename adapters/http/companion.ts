@@ -38,9 +38,11 @@ export function companionRoutes(
   { agree, sign, validitySeconds, where }: Originals,
   scopes: Route["scopes"],
 ): Routes {
+  // Its form asks for whatever fields the file's metadata has.
+  const uppys = { scopes, query: "any" } as const;
   return {
     "GET /s3/params": {
-      scopes,
+      ...uppys,
       run: async ({ caller, query }) => {
         deps.count(caller);
         const terms = agree(caller, {
@@ -52,7 +54,7 @@ export function companionRoutes(
       },
     },
     "POST /s3/multipart": {
-      scopes,
+      ...uppys,
       run: async ({ caller, body }) => {
         const wanted = body(CreateRequest);
         const agreement =
@@ -64,7 +66,7 @@ export function companionRoutes(
       },
     },
     "GET /s3/multipart/{uploadId}": {
-      scopes,
+      ...uppys,
       run: async (request) => {
         const parts = await listParts(deps, request.caller, refOf(request));
         const json = parts.map(({ number, etag, size }) => ({
@@ -76,14 +78,14 @@ export function companionRoutes(
       },
     },
     "GET /s3/multipart/{uploadId}/{part}": {
-      scopes,
+      ...uppys,
       run: async (request) => {
         const part = Number(request.params["part"]);
         return { status: 200, json: await signPart(deps, request.caller, refOf(request), part) };
       },
     },
     "POST /s3/multipart/{uploadId}/complete": {
-      scopes,
+      ...uppys,
       run: async (request) => {
         const { parts } = request.body(CompleteRequest);
         const { key } = await completeUpload(deps, request.caller, refOf(request), parts);
@@ -91,7 +93,7 @@ export function companionRoutes(
       },
     },
     "DELETE /s3/multipart/{uploadId}": {
-      scopes,
+      ...uppys,
       run: async (request) => {
         await abortUpload(deps, request.caller, refOf(request));
         return { status: 200, json: {} };

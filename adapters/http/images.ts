@@ -3,7 +3,7 @@ import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
 import type { DeleteDeps } from "../../core/image/delete-image.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
-import { pageOf, type Routes, wholeNumber } from "./api.ts";
+import { PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
 export interface ImagesPorts {
   readonly ask: ReturnType<typeof asker>;
@@ -14,6 +14,7 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
   return {
     "GET /images/{id}": {
       scopes: ["upload", "admin"],
+      query: ["wait"],
       run: async ({ caller, params, query }) => {
         const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
         const { document: json, ...rest } = await ask(caller, params["id"] ?? "", wait);
@@ -31,8 +32,9 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
     },
     "GET /images": {
       scopes: ["upload"],
+      query: PAGE,
       run: async ({ caller, query }) => {
-        const page = pageOf(query, { byDefault: 25, to: 100 });
+        const page = pageOf(query, 25, 100);
         return { status: 200, json: await listImages(deps, caller, page) };
       },
     },

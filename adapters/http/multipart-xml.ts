@@ -51,20 +51,19 @@ export function xmlRoutes(
     });
     return { status: 200, xml };
   };
+  const as = { scopes, refusal, query: "any" } as const;
   return {
     [`POST ${ROUTE}`]: {
-      scopes,
-      refusal,
+      ...as,
       run: async (request) => {
         const { uploads, ticket = "" } = request.query;
         const ref = refOf(request);
         return uploads === undefined ? complete(request, ref) : create(request.caller, ref.key, ticket);
       },
     },
-    [`GET ${ROUTE}`]: { scopes, refusal, run: list },
+    [`GET ${ROUTE}`]: { ...as, run: list },
     [`DELETE ${ROUTE}`]: {
-      scopes,
-      refusal,
+      ...as,
       run: async (request) => {
         await abortUpload(deps, request.caller, refOf(request));
         return { status: 204 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
 import { api } from "../../adapters/http/api.ts";
-import { errorFields, jsonLog } from "../../adapters/log.ts";
+import { calmer, errorFields, jsonLog } from "../../adapters/log.ts";
 import { ownerOf } from "../../core/keys.ts";
 import { call } from "../functions/api.ts";
 
@@ -19,6 +19,33 @@ function capture(context: TestContext): string[] {
 }
 
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl_-";
+
+test("of one reason there is a line a minute, with how many were left out", () => {
+  let now = 0;
+  const lines: (readonly [string, unknown, unknown])[] = [];
+  const calmed = calmer(() => now);
+  const log = (event: string, reason?: string) =>
+    calmed((_, event, fields) => lines.push([event, fields?.["reason"], fields?.["alike"]]))("warn", event, {
+      ...(reason === undefined ? {} : { reason }),
+    });
+  for (let n = 0; n < 50; n++) log("back", "hooks.example answered 500.");
+  log("back", "another");
+  log("back");
+  log("back");
+  now = 60_000;
+  log("back", "hooks.example answered 500.");
+  // The clock jumps back a day.
+  now = -86_400_000;
+  log("back", "hooks.example answered 500.");
+  assert.deepEqual(lines, [
+    ["back", "hooks.example answered 500.", undefined],
+    ["back", "another", undefined],
+    ["back", undefined, undefined],
+    ["back", undefined, undefined],
+    ["back", "hooks.example answered 500.", 49],
+    ["back", "hooks.example answered 500.", undefined],
+  ]);
+});
 
 test("signatures, security tokens, bearer tokens and tokens in paths are blacked out of errors", () => {
   const secrets: [string, string][] = [

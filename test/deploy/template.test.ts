@@ -192,6 +192,7 @@ for (const [name, value, complaint] of [
   ["origins", "", /at least one origin/],
   ["validity", "3600", /validity must be a whole number from 60 to 900/],
   ["workers", "1", /workers must be/],
+  ["workrs", "4", /there is none called workrs/],
   ["logDays", "8", /logDays must be/],
   ["domain", "images.example.com", /domain needs certificate too/],
   ["certificate", "arn:aws:acm:eu-central-1:123456789012:certificate/x", /us-east-1/],
