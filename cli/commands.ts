@@ -3,6 +3,7 @@ import type { Command } from "commander";
 
 /** Add a command by adding a row; `npm run generate` puts it into docs/operations.md. */
 export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  attach: () => import("./attach.ts"),
   delete: () => import("./delete.ts"),
   doctor: () => import("./doctor.ts"),
   estimate: () => import("./estimate.ts"),

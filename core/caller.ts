@@ -13,4 +13,6 @@ export interface Caller {
   readonly maxUploadsPerMinute?: number;
   /** What the application calls the uploads of this token. */
   readonly ref?: string;
+  /** Seconds in which these uploads have to be attached. */
+  readonly attachWithin?: number;
 }

@@ -179,6 +179,11 @@ export function parseAttentionKey(key: string): string | undefined {
 export const MARKS = "marks/";
 export const markKey = (id: string) => `${MARKS}${id}`;
 
+/** How the wish stands that an image be attached in time; see `image/attach.ts`. */
+export const ATTACH = "attach/";
+export const attachKey = (id: string) => `${ATTACH}${id}`;
+export const parseAttachKey = (key: string) => new RegExp(`^${ATTACH}(${ID})$`).exec(key)?.[1];
+
 /** How far the sweep has come. */
 export const SWEEP_KEY = "sweep/cursor.json";
 /** What it would have done when it last stopped itself. */

@@ -16,7 +16,12 @@ export interface UploadMetadata {
   /** What the application calls this upload: as its token says, and as the page does. */
   readonly ref?: string;
   readonly clientRef?: string;
+  /** Seconds after which the image goes, unless it is attached. */
+  readonly attachWithin?: number;
 }
+
+/** The bounds of `attachWithin`: a form takes a minute at least, and what nobody wants is not kept for ever. */
+export const ATTACH_WITHIN = { from: 60, to: 30 * 86_400 } as const;
 
 /** Longest `filename` value. */
 const MAX_FILENAME_BYTES = 1024;
@@ -31,6 +36,7 @@ export function writeUploadMetadata(upload: UploadMetadata): Record<string, stri
     ...(upload.sha256 ? { sha256: upload.sha256 } : {}),
     ...(upload.ref ? { ref: encodeRef(upload.ref) } : {}),
     ...(upload.clientRef ? { "client-ref": encodeRef(upload.clientRef) } : {}),
+    ...(upload.attachWithin ? { "attach-within": String(upload.attachWithin) } : {}),
   };
   const taken = Object.entries({ ...values, filename: "" })
     .flat()
@@ -70,6 +76,7 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
     Record<keyof UploadMetadata, string>
   >;
   const [ref, clientRef] = [decodeRef(metadata["ref"]), decodeRef(metadata["client-ref"])];
+  const attachWithin = Number(/^[0-9]{1,7}$/.exec(metadata["attach-within"] ?? "")?.[0] ?? 0);
   const point = focus?.split(",").map(Number) ?? [];
   const [x, y] = point;
   return {
@@ -82,6 +89,7 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
     ...(sha256 ? { sha256 } : {}),
     ...(ref ? { ref } : {}),
     ...(clientRef ? { clientRef } : {}),
+    ...(attachWithin >= ATTACH_WITHIN.from ? { attachWithin } : {}),
   };
 }
 

@@ -16,6 +16,7 @@ import type { Order } from "../core/job/job-records.ts";
 import { JOBS } from "../core/job-keys.ts";
 import {
   ATTENTION,
+  attachKey,
   attentionKey,
   imagePrefix,
   metaKey,
@@ -128,6 +129,7 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
       await clear(id, sample, world);
     }
   }
+  await seedAttach(id, sample, world);
   if (left) await media.put(thumbKey(id), "");
   if (sample.stray) await uploads.put(SWEEP_KEY, JSON.stringify(cursorWith(id)));
   const written = document?.(id, sample, { etag, bytes: file.length });
@@ -186,8 +188,17 @@ function isAsWanted(found: StoredHead | undefined, sample: Sample, file: Buffer)
   return found?.size === file.length && isDeepStrictEqual(found.metadata, metadataOf(sample));
 }
 
-function metadataOf({ owner, preset, filename, sha256 }: Sample): Record<string, string> {
-  return writeUploadMetadata({ owner, preset, filename, ...(sha256 ? { sha256 } : {}) });
+function metadataOf({ owner, preset, filename, sha256, attachWithin }: Sample): Record<string, string> {
+  const asked = attachWithin ? { attachWithin } : {};
+  return writeUploadMetadata({ owner, preset, filename, ...(sha256 ? { sha256 } : {}), ...asked });
+}
+
+async function seedAttach(id: string, { attach, attachWithin }: Sample, { uploads }: SampleWorld) {
+  await uploads.delete(attachKey(id));
+  if (!attach) return;
+  const state = attach === "over" ? "wanted" : attach;
+  const within = String(attach === "over" ? -3600 : attachWithin);
+  await uploads.put(attachKey(id), state === "wanted" ? state : "", { metadata: { state, within } });
 }
 
 async function clear(id: string, { owner }: Sample, { uploads, media }: SampleWorld): Promise<void> {

@@ -10,7 +10,7 @@ import * as v from "valibot";
 import { type Caller, type Scope, scopes } from "../../core/caller.ts";
 import { DarkroomError } from "../../core/errors.ts";
 import { ownerOf } from "../../core/keys.ts";
-import { isRef } from "../../core/upload-metadata.ts";
+import { ATTACH_WITHIN, isRef } from "../../core/upload-metadata.ts";
 import { environment } from "../environment.ts";
 
 /** @throws DarkroomError `unauthenticated`; `unavailable` where the provider's keys cannot be had */
@@ -31,6 +31,7 @@ const Claims = v.object({
   maxBytes: v.optional(positive),
   maxUploadsPerMinute: v.optional(positive),
   ref: v.optional(v.pipe(v.string(), v.check(isRef, "1 to 256 characters, 512 bytes"))),
+  attachWithin: v.optional(v.pipe(positive, v.minValue(ATTACH_WITHIN.from), v.maxValue(ATTACH_WITHIN.to))),
 });
 
 /** A token in a path ends up in histories and referrers: it must not live long. */
@@ -142,7 +143,7 @@ function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path"
       throw refused("A token in the path may be valid for one hour at most.");
     }
   }
-  const { preset, maxBytes, maxUploadsPerMinute, ref } = claims;
+  const { preset, maxBytes, maxUploadsPerMinute, ref, attachWithin } = claims;
   return {
     owner: ownerOf(claims.sub),
     scopes: granted,
@@ -150,6 +151,7 @@ function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path"
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(maxUploadsPerMinute === undefined ? {} : { maxUploadsPerMinute }),
     ...(ref === undefined ? {} : { ref }),
+    ...(attachWithin === undefined ? {} : { attachWithin }),
   };
 }
 

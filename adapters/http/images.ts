@@ -1,9 +1,10 @@
 /** The routes of `/images…`, which `functions/images.ts` gives their ports. */
 import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
+import { attachImage } from "../../core/image/attach.ts";
 import type { DeleteDeps } from "../../core/image/delete-image.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
-import { PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
+import { admin, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
 export interface ImagesPorts {
   readonly ask: ReturnType<typeof asker>;
@@ -38,6 +39,10 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
         return { status: 200, json: await listImages(deps, caller, page) };
       },
     },
+    "POST /images/{id}/attach": admin(async ({ params }) => {
+      await attachImage(deps, params["id"] ?? "");
+      return { status: 204 };
+    }),
     "DELETE /images/{id}": {
       scopes: ["upload", "admin"],
       run: async ({ caller, params }) => {

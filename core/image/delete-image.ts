@@ -1,7 +1,7 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
 import { commit, type Revision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
+import { ATTENTION, attachKey, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
@@ -69,6 +69,7 @@ export async function purge(
     if (upload.key === originalKey(id)) await openUploads.abort(upload);
   if (!originalGone) await uploads.delete(originalKey(id));
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
+  await uploads.delete(attachKey(id));
   const variants: string[] = [];
   for await (const { key } of listed(media, imagePrefix(id))) if (key !== metaKey(id)) variants.push(key);
   // Only what was there can have been served, and every path costs.

@@ -2,7 +2,7 @@
 import { healsIn } from "../attention.ts";
 import { commit, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
-import { imagePrefix, originalKey, ownerKey } from "../keys.ts";
+import { imagePrefix, originalKey } from "../keys.ts";
 import { listed } from "../listing.ts";
 import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
@@ -14,6 +14,7 @@ import { purge } from "./delete-image.ts";
 import { type JudgeDeps, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
+import { register } from "./register.ts";
 import { condemned, suspected } from "./suspect.ts";
 
 export interface DevelopDeps extends JudgeDeps {
@@ -119,16 +120,15 @@ async function reachVerdict(
   const force = task.kind === "develop" && task.force;
   const { etag } = original;
   const submission = { original, upload, presetName, current, force, mayDefer, receives };
-  const [judged, listed] = await Promise.allSettled([
+  const [judged, registered] = await Promise.allSettled([
     suspected(deps.uploads, { id, etag, receives, current }, () => judge(deps, id, submission)),
-    // Before the commit, so that no image is ever visible and unlisted.
-    upload.owner ? deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "") : undefined,
+    register(deps.uploads, id, upload, uploadedAt, current),
   ]);
   if (judged.status === "rejected") {
     await leaveUnread(original);
     throw judged.reason;
   }
-  if (listed.status === "rejected") throw listed.reason;
+  if (registered.status === "rejected") throw registered.reason;
   const preset = presetOf(deps.config, presetName);
   if (!judged.value) await leaveUnread(original);
   const judgement = judged.value ?? { source: sourceOf(original), ...condemned() };

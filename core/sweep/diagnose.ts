@@ -53,6 +53,10 @@ export type Remedy =
   | { readonly do: "ripe" }
   /** Delete these variants, which the document has given up. */
   | { readonly do: "retire"; readonly keys: readonly string[] }
+  /** Delete it, where the time in which it was to be attached is over. */
+  | { readonly do: "expire" }
+  /** It was attached, and never came. */
+  | { readonly do: "vain" }
   /** `failures/` says something else than the document. */
   | { readonly do: "index" }
   /** So many objects that nothing names, or that a delete has left: they go when another round has seen them too. */
@@ -64,8 +68,9 @@ export type Remedy =
  * @param settledBefore see `Cursor`
  */
 export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
-  const { original, document, variants, attention, openUploads } = traces;
+  const { original, document, variants, attention, openUploads, attach } = traces;
   if (!document) return false;
+  if (attach?.size) return true;
   // Of an original that is gone for good the index says so.
   const expected = original ? "" : "original-gone";
   if (!settledBefore || attention.join() !== expected || openUploads.length > 0) return true;
@@ -79,25 +84,29 @@ export function diagnose(
   now: Date,
   { patience, lastRound }: Pick<Terms, "patience" | "lastRound">,
 ): Remedy[] {
-  const { original, variants, openUploads, attention } = traces;
+  const { original, variants, openUploads, attention, attach } = traces;
   const since = (time: Date | string) => now.getTime() - new Date(time).getTime();
 
   if (!document) {
     if (original) return since(original.lastModified) > patience.upload ? [{ do: "develop" }] : [];
     const remedies: Remedy[] = attention.length > 0 ? [{ do: "index" }] : [];
+    const isVain = attach && openUploads.length === 0 && since(attach.lastModified) > TOMBSTONE_MS;
+    if (isVain) remedies.push({ do: "vain" });
     // A document that was in the listing and is gone has just been buried.
     if (variants.length > 0 && !traces.document) remedies.push({ do: "stray", objects: variants.length });
     return remedies;
   }
   if (document.status === "deleted") {
-    const objects = (original ? 1 : 0) + variants.length + openUploads.length + attention.length;
+    const left = [original, ...variants, ...openUploads, ...attention, attach];
+    const objects = left.filter((one) => one !== undefined).length;
     if (objects > 0) return [{ do: "stray", objects }];
     return traces.document && isRipe(document, traces.document, now) ? [{ do: "ripe" }] : [];
   }
   // It held the place while another sweep deleted the rest, and was interrupted.
   if (!document.source && !original) return [{ do: "stray", objects: variants.length + 1 }];
   const orphans = orphansOf(document, variants).filter((one) => since(one.lastModified) > patience.orphan);
-  const remedies: Remedy[] = orphans.length > 0 ? [{ do: "stray", objects: orphans.length }] : [];
+  const remedies: Remedy[] = attach?.size ? [{ do: "expire" }] : [];
+  if (orphans.length > 0) remedies.push({ do: "stray", objects: orphans.length });
   const isGone = document.source?.gone !== undefined;
   // The rest in the next round, by the document as it is then.
   if (isGone === (original !== undefined)) return [...remedies, { do: isGone ? "back" : "gone" }];

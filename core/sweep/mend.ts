@@ -1,8 +1,17 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
 import { commit, type Revision, readRevision } from "../commit.ts";
+import { expire } from "../image/attach.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { originalBack, originalGone } from "../image/original-gone.ts";
-import { ATTENTION, attentionKey, imagePrefix, metaKey, originalKey, parseOwnerKey } from "../keys.ts";
+import {
+  ATTENTION,
+  attachKey,
+  attentionKey,
+  imagePrefix,
+  metaKey,
+  originalKey,
+  parseOwnerKey,
+} from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
 import { placeholder } from "../metadata.ts";
@@ -33,8 +42,12 @@ export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promis
     found = await readRevision(deps.media, traces.id);
   }
   const done: Remedy[] = [];
-  for (const remedy of diagnose(traces, found.document, deps.now(), terms))
-    if (await apply(deps, traces.id, found, remedy)) done.push(remedy);
+  for (const remedy of diagnose(traces, found.document, deps.now(), terms)) {
+    if (!(await apply(deps, traces.id, found, remedy))) continue;
+    done.push(remedy);
+    // The rest was about an image that is no more.
+    if (remedy.do === "expire") break;
+  }
   return done;
 }
 
@@ -52,6 +65,12 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       return true;
     case "back":
       await originalBack(deps, id, found);
+      return true;
+    case "expire":
+      return expire(deps, id, found);
+    case "vain":
+      if (await deps.uploads.head(originalKey(id))) return false;
+      await deps.uploads.delete(attachKey(id));
       return true;
     case "retire":
       return document !== undefined && (await retire(deps, { ...found, document }, remedy.keys));

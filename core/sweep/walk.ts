@@ -1,10 +1,12 @@
 /**
- * Every image there is any trace of, in the order of ids, with all that lies under its id: five listings that are
+ * Every image there is any trace of, in the order of ids, with all that lies under its id: listings that are
  * sorted by id already, walked side by side. Exact, without a request per image.
  */
 import {
+  ATTACH,
   ATTENTION,
   type Attention,
+  attachKey,
   attentionKey,
   attentionPrefix,
   behindImage,
@@ -12,6 +14,7 @@ import {
   metaKey,
   ORIGINALS,
   originalKey,
+  parseAttachKey,
   parseAttentionKey,
   parseImageKey,
   parseOriginalKey,
@@ -30,6 +33,8 @@ export interface Traces {
   readonly openUploads: OpenUpload[];
   /** Where `failures/` lists it. */
   readonly attention: Attention[];
+  /** `attach/{id}`: of no bytes where it is attached. */
+  attach: ListedObject | undefined;
 }
 
 export interface WalkDeps {
@@ -59,6 +64,7 @@ export async function* walk(deps: WalkDeps, after: string | undefined): AsyncGen
         variants: [],
         openUploads: [],
         attention: [],
+        attach: undefined,
       };
       for (const [i, lane] of lanes.entries()) {
         for (let head = heads[i]; head?.value?.id === id; head = heads[i]) {
@@ -88,6 +94,9 @@ function sightings(
     }),
     sighted(listedOpen(openUploads, ORIGINALS, from(originalKey)), parseOriginalKey, (traces, upload) => {
       traces.openUploads.push(upload);
+    }),
+    sighted(listed(uploads, ATTACH, from(attachKey)), parseAttachKey, (traces, object) => {
+      traces.attach = object;
     }),
     ...ATTENTION.map((status) =>
       sighted(

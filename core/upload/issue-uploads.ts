@@ -181,6 +181,7 @@ function termsFor(
     ...(sha256 ? { sha256 } : {}),
     ...(caller.ref ? { ref: caller.ref } : {}),
     ...(ref ? { clientRef: ref } : {}),
+    ...(caller.attachWithin ? { attachWithin: caller.attachWithin } : {}),
   });
   // A browser sends no Content-Type for a file without one, and a signed header must be there.
   return {

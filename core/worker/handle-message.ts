@@ -5,12 +5,13 @@ import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage } from "../image/develop-image.ts";
 import { originalGone } from "../image/original-gone.ts";
 import { type Outcome, skipped } from "../image/outcome.ts";
+import { register } from "../image/register.ts";
 import { deleteMeant } from "../job/delete-meant.ts";
 import { stopJob } from "../job/job.ts";
 import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts";
 import { type ScanDeps, scanPages } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
-import { originalKey, ownerKey } from "../keys.ts";
+import { originalKey } from "../keys.ts";
 import { type DeleteTask, type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
 import { isSettled, transition } from "../metadata.ts";
 import { type Config, presetOf } from "../preset.ts";
@@ -179,7 +180,7 @@ async function failImage(
     return { id, status: "skipped", reason: "settled" };
   }
   const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();
-  if (upload.owner) await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
+  await register(deps.uploads, id, upload, uploadedAt, found.document);
   const code = "retries-exhausted";
   const verdict = {
     status: "failed" as const,

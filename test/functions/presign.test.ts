@@ -378,6 +378,15 @@ test("a token's reference and a file's go along, signed; what is none is a probl
   );
 });
 
+test("a token says in how many seconds its uploads are to be attached, within bounds", async () => {
+  const { json } = await ask({ files: [photo] }, await token({ attachWithin: 3600 }));
+  const [upload] = json.uploads;
+  assert.equal(upload.headers["x-amz-meta-attach-within"], "3600");
+  assert.throws(() => verifyPut(upload, photo.size, { "x-amz-meta-attach-within": "7200" }));
+  for (const attachWithin of [0, 59, 2_592_001, 1e9, 90.5, "3600"])
+    assert.equal(await problem({ files: [photo] }, await token({ attachWithin })), "401 unauthenticated");
+});
+
 test("only an admin uploads for others", async () => {
   assert.equal(await problem({ owner: "you", files: [photo] }), "403 forbidden");
   const { json } = await ask({ owner: "you@example.com", files: [photo] }, await token({ scope: "admin" }));

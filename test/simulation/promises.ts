@@ -5,6 +5,7 @@ import { listImages } from "../../core/image/images.ts";
 import { JOBS } from "../../core/job-keys.ts";
 import {
   ATTENTION,
+  attachKey,
   attentionKey,
   DELIVERIES,
   EVENTS,
@@ -57,6 +58,8 @@ interface Accepted {
   readonly at: number;
   /** When it first had a document, whatever that said. */
   endedAt?: number;
+  /** Its token asked that it be attached in time, and somebody was told that it is. */
+  attach?: { readonly withinMs: number; readonly attached: boolean };
   /** When its tombstone was written. */
   tombstoneSince?: number;
 }
@@ -134,8 +137,7 @@ export class Promises {
       const document = await this.#documentOf(id);
       if (document) accepted.endedAt ??= this.#scene.scheduler.now;
       await this.#keepsTombstone(id, accepted, document);
-      if (document?.status === "deleted" && !accepted.asked)
-        throw new Error(`${id} was deleted, and nobody had asked`);
+      if (document?.status === "deleted" && !accepted.asked) this.#mayExpire(id, accepted);
       if (document) await this.#isEvident(document);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
@@ -143,6 +145,13 @@ export class Promises {
         if (stored?.size !== bytes) throw new Error(`${id} is ready and ${key} is not there`);
       }
     }
+  }
+
+  #mayExpire(id: string, { at, attach }: Accepted): void {
+    if (!attach) throw new Error(`${id} was deleted, and nobody had asked`);
+    if (attach.attached) throw new Error(`${id} was attached, and is deleted`);
+    if (this.#scene.scheduler.now <= at + attach.withinMs)
+      throw new Error(`${id} was deleted before its time`);
   }
 
   async #keepsTombstone(id: string, accepted: Accepted, document: Metadata | undefined): Promise<void> {
@@ -165,7 +174,11 @@ export class Promises {
       const document = await this.#documentOf(id);
       const original = await this.#uploads.head(originalKey(id));
       // Whoever asked and was not answered may have been heard.
-      const deleted = accepted.deleted || (accepted.asked && (!document || document.status === "deleted"));
+      const unattached = accepted.attach?.attached === false;
+      const deleted =
+        accepted.deleted || ((accepted.asked || unattached) && (!document || document.status === "deleted"));
+      if (unattached && this.#scene.climate.swept && document && document.status !== "deleted")
+        throw new Error(`nobody has attached ${id}, and it stays`);
       // A tombstone may have gone in its time, with all the rest; and of an original lost before its end nothing is known.
       if (!document && !(deleted && !original) && !(accepted.gone && !original))
         throw new Error(`${id} was accepted and has no end`);
@@ -311,13 +324,14 @@ export class Promises {
    */
   async everythingIsNamed(withinGrace: boolean): Promise<void> {
     const named = new Set([SWEEP_KEY, STOPPED_KEY]);
-    for (const [id, { gone }] of this.accepted) {
+    for (const [id, { gone, attach }] of this.accepted) {
       const document = await this.#documentOf(id);
       if (!document || (document.status === "deleted" && !withinGrace)) continue;
       named.add(metaKey(id));
       named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));
       if (document.status === "deleted") continue;
       if (!gone) named.add(originalKey(id));
+      if (attach) named.add(attachKey(id));
       const entry = attentionOf(document);
       if (entry) named.add(attentionKey(entry.status, id));
       for (const { key } of document.variants) named.add(key);

@@ -184,6 +184,20 @@ export const sabotages: Sabotages = {
       climate: "rough",
     }),
   ],
+  "abandoned forms whose pictures stay": [
+    /nobody has attached/,
+    () => ({ sweptStore: blindTo(/^attach\//), climate: "swept" }),
+  ],
+  "attached pictures that go all the same": [
+    /was attached, and is deleted/,
+    () => ({
+      store: with_((store) => ({
+        put: async (key, body, options) =>
+          key.startsWith("attach/") && body === "" ? { etag: "lost" } : store.put(key, body, options),
+      })),
+      climate: "swept",
+    }),
+  ],
   "owners' entries taken away from the living": [
     /listed 0 times|nobody names/,
     () => ({

@@ -15,6 +15,7 @@ const reached = {
     "deleted",
     "develop",
     "purge",
+    "expire",
     "stray",
     "ripe",
     "bury",

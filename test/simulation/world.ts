@@ -3,6 +3,7 @@ import { reprocess } from "../../core/job/job.ts";
 import { DELIVERIES, FORGETS } from "../../core/keys.ts";
 import { Accidents } from "./accidents.ts";
 import type { FaultKind } from "./faults.ts";
+import { form } from "./forms.ts";
 import { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { Notifications } from "./notifications.ts";
@@ -98,6 +99,7 @@ export class World {
     for (let i = 0; i < count; i++) scheduler.start((actor) => browser(scene, actor));
     if (random.chance(0.5)) scheduler.start((actor) => operator(scene, actor));
     if (random.chance(0.1)) scheduler.start((actor) => greedy(scene, actor));
+    if (climate.swept && random.chance(0.4)) scheduler.start((actor) => form(scene, actor));
     if (climate.expects.telling && random.chance(0.3)) this.#scene.receivers.sulk();
     if (random.chance(0.3)) scheduler.start((actor) => redrive(scene, actor));
     // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
+import { attachKey, imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
 import { type Metadata, placeholder } from "../../../core/metadata.ts";
 import { diagnose, needsDocument, PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import type { Traces } from "../../../core/sweep/walk.ts";
@@ -13,6 +13,8 @@ const ago = (ms: number) => new Date(NOW.getTime() - ms);
 const keyOf = (name: string) => variantKey(ID, name, "0123456789abcdef", "webp");
 const object = (key: string, age: number, etag = "e") => ({ key, etag, size: 1, lastModified: ago(age) });
 const original = (age: number, etag = "e") => object(originalKey(ID), age, etag);
+const wanted = (age: number) => object(attachKey(ID), age);
+const attached = (age: number) => ({ ...wanted(age), size: 0 });
 const traces = (over: Partial<Traces>): Traces => ({
   id: ID,
   original: undefined,
@@ -20,6 +22,7 @@ const traces = (over: Partial<Traces>): Traces => ({
   variants: [],
   openUploads: [],
   attention: [],
+  attach: undefined,
   ...over,
 });
 const document = (over: Partial<Metadata>, age = HOUR): Metadata => ({
@@ -52,6 +55,22 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
   ["a first try goes on", { original: original(MINUTE), variants: [object(keyOf("a"), 0)] }, undefined, []],
   ["buried while it was listed", { document: meta, variants: [object(keyOf("a"), DAY)] }, undefined, []],
   ["listed as failed, and gone", { attention: ["failed"] }, undefined, ["index"]],
+  [
+    "to be attached",
+    { original: original(DAY), document: meta, attach: wanted(DAY) },
+    document({}),
+    ["expire"],
+  ],
+  ["attached", { original: original(DAY), document: meta, attach: attached(DAY) }, document({}), []],
+  ["attached before it comes", { attach: attached(DAY) }, undefined, []],
+  ["attached, and never came", { attach: attached(16 * DAY) }, undefined, ["vain"]],
+  ["attached, and on its way", { attach: attached(16 * DAY), openUploads: [open] }, undefined, []],
+  [
+    "deleted, and attached by then",
+    { document: meta, attach: attached(DAY) },
+    document({ status: "deleted" }),
+    ["stray 1"],
+  ],
   ["in order", { original: original(DAY), document: meta }, document({}), []],
   ["its original is gone", { document: meta }, document({}), ["gone"]],
   ["gone, and it says so", { document: meta, attention: ["original-gone"] }, gone, []],

@@ -162,6 +162,7 @@ test("once all is settled, old images cost their share of a list and no request 
   assert.deepEqual((await run()).done, {});
   assert.deepEqual(requests.sort(), [
     `GET ${SWEEP_KEY}`,
+    "LIST attach/",
     "LIST failures/failed/",
     "LIST failures/original-gone/",
     "LIST failures/rejected/",
