@@ -14,7 +14,7 @@ import { type Figure, holds, print, type Report, save } from "./report.ts";
 function photoSeconds(): number {
   const preset = config.presets.get(config.defaultPreset);
   if (!preset) throw new Error("there is no default preset");
-  const load = { uploads: 1, megabytes: 4, megapixels: 12, views: 0, months: 0 };
+  const load = { uploads: 1, megabytes: 4, megapixels: 12, views: 0, months: 0, deletes: 0 };
   return monthlyBill(preset, load).developMs / 1000;
 }
 

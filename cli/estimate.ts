@@ -1,7 +1,7 @@
 /** `darkroom estimate`: what a month on AWS costs, from a load and this repository's own figures. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import config from "../adapters/presets.ts";
-import { type Bill, type Load, monthlyBill } from "../core/money/cost.ts";
+import { type Bill, type ColdClass, coldClasses, type Load, monthlyBill } from "../core/money/cost.ts";
 import { CliError } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
 import { bytes, table } from "./terminal.ts";
@@ -12,6 +12,9 @@ interface EstimateOptions {
   readonly megapixels: number;
   readonly views: number;
   readonly months: number;
+  readonly deletes: number;
+  readonly colderAfter?: number;
+  readonly colder: ColdClass;
   readonly developMs?: number;
   readonly preset: string;
   readonly json?: boolean;
@@ -24,6 +27,11 @@ export const command = new Command("estimate")
   .option("--megapixels <n>", "of an original", amount, 12)
   .option("--views <n>", "pictures shown in a month for each upload of that month", amount, 30)
   .option("--months <n>", "months that originals and variants have been kept", amount, 12)
+  .option("--deletes <share>", "of a month's uploads that are deleted, 0 to 1", amount, 0.01)
+  .option("--colder-after <months>", "months after which originals are moved to a colder class of S3", amount)
+  .addOption(
+    new Option("--colder <class>", "that class").choices(Object.keys(coldClasses)).default("STANDARD_IA"),
+  )
   .option("--develop-ms <n>", "of one image, as the dashboard shows it; estimated where absent", amount)
   .option("-p, --preset <name>", "preset of darkroom.config.ts", config.defaultPreset)
   .action((options: EstimateOptions) => {
@@ -35,6 +43,11 @@ export const command = new Command("estimate")
       megapixels: options.megapixels,
       views: options.views,
       months: options.months,
+      deletes: options.deletes,
+      colder:
+        options.colderAfter === undefined
+          ? undefined
+          : { to: options.colder, afterMonths: options.colderAfter },
       developMs: options.developMs,
     };
     const bill = monthlyBill(preset, load);

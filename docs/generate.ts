@@ -154,7 +154,7 @@ const blocks: Record<string, () => string> = {
   cost: () => {
     const preset = config.presets.get(config.defaultPreset);
     if (!preset) return "";
-    const usual = { megabytes: 4, megapixels: 12, views: 30, months: 12 };
+    const usual = { megabytes: 4, megapixels: 12, views: 30, months: 12, deletes: 0.01 };
     const bills = [10_000, 1_000_000, 100_000_000].map((uploads) =>
       monthlyBill(preset, { uploads, ...usual }),
     );

@@ -29,6 +29,11 @@ export const prices = {
       [500_000, 0.0225],
     ],
   },
+  /** The same in classes that are read at once: Standard-IA and Glacier Instant Retrieval; and a move into them. */
+  s3Infrequent: { dollars: 0.0135, per: 1 },
+  s3Glacier: { dollars: 0.005, per: 1 },
+  s3ToInfrequent: { dollars: 0.01, per: 1_000 },
+  s3ToGlacier: { dollars: 0.02, per: 1_000 },
   /** Any request to a standard queue, up to 64 KB; a batch is one. */
   sqsRequest: { dollars: 0.4, per: 1_000_000 },
   /** HTTP API; 1.00 in us-east-1. */
@@ -48,6 +53,8 @@ export const prices = {
   },
   /** HTTPS, Europe; 0.0100 in North America. */
   cdnRequest: { dollars: 0.012, per: 10_000 },
+  /** A path that CloudFront is asked to forget. */
+  cdnForget: { dollars: 0, per: 1, beyond: [[1_000, 0.005]] },
   /** A gigabyte taken in; 0.50 in us-east-1. */
   logs: { dollars: 0.63, per: 1 },
   metric: { dollars: 0.3, per: 1 },
@@ -72,6 +79,12 @@ export function costOf(usage: Usage): number {
     (sum, name) => sum + priceOf(prices[name], usage[name] ?? 0),
     0,
   );
+}
+
+/** Both together. */
+export function sumOf(one: Usage, other: Usage): Usage {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)] as PriceName[]);
+  return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }
 
 function priceOf({ dollars, per, beyond = [] }: Price, amount: number): number {
