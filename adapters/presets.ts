@@ -4,24 +4,42 @@
  * place (`deploy/bundle.ts`).
  */
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, registerHooks } from "node:module";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../core/preset.ts";
 import shipped from "../core/shipped.ts";
 import { environment } from "./environment.ts";
+import { ENDING, fileOfOurs, installed, OURS, PROJECT } from "./project.ts";
 
-const fileOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const named = environment("DARKROOM_CONFIG").DARKROOM_CONFIG;
 
-export const SHIPPED = fileOf("core/shipped.ts");
+export const SHIPPED = fileOfOurs(`core/shipped${ENDING}`);
 /** Where one's own stand, once there are any. */
-export const OWN = named ? resolve(named) : fileOf("darkroom.config.ts");
+export const OWN = named ? resolve(named) : fileURLToPath(new URL("darkroom.config.ts", PROJECT));
 /** Where those stand that would be in force if this process began now. */
 export const presetsNow = () => (named || existsSync(OWN) ? OWN : SHIPPED);
 export const presetsFile = presetsNow();
 
 // Not by import(): `serverless invoke local` requires the functions, and so waits for nothing.
 const load = (file: string) => (createRequire(import.meta.url)(file) as { default: Config }).default;
+
+/**
+ * In a project of the user's own: `darkroom/config` is this version, also where `npx` runs us from elsewhere, and his
+ * TypeScript is modules, whatever `npm init` has written into his package.json.
+ */
+function adopt(): void {
+  const isOwn = (url: string) =>
+    url.startsWith(PROJECT.href) && url.endsWith(".ts") && !url.includes("/node_modules/");
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === "darkroom/config"
+        ? { url: new URL("core/preset.js", OURS).href, format: "module", shortCircuit: true }
+        : next(specifier, context),
+    load: (url, context, next) =>
+      next(url, isOwn(url) ? { ...context, format: "module-typescript" } : context),
+  });
+}
+if (installed) adopt();
 
 export default presetsFile === SHIPPED ? shipped : load(presetsFile);

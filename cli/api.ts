@@ -1,4 +1,6 @@
 /** The API as the commands use it: by the client library, whose errors are told in the command line's words. */
+
+import { typed } from "../adapters/project.ts";
 import { connect as connectClient, type Token } from "../client/api.ts";
 import { DarkroomError } from "../client/errors.ts";
 import type { Image } from "../client/image.ts";
@@ -102,5 +104,5 @@ async function localStack(): Promise<LocalJson> {
   const page = (await readNote())?.page ?? `http://localhost:${process.env["PORT"] ?? 3000}`;
   const response = await fetch(`${page}/local.json`).catch(() => undefined);
   if (response?.ok) return (await response.json()) as LocalJson;
-  throw new CliError(`There is no Darkroom at ${page}. Start it with: npm start`);
+  throw new CliError(`There is no Darkroom at ${page}. Start it with: ${typed("start")}`);
 }

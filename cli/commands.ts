@@ -5,6 +5,7 @@ import type { Command } from "commander";
 export const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   attach: () => import("./attach.ts"),
   delete: () => import("./delete.ts"),
+  deploy: () => import("./deploy.ts"),
   doctor: () => import("./doctor.ts"),
   estimate: () => import("./estimate.ts"),
   explain: () => import("./explain.ts"),
@@ -15,6 +16,8 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   original: () => import("./original.ts"),
   plan: () => import("./plan.ts"),
   reprocess: () => import("./reprocess.ts"),
+  serverless: () => import("./serverless.ts"),
+  start: () => import("./start.ts"),
   sweep: () => import("./sweep.ts"),
   sync: () => import("./sync.ts"),
   upgrade: () => import("./upgrade.ts"),

@@ -1,11 +1,15 @@
-/** `npm run darkroom -- …`: one command, its sub-commands a file each. */
+/** `npm run darkroom -- …`, or `npx darkroom …` of the package: one command, its sub-commands a file each. */
+import { readFileSync } from "node:fs";
 import { Command, type CommanderError } from "commander";
+import { fileOfOurs } from "../adapters/project.ts";
 import { commands } from "./commands.ts";
 import { CliError, exitCodes, messageOf } from "./exit.ts";
 import { note, paint } from "./terminal.ts";
 
+const { version } = JSON.parse(readFileSync(fileOfOurs("package.json"), "utf8")) as { version: string };
 const program = new Command("darkroom")
   .description("Upload images and look after them.")
+  .version(version)
   .addHelpText("after", "\ndarkroom COMMAND --help has the options and examples of each.");
 
 const wanted = process.argv[2] ?? "";

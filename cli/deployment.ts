@@ -1,6 +1,7 @@
 /** Where a deployment's buckets and queues are, for commands that go to AWS themselves. */
 import type { Command } from "commander";
 import { Option } from "commander";
+import { typed } from "../adapters/project.ts";
 import { noteFile, readNote } from "../host/note.ts";
 import { CliError, messageOf } from "./exit.ts";
 
@@ -86,7 +87,7 @@ async function localStack(): Promise<Deployment> {
   const note = await readNote();
   if (!note)
     throw new CliError(
-      `No local stack runs (there is no ${noteFile()}). Start it with npm start, or name a --stack.`,
+      `No local stack runs (there is no ${noteFile()}). Start it with ${typed("start")}, or name a --stack.`,
     );
   const { buckets, media, api, imagesQueue, s3, sqs, region, credentials } = note;
   const config = { region, ...(credentials ? { credentials } : {}) };

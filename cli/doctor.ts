@@ -3,6 +3,7 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import { Command } from "commander";
 import { s3Client } from "../adapters/aws/s3-store.ts";
 import { sqsClient } from "../adapters/aws/sqs-queue.ts";
+import { typed } from "../adapters/project.ts";
 import { type Api, connect } from "./api.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { apiChecks } from "./doctor/api.ts";
@@ -84,8 +85,8 @@ async function admit(options: DoctorOptions): Promise<Patient> {
     // Of the same region; the laptop has none, and asks it nothing.
     lambda: new LambdaClient(options.region ? { region: options.region } : {}),
     repair: deployment?.local
-      ? "Stop npm start and start it again: it makes what is missing."
-      : "npx serverless deploy makes what is missing.",
+      ? `Stop it and start it again (${typed("start")}): it makes what is missing.`
+      : `${typed("deploy")} makes what is missing.`,
     now: () => new Date(),
     timeout,
   };

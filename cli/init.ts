@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { parameters } from "../adapters/parameters.ts";
+import { fileOfOurs, typed } from "../adapters/project.ts";
 import { withExamples } from "./options.ts";
 import { note } from "./terminal.ts";
 
@@ -16,7 +17,7 @@ export const command = new Command("init")
       console.log(`${file.padEnd(19)}  ${there ? "is there already, and stays as it is" : "written"}`);
     }
     note(`
-Next:  edit darkroom.config.ts (docs/presets.md has every option), and start \`npm start\` again
+Next:  edit darkroom.config.ts (docs/presets.md has every option), and start again: ${typed("start")}
        give your stage a block in darkroom.deploy.yml before you deploy it (docs/deploy.md)
        commit both: they are yours, and an update never touches them`);
   });
@@ -25,7 +26,7 @@ withExamples(command, "init");
 const files: Readonly<Record<string, () => string>> = {
   /** What is in force without the file, to begin with. */
   "darkroom.config.ts": () =>
-    readFileSync(new URL("../core/shipped.ts", import.meta.url), "utf8")
+    readFileSync(fileOfOurs("core/shipped.ts"), "utf8")
       .replace(
         /^.*\n/,
         "/** What images become. Yours: no update touches it. docs/presets.md lists every option. */\n",

@@ -3,12 +3,17 @@ import { randomBytes } from "node:crypto";
 import { Command } from "commander";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import config from "../adapters/presets.ts";
+import { installed } from "../adapters/project.ts";
 import { dryRunJob } from "../core/job/dry-run.ts";
 import { type AwsOptions, findDeployment, withAws } from "./deployment.ts";
 import { CliError } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
 import { goneAdvice, told } from "./reprocess.ts";
 import { counted, note } from "./terminal.ts";
+
+const UPDATE = installed
+  ? "`npm install darkroom@latest` and `npx darkroom deploy`"
+  : "`git pull`, `npm ci` and `npx serverless deploy`";
 
 interface UpgradeOptions extends AwsOptions {
   readonly check?: boolean;
@@ -21,7 +26,7 @@ export const command = new Command("upgrade")
   .action(async (options: UpgradeOptions) => {
     if (!options.check)
       throw new CliError(
-        "An update is `git pull`, `npm ci` and `npx serverless deploy` (docs/deploy.md). Say --check to see what it would mean.",
+        `An update is ${UPDATE} (docs/deploy.md). Say --check to see what it would mean.`,
         "usage",
       );
     await check(options);

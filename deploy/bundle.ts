@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 import { presetsFile } from "../adapters/presets.ts";
+import { ENDING, fileOfOurs } from "../adapters/project.ts";
 
 interface Bundle {
   /** By name in the zip: `index.mjs` and, for the worker, `child.mjs` with what it loads when a HEIC comes. */
@@ -21,16 +22,20 @@ const REQUIRE = "import{createRequire as __cr}from'node:module';const require=__
 /** Lambda gets the presets themselves, in place of what looks for them. */
 const presets: Plugin = {
   name: "presets",
-  setup: ({ onResolve }) => onResolve({ filter: /\/adapters\/presets\.ts$/ }, () => ({ path: presetsFile })),
+  setup({ onResolve }) {
+    onResolve({ filter: /\/adapters\/presets\.[jt]s$/ }, () => ({ path: presetsFile }));
+    // In a project of the user's own it is this version, wherever `npx` runs us from.
+    onResolve({ filter: /^darkroom\/config$/ }, () => ({ path: fileOfOurs(`core/preset${ENDING}`) }));
+  },
 };
 
 /** @param name of a function, `presign` */
 export async function bundle(name: string, root: URL): Promise<Bundle> {
-  const index = await compile({ index: `functions/${name}.ts` }, root);
+  const index = await compile({ index: `functions/${name}${ENDING}` }, root);
   // Whoever starts the pixel process carries its other side along, where `spawn.ts` looks for it.
   const child =
-    "pixels/spawn.ts" in index.metafile.inputs
-      ? [await compile({ child: "pixels/child.ts" }, root, true)]
+    `pixels/spawn${ENDING}` in index.metafile.inputs
+      ? [await compile({ child: `pixels/child${ENDING}` }, root, true)]
       : [];
   const parts = [index, ...child];
   const outputs = parts.flatMap(({ outputFiles }) => outputFiles);
@@ -88,7 +93,8 @@ function sizesOf(metafiles: readonly Metafile[]): [string, number][] {
   for (const { outputs } of metafiles) {
     for (const output of Object.values(outputs)) {
       for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
-        const owner = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path.replace(/\/[^/]*$/, "");
+        const owner =
+          /(?:node_modules|^\.\.)\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path.replace(/\/[^/]*$/, "");
         sizes.set(owner, (sizes.get(owner) ?? 0) + bytesInOutput);
       }
     }

@@ -3,11 +3,12 @@
  * run TypeScript handlers against the running local stack. Everything else is the Serverless CLI's.
  */
 import inspector from "node:inspector";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { concurrencyLimit } from "../adapters/aws/concurrency.ts";
 import { bucketOf } from "../adapters/aws/live-stack.ts";
 import { type Source, settingsOf } from "../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
+import { ENDING, fileOfOurs, OURS } from "../adapters/project.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
 import { type FunctionEvent, lowerToFit } from "./fit.ts";
 import { checkNames, checkRegion } from "./names.ts";
@@ -106,10 +107,6 @@ export default class Darkroom {
     throw new this.#serverless.classes.Error(error.message, "DARKROOM");
   };
 
-  get #root(): URL {
-    return pathToFileURL(`${this.#serverless.serviceDir}/`);
-  }
-
   /** What is wrong, before anything is packaged. */
   #check(): void {
     const { service } = this.#serverless;
@@ -142,9 +139,11 @@ export default class Darkroom {
     }
     // Not before it is asked for: it loads the presets in force.
     const { buildFunctions, describe } = await import("./build.ts").catch(this.#say);
-    const built = await buildFunctions(names, this.#root, new URL(".serverless/", this.#root)).catch(
-      this.#say,
-    );
+    const built = await buildFunctions(
+      names,
+      OURS,
+      pathToFileURL(`${this.#serverless.serviceDir}/.serverless/`),
+    ).catch(this.#say);
     for (const { name } of built) {
       const fn = this.#serverless.service.getFunction(name);
       // Individually: else `deploy` looks for one zip of the whole service, and stops.
@@ -190,8 +189,8 @@ export default class Darkroom {
     if (!local || this.#serverless.getProvider("aws").getStage() !== "local") return;
     // What samples speak of, whichever presets are the user's own.
     if (/^(\.\/)?events\//.test(this.#options.path ?? ""))
-      process.env["DARKROOM_CONFIG"] ||= fileURLToPath(new URL("core/shipped.ts", this.#root));
-    this.#invocation = await prepareInvocation(this.#root, process.env).catch(this.#say);
+      process.env["DARKROOM_CONFIG"] ||= fileOfOurs(`core/shipped${ENDING}`);
+    this.#invocation = await prepareInvocation(process.env).catch(this.#say);
     // A session or profile of the user's own would be taken along with, or instead of, ours.
     for (const name of ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"]) delete process.env[name];
     Object.assign(process.env, this.#invocation.connection);
@@ -201,7 +200,7 @@ export default class Darkroom {
     const { functionObj } = this.#options;
     if (!functionObj) return;
     // The CLI loads handlers with require, which takes TypeScript in modules too, but only by its whole name.
-    functionObj.handler = functionObj.handler.replace(/(?=\.\w+$)/, ".ts");
+    functionObj.handler = functionObj.handler.replace(/(?=\.\w+$)/, ENDING);
     if (this.#invocation) {
       // Again: the CLI has put the region of `serverless.yml` in its place.
       Object.assign(process.env, this.#invocation.connection);

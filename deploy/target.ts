@@ -9,6 +9,7 @@ import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } f
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { CACHE, PROJECT } from "../adapters/project.ts";
 import type { Entries } from "./zip.ts";
 
 const TARGET = ["--os=linux", "--cpu=arm64", "--libc=glibc"];
@@ -30,9 +31,7 @@ interface Lockfile {
 /** The files of `packages` and of what they need, by their path in a zip: `node_modules/sharp/…`. */
 export async function targetPackages(packages: readonly string[], root: URL): Promise<Entries> {
   if (packages.length === 0) return new Map();
-  const { packages: locked } = JSON.parse(
-    await readFile(new URL("package-lock.json", root), "utf8"),
-  ) as Lockfile;
+  const { packages: locked } = JSON.parse(await readFile(lockfile(root), "utf8")) as Lockfile;
   const dependencies = Object.fromEntries(
     packages.map((name) => [name, locked[`node_modules/${name}`]?.version]),
   );
@@ -47,10 +46,22 @@ export async function targetPackages(packages: readonly string[], root: URL): Pr
   const hash = createHash("sha256")
     .update(JSON.stringify([TARGET, lock]))
     .digest("hex");
-  const folder = fileURLToPath(new URL(`.cache/darkroom/target-${hash.slice(0, 16)}/`, root));
-  if (!existsSync(folder))
-    await install(folder, manifest, lock, closure(packages, locked, isForTarget), root);
+  const folder = fileURLToPath(new URL(`darkroom/target-${hash.slice(0, 16)}/`, CACHE));
+  if (!existsSync(folder)) await install(folder, manifest, lock, closure(packages, locked, isForTarget));
   return readPackages(join(folder, "node_modules"));
+}
+
+/** The repository's, or what a package has of it: npm publishes no lockfile. */
+function lockfile(root: URL): URL {
+  const ours = new URL("package-lock.json", root);
+  return existsSync(ours) ? ours : new URL("deploy/locked.json", root);
+}
+
+/** What a package has of the lockfile: all that `targetPackages` looks up. */
+export function lockedFor(packages: readonly string[], { packages: locked }: Lockfile): Lockfile {
+  return {
+    packages: Object.fromEntries([...closure(packages, locked)].map((path) => [path, locked[path] ?? {}])),
+  };
 }
 
 /** Paths, in the lockfile, of the packages and of all they depend on, as far as `wanted`. */
@@ -90,7 +101,6 @@ async function install(
   manifest: object,
   lock: object,
   needed: Iterable<string>,
-  root: URL,
 ): Promise<void> {
   const made = `${folder.replace(/[/\\]$/, "")}.${process.pid}`;
   await mkdir(made, { recursive: true });
@@ -99,7 +109,7 @@ async function install(
   await writeFile(join(draft, "package.json"), JSON.stringify(manifest));
   await writeFile(join(draft, "package-lock.json"), JSON.stringify(lock));
   // A registry that the project names.
-  await copyFile(new URL(".npmrc", root), join(draft, ".npmrc")).catch(() => {});
+  await copyFile(new URL(".npmrc", PROJECT), join(draft, ".npmrc")).catch(() => {});
   try {
     const options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", draft];
     await promisify(execFile)("npm", ["ci", ...TARGET, ...options], {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { InvokeStore, InvokeStoreBase } from "@aws/lambda-invoke-store";
 import type { Context } from "aws-lambda";
+import { OURS } from "../adapters/project.ts";
 import { nextTrace } from "./lineage.ts";
 import type { FunctionTemplate } from "./template.ts";
 
@@ -20,7 +21,7 @@ const TRACE = InvokeStoreBase.PROTECTED_KEYS.X_RAY_TRACE_ID;
  * A function to invoke. Its module is loaded at the first invocation, afresh for every call of `lambda`, so that a
  * stack started after another does not see the settings of the first.
  */
-export function lambda({ name, file, timeoutSeconds, memoryMb }: FunctionTemplate, root: URL): Invoke {
+export function lambda({ name, file, timeoutSeconds, memoryMb }: FunctionTemplate, root: URL = OURS): Invoke {
   const module = new URL(`${file}?load=${++loads}`, root).href;
   let handler: Promise<(event: unknown, context: Context) => Promise<unknown>> | undefined;
   return async (event, chain) => {

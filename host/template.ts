@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { listOf, parametersOf } from "../adapters/parameters.ts";
+import { ENDING, OURS } from "../adapters/project.ts";
 
 export interface QueueTemplate {
   /** As the resource is called, `ImagesQueue`. */
@@ -15,7 +16,7 @@ export interface QueueTemplate {
 
 export interface FunctionTemplate {
   readonly name: string;
-  /** Relative to the root, `functions/worker.ts`. */
+  /** Relative to the root, `functions/worker.ts` in a clone. */
   readonly file: string;
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
@@ -125,7 +126,7 @@ interface QueueConfiguration {
   };
 }
 
-export function readTemplate(root: URL): Template {
+export function readTemplate(root: URL = OURS): Template {
   const load = (path: string): unknown => parse(readFileSync(new URL(path, root), "utf8"), { merge: true });
   const service = load("serverless.yml") as Service;
   const params = parametersOf("local", root);
@@ -191,7 +192,7 @@ function functionOf(name: string, fn: ServiceFunction): Omit<FunctionTemplate, "
   const events = fn.events ?? [];
   return {
     name,
-    file: fn.handler.replace(/\.handler$/, ".ts"),
+    file: fn.handler.replace(/\.handler$/, ENDING),
     timeoutSeconds: fn.timeout ?? 6,
     memoryMb: fn.memorySize ?? 1024,
     routes: events.flatMap(({ httpApi }) => httpApi ?? []),

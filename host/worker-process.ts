@@ -14,8 +14,6 @@ import { settingsFrom } from "./settings.ts";
 import { type FunctionTemplate, localName, readTemplate } from "./template.ts";
 import { watchOriginals } from "./watch.ts";
 
-const ROOT = new URL("../", import.meta.url);
-
 export interface WorkerProcess {
   /** Whether every queue has answered lately; one whose messages are worked on is not asked. */
   health(): { readonly ok: boolean; readonly queues: Readonly<Record<string, QueueHealth>> };
@@ -45,7 +43,7 @@ export async function startWorkerProcess({
   setUp: boolean;
   log: Log;
 }): Promise<WorkerProcess> {
-  const template = readTemplate(ROOT);
+  const template = readTemplate();
   const readers = template.functions.filter(
     ({ sources, schedules }) => sources.length + schedules.length > 0,
   );
@@ -58,7 +56,7 @@ export async function startWorkerProcess({
   // All that is missing at once, and before the first message is taken.
   environment(...readers.flatMap((fn) => settingsOf(fn.name).map(({ name }) => name)));
 
-  const functions = readers.map((fn) => ({ template: fn, invoke: lambda(fn, ROOT) }));
+  const functions = readers.map((fn) => ({ template: fn, invoke: lambda(fn) }));
   const sources = startEventSources(functions, { sqs, queues, waitSeconds: WAIT_SECONDS, log });
   const watch = notifies ? undefined : watchFrom(sqs, queues.get("ImagesQueue")?.url ?? "", log);
   return {
@@ -101,7 +99,7 @@ async function madeQueues(sqs: SQSClient, log: Log): Promise<Provisioned> {
   );
   const s3 = s3Client({ forcePathStyle: AWS_ENDPOINT_URL_S3 !== undefined });
   try {
-    const template = { ...readTemplate(ROOT), buckets: { uploads: UPLOADS_BUCKET, media: MEDIA_BUCKET } };
+    const template = { ...readTemplate(), buckets: { uploads: UPLOADS_BUCKET, media: MEDIA_BUCKET } };
     return await provision({ s3, sqs, region: AWS_REGION }, template, log);
   } finally {
     s3.destroy();

@@ -1,5 +1,6 @@
 /** What `serverless invoke local -s local` needs to run a handler against the running local stack. */
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
+import { typed } from "../adapters/project.ts";
 import { type Note, noteFile, readNote } from "../host/note.ts";
 import { readTemplate } from "../host/template.ts";
 import { fillPlaceholders } from "./placeholders.ts";
@@ -21,7 +22,7 @@ export interface Invocation {
 }
 
 /** @throws Error with a sentence for the user when no stack runs */
-export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Promise<Invocation> {
+export async function prepareInvocation(env: NodeJS.ProcessEnv): Promise<Invocation> {
   const data = env["DARKROOM_DATA"] ?? ".darkroom";
   const stack = await runningStack(data);
   // Servers of the user's own come with the user's credentials, as for `npm start`.
@@ -36,7 +37,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
   return {
     connection,
     async ready(settings, event, notice) {
-      const uploadIds = await seed(event, readTemplate(root).buckets, notice);
+      const uploadIds = await seed(event, readTemplate().buckets, notice);
       // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
       const set = Object.entries(stack.settings).filter(([name]) => Object.hasOwn(settings, name));
       const secret = stack.settings["AUTH_SECRET"] ?? "";
@@ -50,7 +51,7 @@ export async function prepareInvocation(root: URL, env: NodeJS.ProcessEnv): Prom
 
 async function runningStack(data: string): Promise<Note> {
   const note = noteFile(data);
-  const start = "Start it with `npm start` in another terminal; DARKROOM_DATA says where its data is.";
+  const start = `Start it in another terminal with: ${typed("start")}; DARKROOM_DATA says where its data is.`;
   const stack = await readNote(data);
   if (!stack) throw new Error(`The local stack is not running: there is no ${note}. ${start}`);
   await fetch(stack.media).catch((cause: unknown) => {

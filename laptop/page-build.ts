@@ -6,23 +6,25 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises"
 import { basename, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import config from "../adapters/presets.ts";
+import { CACHE, fileOfOurs, installed } from "../adapters/project.ts";
 
 /** Path below the page's, such as `assets/index-Cx2.js`, and its bytes. */
 export type BuiltPage = ReadonlyMap<string, Buffer>;
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const CACHE = join(ROOT, ".cache", "web");
+const ROOT = fileOfOurs("");
+const KEPT = fileURLToPath(new URL("web/", CACHE));
 const MAKING = "making-";
-/** All that a build depends on, besides the presets; the lockfile stands for React and Vite. */
+/** All that a build depends on; the lockfile stands for React and Vite. */
 const SOURCES = ["{web,client,core}/**/*.*", "vite.config.ts", "tsconfig.json", "package-lock.json"];
 
 let built: { readonly digest: string; readonly page: Promise<BuiltPage> } | undefined;
 
 /** The page as its sources are now. Reading them takes some milliseconds, building it about a second. */
 export function builtPage(): Promise<BuiltPage> {
-  const digest = digestOfSources();
-  if (built?.digest !== digest) built = { digest, page: read(digest) };
+  // A package has it ready, and not its sources.
+  const digest = installed ? "" : digestOfSources();
+  if (built?.digest !== digest)
+    built = { digest, page: installed ? read(fileOfOurs("web")) : buildAndRead(digest) };
   const { page } = built;
   // What failed may have been half of an edit.
   page.catch(() => {
@@ -32,16 +34,20 @@ export function builtPage(): Promise<BuiltPage> {
 }
 
 function digestOfSources(): string {
-  const hash = createHash("sha256").update(JSON.stringify([...config.presets]));
+  const hash = createHash("sha256");
   for (const file of globSync(SOURCES, { cwd: ROOT }).sort()) {
     hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
   }
   return hash.digest("hex").slice(0, 16);
 }
 
-async function read(digest: string): Promise<BuiltPage> {
-  const folder = join(CACHE, digest);
+async function buildAndRead(digest: string): Promise<BuiltPage> {
+  const folder = join(KEPT, digest);
   if (!existsSync(folder)) await build(folder);
+  return read(folder);
+}
+
+async function read(folder: string): Promise<BuiltPage> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
   return new Map(
     await Promise.all(
@@ -56,11 +62,11 @@ async function read(digest: string): Promise<BuiltPage> {
 }
 
 async function build(folder: string): Promise<void> {
-  await mkdir(CACHE, { recursive: true });
+  await mkdir(KEPT, { recursive: true });
   // Another process may just have made the very same.
-  const old = (await readdir(CACHE)).filter((name) => !name.startsWith(MAKING) && name !== basename(folder));
+  const old = (await readdir(KEPT)).filter((name) => !name.startsWith(MAKING) && name !== basename(folder));
   // Under its name only when it is complete: another process may be looking for it, or making it too.
-  const making = await mkdtemp(join(CACHE, MAKING));
+  const making = await mkdtemp(join(KEPT, MAKING));
   try {
     const vite = join(fileURLToPath(import.meta.resolve("vite/package.json")), "../bin/vite.js");
     const args = [vite, "build", "--outDir", making, "--logLevel", "warn"];
@@ -72,5 +78,5 @@ async function build(folder: string): Promise<void> {
   } finally {
     await rm(making, { recursive: true, force: true });
   }
-  for (const name of old) await rm(join(CACHE, name), { recursive: true, force: true });
+  for (const name of old) await rm(join(KEPT, name), { recursive: true, force: true });
 }

@@ -5,6 +5,7 @@ import { errorFields } from "../adapters/log.ts";
 import type { Log } from "../core/ports.ts";
 import type { LocalJson } from "../host/note.ts";
 import { builtPage } from "./page-build.ts";
+import { pagePresets } from "./page-presets.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -30,6 +31,12 @@ export function pageServer(
       response.setHeader("content-type", "application/json");
       response.setHeader("cache-control", "no-store");
       response.end(JSON.stringify(await local(), undefined, 2));
+      return;
+    }
+    if (path === "/presets.json") {
+      response.setHeader("content-type", "application/json");
+      response.setHeader("cache-control", "no-store");
+      response.end(pagePresets);
       return;
     }
     const name = path === "/" ? "index.html" : path.slice(1);

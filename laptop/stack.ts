@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { jsonLog } from "../adapters/log.ts";
+import { OURS } from "../adapters/project.ts";
 import type { Log } from "../core/ports.ts";
 import { accountOf } from "../host/concurrency.ts";
 import { type HostedFunction, startEventSources } from "../host/event-sources.ts";
@@ -19,8 +20,6 @@ import { pageServer } from "./page.ts";
 import { derivedWebhookSecret, keptSecret, mintTokens, writePrivate } from "./secrets.ts";
 import { type Faults, type Servers, startServers } from "./servers.ts";
 import { webhookReceiver } from "./webhooks.ts";
-
-const ROOT = new URL("../", import.meta.url);
 
 export interface StackOptions extends Faults {
   /** Of the page; API, S3, SQS and media take the next four. 0 picks free ones. */
@@ -64,7 +63,7 @@ const NOTIFY_GRACE_MS = 10_000;
 
 /** @throws Error with a sentence for the user, where a port is in use or a setting is missing */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { data, release = ROOT } = options;
+  const { data, release = OURS } = options;
   const logLevel = options.logLevel ?? process.env["LOG_LEVEL"] ?? "warn";
   const log = jsonLog(logLevel, { part: "local" });
   mkdirSync(data, { recursive: true });
@@ -177,7 +176,7 @@ function setEnvironment(env: Readonly<Record<string, string>>): () => void {
 
 function functionsOf(
   template: Template,
-  { release = ROOT, onInvocation, accountConcurrency }: StackOptions,
+  { release = OURS, onInvocation, accountConcurrency }: StackOptions,
 ): HostedFunction[] {
   const most = accountConcurrency ?? (Number(process.env["ACCOUNT_CONCURRENCY"]) || 1000);
   const bounded = accountOf(most);

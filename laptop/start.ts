@@ -1,8 +1,9 @@
-/** `npm start`: runs the stack until Ctrl-C and says what runs where. */
+/** `npm start`, `darkroom start`: runs the stack until Ctrl-C and says what runs where. */
 import { existsSync, readFileSync, watch } from "node:fs";
 import { dirname, relative } from "node:path";
 import { onInterrupt } from "../adapters/interrupt.ts";
 import { OWN, presetsFile, presetsNow, SHIPPED } from "../adapters/presets.ts";
+import { fileOfOurs, typed } from "../adapters/project.ts";
 import { startStack } from "./stack.ts";
 
 const started = performance.now();
@@ -36,7 +37,7 @@ const rows: [string, string][] = [
   [
     "presets",
     presetsFile === SHIPPED
-      ? "the shipped ones; begin your own with npm run darkroom -- init"
+      ? `the shipped ones; begin your own with ${typed("init")}`
       : relative("", presetsFile),
   ],
 ];
@@ -45,7 +46,7 @@ Darkroom is up (${((performance.now() - started) / 1000).toFixed(1)} s).
 
 ${rows.map(([name, where]) => `  ${name.padEnd(14)}${where}`).join("\n")}
 
-  try it        npm run darkroom -- upload docs/sample.jpg
+  try it        ${typed(`upload ${relative("", fileOfOurs("docs/sample.jpg"))}`)}
   tokens        ${stack.page}/local.json
   stop          Ctrl-C; what was accepted is developed after the next start
 `);

@@ -5,6 +5,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { availableParallelism } from "node:os";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FormatName } from "../core/formats.ts";
 import { type FromChild, parseFromChild, receive, send, type ToChild } from "./wire.ts";
@@ -18,8 +19,9 @@ export class ChildGone extends Error {
   }
 }
 
-const inSource = import.meta.url.endsWith(".ts");
-const entry = new URL(inSource ? "./child.ts" : "./child.mjs", import.meta.url);
+/** A bundle on Lambda: one file a side. Else the folders are as in the repository, compiled or not. */
+const bundled = import.meta.url.endsWith(".mjs");
+const entry = new URL(`./child${extname(import.meta.url)}`, import.meta.url);
 /** Slow enough for a cold start on a small Lambda, where 0.2 s of CPU time take seconds. */
 const START_SECONDS = 30;
 
@@ -153,9 +155,9 @@ function flags(): string[] {
   ];
 }
 
-/** The child's own folder, our `core/` in source, and what Node looks up on the way to the root. */
+/** The child's own folder, our `core/` where it is not bundled, and what Node looks up on the way to the root. */
 function readable(): string[] {
-  const own = [new URL("./", entry), ...(inSource ? [new URL("../core/", entry)] : [])];
+  const own = [new URL("./", entry), ...(bundled ? [] : [new URL("../core/", entry)])];
   const above: URL[] = [];
   for (let folder = new URL("./", entry); ; folder = new URL("../", folder)) {
     above.push(new URL("node_modules/", folder), new URL("package.json", folder));

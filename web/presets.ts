@@ -1,4 +1,4 @@
-/** The presets of `darkroom.config.ts`, as the page was built with them (`vite.config.ts`). */
+/** The presets in force, which stand beside the page (`laptop/page-presets.ts`). */
 interface Preset {
   readonly name: string;
   /** For people: `JPEG`. */
@@ -8,9 +8,10 @@ interface Preset {
   readonly maxBytes: number;
 }
 
-declare const PRESETS: readonly Preset[];
-declare const DEFAULT_PRESET: string;
-
-export const presets = PRESETS;
-export const defaultPreset = DEFAULT_PRESET;
+export const {
+  presets,
+  defaultPreset,
+}: { readonly presets: readonly Preset[]; readonly defaultPreset: string } = await (
+  await fetch("presets.json")
+).json();
 export const presetOf = (name: string | undefined) => presets.find((preset) => preset.name === name);
