@@ -4,12 +4,12 @@ import { admin, PAGE, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { apiAndDirect } from "../adapters/http/direct.ts";
 import config from "../adapters/presets.ts";
+import { FindQuery, listOrFind } from "../core/job/find-images.ts";
 import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
 import { jobProgress } from "../core/job/job-progress.ts";
-import { AttentionStatus, listAttention } from "../core/job/list-attention.ts";
 import { AskSweep, askSweep, sweepState } from "../core/sweep/ask-sweep.ts";
 
-const ATTENTION_QUERY = ["status", ...PAGE];
+const FIND_QUERY = ["owner", "ref", "status", "preset", "after", "before", ...PAGE];
 const ok = <T>(json: T) => ({ status: 200, json });
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
@@ -29,9 +29,9 @@ export const handler = apiAndDirect("POST /admin/reprocess", () => {
       "GET /admin/jobs/{id}": admin(async ({ params }) => ok(await jobProgress(deps, jobId(params["id"])))),
       "DELETE /admin/jobs/{id}": admin(async ({ params }) => ok(await cancelJob(deps, jobId(params["id"])))),
       "GET /admin/images": admin(async ({ query }) => {
-        const status = parseJson(query["status"], AttentionStatus);
-        return ok(await listAttention(deps, status, pageOf(query, 25, 100)));
-      }, ATTENTION_QUERY),
+        const page = pageOf(query, 25, 100);
+        return ok(await listOrFind(deps, parseJson(query, FindQuery), page));
+      }, FIND_QUERY),
       "GET /admin/sweep": admin(async () => ok(await sweepState(deps))),
       "POST /admin/sweep": admin(async ({ body }) => {
         const asked = body(AskSweep);

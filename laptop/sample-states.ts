@@ -14,6 +14,8 @@ export interface Sample {
   readonly owner: string;
   readonly preset: string;
   readonly filename: string;
+  /** As a token says it. */
+  readonly ref?: string;
   /** Uploaded in parts, of which S3 makes another ETag. */
   readonly multipart?: boolean;
   /** Of the bytes announced at signing, base64; another one than the file's for a mismatch. */

@@ -188,8 +188,9 @@ function isAsWanted(found: StoredHead | undefined, sample: Sample, file: Buffer)
   return found?.size === file.length && isDeepStrictEqual(found.metadata, metadataOf(sample));
 }
 
-function metadataOf({ owner, preset, filename, sha256, attachWithin }: Sample): Record<string, string> {
-  const asked = attachWithin ? { attachWithin } : {};
+function metadataOf({ sha256, ref, attachWithin, ...sample }: Sample): Record<string, string> {
+  const { owner, preset, filename } = sample;
+  const asked = { ...(attachWithin ? { attachWithin } : {}), ...(ref ? { ref } : {}) };
   return writeUploadMetadata({ owner, preset, filename, ...(sha256 ? { sha256 } : {}), ...asked });
 }
 

@@ -1,22 +1,11 @@
 /** What needs attention, for an operator: from the index, with what the metadata says now. */
-import * as v from "valibot";
 import { type AttentionEntry, attentionOf } from "../attention.ts";
 import { DarkroomError } from "../errors.ts";
-import {
-  ATTENTION,
-  type Attention,
-  attentionKey,
-  attentionPrefix,
-  isId,
-  parseAttentionKey,
-} from "../keys.ts";
+import { type Attention, attentionKey, attentionPrefix, isId, parseAttentionKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
 import { readDocument } from "./selection.ts";
-
-/** As it stands in a query. */
-export const AttentionStatus = v.picklist(ATTENTION, `status: one of ${ATTENTION.join(", ")}`);
 
 export interface ImageInTrouble extends AttentionEntry {
   readonly uploadedAt?: string | undefined;
@@ -57,7 +46,7 @@ export async function listAttention(
 }
 
 /** The least to load; AVIF is left to those who ask for it by name, as old browsers do not show it. */
-function smallest({ variants }: Metadata): string | undefined {
+export function smallest({ variants }: Metadata): string | undefined {
   const shown = variants.filter(({ format }) => format !== "avif");
   return shown.sort((a, b) => a.bytes - b.bytes)[0]?.url;
 }

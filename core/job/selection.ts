@@ -80,7 +80,7 @@ export const Select = v.pipe(
 );
 export type Select = v.InferOutput<typeof Select>;
 
-const isAttention = (status: Select["status"]): status is Attention =>
+export const isAttention = (status: Select["status"]): status is Attention =>
   ATTENTION.some((one) => one === status);
 
 /** Whether those selected are tried again where that was no fault of their recipe: named, or named by what became of them. */
@@ -138,11 +138,20 @@ export async function listCandidates(
     const over = select.uploadedAfter !== undefined && last < Date.parse(select.uploadedAfter);
     return { candidates, ...(next === undefined || over ? { share: 1 } : { next }) };
   }
-  const prefixes =
-    source === "attention" && isAttention(select.status)
-      ? [attentionPrefix(select.status)]
-      : [ORIGINALS, ...(withGone ? GONE.map(attentionPrefix) : [])];
-  return listPrefixes(uploads, prefixes, after, limit);
+  return listPrefixes(uploads, prefixesOf(select, withGone), after, limit);
+}
+
+/** Whether a page of `listCandidates`, with those that are gone, may end with this. */
+export function isListedIn(select: Select, next: string): boolean {
+  if (sourceOf(select) === "owner")
+    return next.startsWith(ownerPrefix(ownerOf(select.owner ?? ""))) && parseOwnerKey(next) !== undefined;
+  const prefixes = prefixesOf(select, true);
+  return prefixes.some((prefix) => next.startsWith(prefix)) && next.length < 128;
+}
+
+function prefixesOf(select: Select, withGone: boolean): string[] {
+  if (isAttention(select.status)) return [attentionPrefix(select.status)];
+  return [ORIGINALS, ...(withGone ? GONE.map(attentionPrefix) : [])];
 }
 
 /** One prefix after the other; the `next` of a page that ends one is the next one itself. */
