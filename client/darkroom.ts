@@ -7,8 +7,9 @@ import { type Original, original, remove, sendFile, type UploadOptions } from ".
 import { type WaitOptions, waiter } from "./wait.ts";
 
 export type { Token } from "./api.ts";
+export { type Credit, creditOf } from "./credit.ts";
 export { type ClientErrorCode, DarkroomError } from "./errors.ts";
-export type { Image, Variant } from "./image.ts";
+export type { Image, Rights, Variant } from "./image.ts";
 export {
   type PictureData,
   type PictureImg,

@@ -18,8 +18,12 @@ export interface Image {
         readonly colour?: string | undefined;
         /** How it was brighter than a screen of today: `pq`, `hlg`, `gain-map`. */
         readonly hdr?: string | undefined;
+        /** Whether it has a manifest of content credentials (C2PA). */
+        readonly c2pa?: boolean | undefined;
       }
     | undefined;
+  /** What the preset keeps of whose it is: text of whoever made the file, not yet escaped. */
+  readonly rights?: Rights | undefined;
   readonly placeholder?:
     | {
         /** Base64. */
@@ -55,6 +59,14 @@ export interface Image {
   readonly uploadedAt?: string | undefined;
   readonly processedAt: string;
   readonly durationMs?: number | undefined;
+}
+
+export interface Rights {
+  readonly creator?: string | undefined;
+  readonly credit?: string | undefined;
+  readonly copyright?: string | undefined;
+  /** How it came about, as one of https://cv.iptc.org/newscodes/digitalsourcetype/. */
+  readonly digitalSourceType?: string | undefined;
 }
 
 export interface Variant {

@@ -3,11 +3,13 @@ import {
   type CSSProperties,
   createElement,
   type ReactElement,
+  type ReactNode,
   useCallback,
   useEffect,
   useReducer,
   useRef,
 } from "react";
+import { type Credit, creditOf } from "./credit.ts";
 import type { Darkroom } from "./darkroom.ts";
 import { DarkroomError } from "./errors.ts";
 import type { Image } from "./image.ts";
@@ -18,10 +20,26 @@ export interface PictureProps extends Omit<PictureOptions, "class"> {
   readonly image: Image;
   readonly className?: string | undefined;
   readonly style?: CSSProperties | undefined;
+  /**
+   * Below it, in a `<figure>`, whose it is and whether AI had a part in it, where the document says so: in English, or as this
+   * function words it.
+   */
+  readonly credit?: boolean | ((credit: Credit) => ReactNode) | undefined;
 }
 
+const AI = { made: "Made with AI", edited: "Edited with AI" } as const;
+const worded = ({ text, ai }: Credit) => [text, ai && AI[ai]].filter(Boolean).join(" · ");
+
 /** The `<picture>` of an image that is ready. */
-export function Picture({ image, className, style, ...options }: PictureProps): ReactElement {
+export function Picture({ credit = false, ...props }: PictureProps): ReactElement {
+  const said = credit === false ? undefined : creditOf(props.image);
+  const picture = pictureOf(props);
+  if (!said) return picture;
+  const words = credit === true || credit === false ? worded(said) : credit(said);
+  return createElement("figure", null, picture, createElement("figcaption", null, words));
+}
+
+function pictureOf({ image, className, style, ...options }: Omit<PictureProps, "credit">): ReactElement {
   const { sources, img } = pictureData(image, options);
   const { srcset, background, ...attributes } = img;
   return createElement(

@@ -56,6 +56,8 @@ const Source = v.object({
   colour: v.optional(v.string()),
   /** How it was brighter than a screen of today: `pq`, `hlg`, `gain-map`. */
   hdr: v.optional(v.string()),
+  /** Whether it has a manifest of content credentials (C2PA), which stays with the original. */
+  c2pa: v.optional(v.boolean()),
   /** Since when the original is known to be gone, which nobody deleted through us. */
   gone: v.optional(time),
 });
@@ -67,6 +69,15 @@ const Picture = v.object({
   img: v.object({ src: v.string(), srcset: v.string(), width: count, height: count }),
   /** CSS: the value of `background`. Absent behind transparency, where it would show. */
   placeholder: v.optional(v.string()),
+});
+
+/** Text of whoever made the file. */
+const KeptRights = v.object({
+  creator: v.optional(v.string()),
+  credit: v.optional(v.string()),
+  copyright: v.optional(v.string()),
+  /** How it came about, as one of https://cv.iptc.org/newscodes/digitalsourcetype/. */
+  digitalSourceType: v.optional(v.string()),
 });
 
 export const MetadataSchema = v.object({
@@ -81,6 +92,8 @@ export const MetadataSchema = v.object({
   sequencer: v.optional(v.string()),
   source: v.optional(Source),
   placeholder: v.optional(v.object({ thumbhash: v.string(), dataUrl: v.string(), color: v.string() })),
+  /** What the preset keeps of whose it is. */
+  rights: v.optional(KeptRights),
   variants: v.array(Variant),
   /** Of what is ready. */
   picture: v.optional(Picture),
@@ -140,6 +153,7 @@ export interface Verdict {
   readonly preset?: string | undefined;
   readonly recipe?: string | undefined;
   readonly uploadedAt?: string | undefined;
+  readonly rights?: Metadata["rights"];
   readonly placeholder?: Metadata["placeholder"];
   readonly variants?: Variant[];
   /** Formats that follow. */
@@ -202,6 +216,7 @@ export function transition(
       schema: 1 as const,
       ...image,
       sequencer: verdict.sequencer ?? current?.sequencer,
+      rights: verdict.rights,
       picture: pictureOf(image),
       preset: verdict.preset ?? current?.preset,
       recipe,

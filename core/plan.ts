@@ -6,6 +6,7 @@ import { DarkroomError } from "./errors.ts";
 import { type EncodeSettings, type FormatName, formats, MAX_SIDE, type OutputFormat } from "./formats.ts";
 import { digest, variantKey } from "./keys.ts";
 import { encoderOf, maxPixelsOf, type NamedVariant, PIPELINE_VERSION, type Preset } from "./preset.ts";
+import { keptOf, type Rights } from "./rights.ts";
 
 /** What the header of a source says. Sizes in pixels, after orientation. */
 export interface Header {
@@ -20,6 +21,10 @@ export interface Header {
   readonly colour?: ColourName | undefined;
   /** How it is brighter than a screen of today. */
   readonly hdr?: HdrName | undefined;
+  /** What it says of whose it is. */
+  readonly rights?: Rights | undefined;
+  /** Whether it has a manifest of content credentials. */
+  readonly c2pa?: boolean | undefined;
 }
 
 /** Colours that the document has a name for; primaries of another kind are `other`. */
@@ -57,6 +62,8 @@ export interface PlannedVariant {
   readonly colour?: "p3";
   /** With the source's gain map, as small as the picture. */
   readonly gainMap?: true;
+  /** What its XMP says, and nothing else. */
+  readonly rights?: Rights;
 }
 
 /** One size to compute: from the decoded base (`from: -1`) or from the pixels of an earlier step. */
@@ -126,6 +133,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   const animated = header.frames > 1 && !isOverBudget(header, preset);
   const { ladder, named, background, profile } = preset;
   const isWide = preset.colour === "p3" && header.frames === 1 && WIDE.some((name) => name === header.colour);
+  const rights = keptOf(header.rights, preset.keep);
   const hasGainMap = preset.hdr === true && header.format === "jpeg" && header.hdr === "gain-map";
   const still = (
     name: string,
@@ -140,6 +148,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
     frames: 1,
     background,
     ...(isWide && { colour: "p3" as const }),
+    ...(rights && { rights }),
   });
   // A still AVIF beside an animated WebP would win in every <picture>: for animations the ladder keeps the
   // formats that animate, and the last one as the fallback for those that show neither.

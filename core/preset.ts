@@ -16,6 +16,7 @@ import {
   profiles,
 } from "./formats.ts";
 import { digest } from "./keys.ts";
+import { rightNames } from "./rights.ts";
 
 /** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
 export const PIPELINE_VERSION = 4;
@@ -115,6 +116,8 @@ const Preset = v.pipe(
     colour: v.optional(v.picklist(["srgb", "p3"])),
     /** JPEG rungs keep the source's gain map, by which a screen with HDR shows them brighter. */
     hdr: v.optional(v.boolean()),
+    /** What of the original's rights the variants and the document say: all else in EXIF, XMP and IPTC is taken out. */
+    keep: v.optional(v.array(v.picklist(rightNames))),
   }),
   v.check(
     (p) => p.ladder !== undefined || Object.keys(p.named).length > 0,
@@ -193,7 +196,8 @@ export function presetOf({ presets }: Config, name: string): Preset | undefined 
   return presets.get(name) ?? [...presets.values()].find(({ formerly }) => formerly.includes(name));
 }
 
-function presetRecipe({ ladder, named, background, animation, profile, colour, hdr }: ParsedPreset): string {
+function presetRecipe(preset: ParsedPreset): string {
+  const { ladder, named, background, animation, profile, colour, hdr, keep = [] } = preset;
   // Only what this preset's variants are made by, in an order that does not depend on how it was written down.
   const variants = Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1));
   const used = new Set([...(ladder?.formats ?? []), ...variants.flatMap(([, { format }]) => format)]);
@@ -207,6 +211,7 @@ function presetRecipe({ ladder, named, background, animation, profile, colour, h
       ...{ ladder, variants, background, animation, encoders },
       ...(colour === "p3" && { colour }),
       ...(hdr && { hdr }),
+      ...(keep.length > 0 && { keep: rightNames.filter((name) => keep.includes(name)) }),
     }),
   );
 }

@@ -14,6 +14,7 @@ import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import type { Raster } from "./raster.ts";
+import { packetIn } from "./rights/xmp.ts";
 
 const P3: Reading = {
   most: 255,
@@ -267,7 +268,7 @@ const isGrey = ({ data, channels }: Raster) =>
 /** The file of a variant. @param graphic as `isGraphic` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
-  { format, encode, background, colour, gainMap }: PlannedVariant,
+  { format, encode, background, colour, gainMap, rights }: PlannedVariant,
   graphic: boolean,
   whole: Pick<Raster, "width" | "height" | "gainMap">,
 ): Promise<Buffer> {
@@ -277,11 +278,12 @@ export async function encoded(
   const as = async (settings: EncodeSettings) => {
     const image = open(raster);
     if (!formats[format].alpha) image.flatten({ background });
+    if (rights && !gainMap) image.withXmp(packetIn(rights));
     const file = await image.toFormat(format, { ...settings, ...animation }).toBuffer();
     return colour === "p3" ? taggedP3(format, file) : file;
   };
   if (gainMap && whole.gainMap)
-    return withGainMap(await as(settings), await mapFor(raster, whole), whole.gainMap.meaning);
+    return withGainMap(await as(settings), await mapFor(raster, whole), whole.gainMap.meaning, rights);
   if (!graphic || !graphics) return as(settings);
   const other = await as({ ...settings, ...graphics.settings });
   if (!graphics.ifSmaller) return other;

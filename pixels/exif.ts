@@ -3,6 +3,8 @@
  * stays with the original. Nothing here throws, whatever the bytes are.
  */
 
+import { type Found, textOf } from "./rights/text.ts";
+
 /** The year of the first photograph. */
 const FIRST_YEAR = 1826;
 const DAY = 86_400_000;
@@ -13,6 +15,8 @@ const INTEROPERABILITY = 0xa005;
 const ORIENTATION = 0x0112;
 const DATE_TIME_ORIGINAL = 0x9003;
 const COLOR_SPACE = 0xa001;
+const ARTIST = 0x013b;
+const COPYRIGHT = 0x8298;
 /** Types. */
 const ASCII = 2;
 const SHORT = 3;
@@ -49,6 +53,15 @@ export function isAdobeRgb(exif: Uint8Array | undefined): boolean {
   if (!tiff || photo === undefined || tiff.number(photo, COLOR_SPACE, SHORT) === 1) return false;
   const directory = tiff.number(photo, INTEROPERABILITY, LONG);
   return directory !== undefined && tiff.text(directory, 1, 4).startsWith("R03");
+}
+
+/** Of a copyright the photographer's part; the editor's, after a zero, where that is blank. */
+export function rightsInExif(exif: Uint8Array | undefined): Found {
+  const tiff = tiffOf(exif);
+  const parts = (tag: number) => textOf(tiff?.bytes(0, tag, 4000) ?? new Uint8Array()).split("\0");
+  const [creator = ""] = parts(ARTIST);
+  const copyright = parts(COPYRIGHT).find((part) => part.trim()) ?? "";
+  return { ...(creator.trim() && { creator }), ...(copyright && { copyright }) };
 }
 
 function tiffOf(exif: Uint8Array | undefined): Tiff | undefined {
@@ -92,9 +105,13 @@ class Tiff {
   }
 
   text(directory: number, tag: number, most: number): string {
+    return this.bytes(directory, tag, most).toString("latin1");
+  }
+
+  bytes(directory: number, tag: number, most: number): Buffer {
     const entry = this.#entry(directory, tag);
-    if (entry?.type !== ASCII) return "";
+    if (entry?.type !== ASCII) return this.#bytes.subarray(0, 0);
     const at = entry.count <= 4 ? entry.at : this.#read(entry.at, 4);
-    return this.#bytes.toString("latin1", at, at + Math.min(entry.count, most));
+    return this.#bytes.subarray(at, at + Math.min(entry.count, most));
   }
 }

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { checkNames } from "../core/checks.ts";
 import type { FormatName } from "../core/formats.ts";
 import { colourNames, hdrNames, type Plan } from "../core/plan.ts";
+import { isRight, type RightName } from "../core/rights.ts";
 import { letGo } from "./let-go.ts";
 
 /** What the worker says. `develop` carries the original's bytes. */
@@ -18,6 +19,20 @@ export type ToChild =
 
 const pixels = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1));
 const index = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const right = (name: RightName) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.check((text) => isRight(name, text)),
+    ),
+  );
+const Said = v.strictObject({
+  creator: right("creator"),
+  credit: right("credit"),
+  copyright: right("copyright"),
+  digitalSourceType: right("digitalSourceType"),
+});
 
 const FromChild = v.variant("kind", [
   v.strictObject({ kind: v.literal("ready") }),
@@ -30,6 +45,8 @@ const FromChild = v.variant("kind", [
     takenAt: v.optional(v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/))),
     colour: v.optional(v.picklist(colourNames)),
     hdr: v.optional(v.picklist(hdrNames)),
+    rights: v.optional(Said),
+    c2pa: v.optional(v.boolean()),
   }),
   /** Carries the encoded bytes; `step` and `encode` are indexes into the plan. */
   v.strictObject({ kind: v.literal("variant"), step: index, encode: index }),

@@ -9,6 +9,7 @@ import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
 import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
 import type { ObjectStore, Pixels, StoredObject } from "../ports.ts";
 import { type Config, type Preset, presetOf } from "../preset.ts";
+import { keptOf, type Rights } from "../rights.ts";
 import type { UploadMetadata } from "../upload-metadata.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 
@@ -37,7 +38,7 @@ export interface Submission {
 /** What `judge` comes to. */
 export type Judgement = Pick<
   Verdict,
-  "status" | "source" | "placeholder" | "variants" | "pending" | "durationMs" | "error"
+  "status" | "source" | "rights" | "placeholder" | "variants" | "pending" | "durationMs" | "error"
 >;
 
 /** An answer left unread keeps its connection; fifty of them would stall everybody. */
@@ -51,6 +52,7 @@ export const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size
 export async function judge(deps: JudgeDeps, id: string, submission: Submission): Promise<Judgement> {
   const { original, upload, current } = submission;
   let source = sourceOf(original);
+  let rights: Rights | undefined;
   try {
     const preset = presetOf(deps.config, submission.presetName);
     const refusal = refusalOf(original.size, preset, deps.means);
@@ -77,8 +79,9 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
       bytes,
       format,
       async (header): Promise<Plan> => {
-        const { format: _, ...seen } = header;
+        const { format: _, rights: said, ...seen } = header;
         source = { ...source, ...seen };
+        rights = keptOf(said, preset.keep);
         gate(header, preset);
         const missing: PlannedVariant[] = [];
         const later = submission.mayDefer ? laterFormats(preset, header) : [];
@@ -115,6 +118,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
     return {
       status: "ready",
       source,
+      rights,
       placeholder,
       variants: [...variants.values()],
       pending: [...pending],

@@ -3,6 +3,8 @@
  * carry it behind the first picture: Google's Ultra HDR and Adobe say how it is meant in XMP, the standard in binary.
  */
 import type { FormatName } from "../../core/formats.ts";
+import type { Rights } from "../../core/rights.ts";
+import { described, packetOf } from "../rights/xmp.ts";
 import { segment, withSegments } from "./tag.ts";
 
 /** How a map is meant, without anything else that stood beside it. */
@@ -17,7 +19,9 @@ const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const ISO = "urn:iso:std:iso:ts:21496:-1\0";
 
 /** Header segments of a JPEG: where each starts, and its content. */
-function* segmentsOf(bytes: Buffer): Generator<{ marker: number; start: number; data: Buffer }, undefined> {
+export function* segmentsOf(
+  bytes: Buffer,
+): Generator<{ marker: number; start: number; data: Buffer }, undefined> {
   for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
     const marker = bytes[at + 1] ?? 0;
     if (marker === 0xff) {
@@ -125,12 +129,21 @@ const packet = (attributes: string, inside = "") =>
   segment(
     0xe1,
     Buffer.from(
-      `${XMP}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"${attributes}>${inside}</rdf:Description></rdf:RDF></x:xmpmeta>`,
+      XMP +
+        packetOf(
+          ` xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"${attributes}`,
+          inside,
+        ),
     ),
   );
 
-/** One file of two pictures, as Android and browsers read them. */
-export function withGainMap(primary: Buffer, map: Buffer, { xmp, iso }: GainMapMeaning): Buffer {
+/** One file of two pictures, as Android and browsers read them. @param rights what its one packet says besides */
+export function withGainMap(
+  primary: Buffer,
+  map: Buffer,
+  { xmp, iso }: GainMapMeaning,
+  rights: Rights = {},
+): Buffer {
   const values = Object.entries(xmp);
   const single = values.filter(([, all]) => all.length === 1).map(([name, [v]]) => ` hdrgm:${name}="${v}"`);
   const lists = values
@@ -146,8 +159,9 @@ export function withGainMap(primary: Buffer, map: Buffer, { xmp, iso }: GainMapM
   const directory = `<Container:Directory><rdf:Seq><rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="Primary" Item:Mime="image/jpeg"/></rdf:li><rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="${second.length}"/></rdf:li></rdf:Seq></Container:Directory>`;
   const spaces = ` xmlns:Container="http://ns.google.com/photos/1.0/container/" xmlns:Item="http://ns.google.com/photos/1.0/container/item/"`;
   // Of the first picture the standard wants its versions alone.
+  const { attributes, elements } = described(rights);
   const before = [
-    packet(spaces, directory),
+    packet(spaces + attributes, directory + elements),
     ...(iso ? [segment(0xe2, Buffer.from(ISO, "latin1"), Buffer.alloc(4))] : []),
   ];
   const first = withSegments(primary, [...before, indexOf(0, 0, 0)]);

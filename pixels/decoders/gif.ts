@@ -22,12 +22,20 @@ export async function openGif(bytes: Uint8Array, format: FormatName): Promise<So
   }));
   const alpha = mayShowThrough(drawn, gif, frames[0]?.transparent === -1);
   return {
-    header: headerOf(format, gif, { frames: frames.length, alpha, exif: undefined }),
+    header: headerOf(format, gif, { frames: frames.length, alpha, xmp: xmpOf(bytes) }),
     async decode(plan) {
       const base = await replaced(await composed(drawn, gif, alpha, plan), withoutIdleAlpha);
       return { ...base, delay: frames.map(({ delay }) => shownFor(delay)), loop: timesOf(loop) };
     },
   };
+}
+
+/** XMP, part 3, 1.1.2: bare, with a trailer of 256 bytes that leads a reader of blocks out of it wherever it is. */
+function xmpOf(bytes: Uint8Array): Uint8Array | undefined {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = file.indexOf("\x21\xff\x0bXMP DataXMP", 0, "latin1") + 14;
+  const end = start < 14 ? -1 : file.indexOf("\x01\xff\xfe", start, "latin1");
+  return end < 0 ? undefined : file.subarray(start, end);
 }
 
 const afterOf = ({ disposal }: GifFrame): Frame["after"] =>

@@ -58,6 +58,7 @@ interface Heic {
   readonly icc: Uint8Array | undefined;
   /** TIFF structure as in other formats. */
   readonly exif: Uint8Array | undefined;
+  readonly xmp: Uint8Array | undefined;
   /**
    * Rows of RGB or RGBA without gaps, 8 bits each, or as many as there are: a view of the instance's memory, valid while it
    * is referenced.
@@ -119,21 +120,21 @@ export function readHeic(bytes: Uint8Array): Heic {
     icc: copied(lib._heif_image_handle_get_raw_color_profile_size(handle), (error, buffer) =>
       lib._heif_image_handle_get_raw_color_profile(error, handle, buffer),
     ),
-    exif: readExif(),
+    exif: exifIn(readBlock("Exif")),
+    // RDF in XML is the only thing of that type that pictures have.
+    xmp: readBlock("mime"),
     decode,
   };
 
-  function readExif(): Uint8Array | undefined {
+  /** The first block of that type. */
+  function readBlock(type: string): Uint8Array | undefined {
     const filter = allocate(5);
-    lib.HEAPU8.set(Buffer.from("Exif\0"), filter);
+    lib.HEAPU8.set(Buffer.from(`${type}\0`), filter);
     if (lib._heif_image_handle_get_list_of_metadata_block_IDs(handle, filter, out, 1) < 1) return undefined;
     const id = result();
-    const block = copied(lib._heif_image_handle_get_metadata_size(handle, id), (error, buffer) =>
+    return copied(lib._heif_image_handle_get_metadata_size(handle, id), (error, buffer) =>
       lib._heif_image_handle_get_metadata(error, handle, id, buffer),
     );
-    if (!block || block.length < 4) return undefined;
-    // ISO/IEC 23008-12, A.2.1: four bytes say how far after them the TIFF header stands.
-    return block.subarray(4 + new DataView(block.buffer).getUint32(0));
   }
 
   function decode(isDeep = false): Numbers {
@@ -154,6 +155,12 @@ export function readHeic(bytes: Uint8Array): Heic {
     const data = lib.HEAPU8.subarray(plane, plane + length);
     return { channels, data: isDeep ? new Uint16Array(data.buffer, plane, data.length / 2) : data };
   }
+}
+
+/** ISO/IEC 23008-12, A.2.1: four bytes say how far after them the TIFF header stands. */
+function exifIn(block: Uint8Array | undefined): Uint8Array | undefined {
+  if (!block || block.length < 4) return undefined;
+  return block.subarray(4 + new DataView(block.buffer).getUint32(0));
 }
 
 /** Rows are padded, and may be cut: what is shown is moved together in place, as a copy would cost its size once more. */

@@ -30,7 +30,17 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
   const bytes = asStill(file, format);
   // Of a header alone: whether the rest is there is seen when it is decoded.
   const metadata = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
-  const { width, pageHeight: height = metadata.height, hasAlpha, pages = 1, delay, loop, exif } = metadata;
+  const {
+    width,
+    pageHeight: height = metadata.height,
+    hasAlpha,
+    pages = 1,
+    delay,
+    loop,
+    exif,
+    xmp,
+    iptc,
+  } = metadata;
   // A TIFF says it beside its pixels, not in EXIF.
   const said = exif ? orientationOf(exif) : metadata.orientation;
   const orientation = (formats[format].turnedByExif && said) || 1;
@@ -47,7 +57,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
     header: headerOf(
       format,
       isTurned ? { width: height, height: width } : { width, height },
-      { frames, alpha: hasAlpha, exif },
+      { frames, alpha: hasAlpha, exif, xmp, iptc },
       colours,
     ),
     async decode({ frames, source, base: size, colour = "srgb" as const, gainMap }) {

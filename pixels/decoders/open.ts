@@ -1,5 +1,6 @@
 /** Which decoder reads which format: the column `decoder` of `core/formats.ts`. */
 import { type Format, type FormatName, formats } from "../../core/formats.ts";
+import { hasC2pa } from "../rights/c2pa.ts";
 import { openGif } from "./gif.ts";
 import { openWithLibvips } from "./libvips.ts";
 import { openPng } from "./png.ts";
@@ -18,5 +19,6 @@ const decoders: Record<Format["decoder"], () => Open | Promise<Open>> = {
 /** Reads the header. @throws Error when it cannot be read */
 export async function openSource(bytes: Uint8Array, format: FormatName): Promise<Source> {
   const open = await decoders[formats[format].decoder]();
-  return open(bytes, format);
+  const source = await open(bytes, format);
+  return hasC2pa(format, bytes) ? { ...source, header: { ...source.header, c2pa: true } } : source;
 }

@@ -4,6 +4,7 @@ import type { Header, Plan } from "../../core/plan.ts";
 import type { Colours } from "../colour/colours.ts";
 import { takenAtOf } from "../exif.ts";
 import type { Raster } from "../raster.ts";
+import { rightsOf, type Said } from "../rights/rights.ts";
 
 /** A source whose header has been read. */
 export interface Source {
@@ -12,14 +13,14 @@ export interface Source {
   decode(plan: Plan): Promise<Raster>;
 }
 
-/** @param exif TIFF structure, with or without `Exif\0\0` before it */
 export function headerOf(
   format: FormatName,
   { width, height }: { width: number; height: number },
-  { frames = 1, alpha, exif }: { frames?: number; alpha: boolean; exif: Uint8Array | undefined },
+  { frames = 1, alpha, ...said }: { frames?: number; alpha: boolean } & Said,
   { colour, hdr }: Partial<Pick<Colours, "colour" | "hdr">> = {},
 ): Header {
-  const takenAt = takenAtOf(exif);
+  const takenAt = takenAtOf(said.exif);
+  const rights = rightsOf(said);
   return {
     format,
     width,
@@ -29,5 +30,6 @@ export function headerOf(
     ...(takenAt && { takenAt }),
     ...(colour && { colour }),
     ...(hdr && { hdr }),
+    ...(rights && { rights }),
   };
 }

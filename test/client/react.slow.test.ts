@@ -9,7 +9,7 @@ import { createElement } from "react";
 import { renderToStaticMarkup, renderToString } from "react-dom/server";
 import sharp from "sharp";
 import { createDarkroom, type Image, picture } from "../../client/darkroom.ts";
-import { Picture, useUpload } from "../../client/react.ts";
+import { Picture, type PictureProps, useUpload } from "../../client/react.ts";
 import { startStack } from "../../laptop/stack.ts";
 import { settingsOf, startChromium } from "./chromium.ts";
 
@@ -54,6 +54,30 @@ test("<Picture> renders what picture() writes", () => {
   assert.deepEqual(tags(shown), tags(picture(bright, options).html), "a source for some screens alone");
   const styled = renderToStaticMarkup(createElement(Picture, { image, alt: "", style: { borderRadius: 4 } }));
   assert.match(styled, /style="background:[^"]+;border-radius:4px"/);
+});
+
+test("<Picture credit> says whose it is and whether AI had a part in it, escaped, and nothing where nothing is known", () => {
+  const rights = {
+    creator: "Zoë <b>",
+    credit: "Agency",
+    copyright: "© 2026",
+    digitalSourceType: "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+  };
+  const shown = (rights: Image["rights"], credit: PictureProps["credit"] = true) =>
+    renderToStaticMarkup(createElement(Picture, { image: { ...image, rights }, alt: "", credit })).replace(
+      /<picture>.*<\/picture>/,
+      "…",
+    );
+  const words = "Zoë &lt;b&gt; / Agency · © 2026 · Made with AI";
+  assert.equal(shown(rights), `<figure>…<figcaption>${words}</figcaption></figure>`);
+  assert.equal(shown({ copyright: "© 2026" }), "<figure>…<figcaption>© 2026</figcaption></figure>");
+  assert.equal(
+    shown(rights, ({ ai }) => `KI: ${ai}`),
+    "<figure>…<figcaption>KI: made</figcaption></figure>",
+  );
+  for (const nothing of [shown(undefined), shown({}), shown(rights, false)]) assert.equal(nothing, "…");
+  const captured = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture";
+  assert.equal(shown({ digitalSourceType: captured }), "…");
 });
 
 test("a component with useUpload and <Picture> renders on a server, where there is no browser", () => {

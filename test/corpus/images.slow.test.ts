@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
 import { pixelProcess } from "../../pixels/process.ts";
-import { accepted, checkVariants, outcomeOf } from "./outcome.ts";
+import { accepted, checkVariants, outcomeOf, tellsNothing } from "./outcome.ts";
 
 const folder = new URL("../images/", import.meta.url);
 const Manifest = v.array(v.strictObject({ file: v.string(), what: v.string(), expected: v.string() }));
@@ -39,6 +39,7 @@ test("committed pictures", async (t) => {
         assert(peakMb(child) < 700, `${peakMb(child)} MB`);
       }
       await checkVariants(made);
+      await tellsNothing(bytes, made);
       for (const mark of MARKS) {
         for (const { variant, bytes } of made) {
           assert(

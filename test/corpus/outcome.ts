@@ -5,11 +5,14 @@ import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { detectFormat } from "../../core/formats.ts";
 import { gate, planOf, variantsOf } from "../../core/plan.ts";
 import type { Developed, MadeVariant, Pixels } from "../../core/ports.ts";
+import { rightNames } from "../../core/rights.ts";
 import config from "../../core/shipped.ts";
+import { packetIn } from "../../pixels/rights/xmp.ts";
 
 const found = config.presets.get("photo");
 assert(found);
-const photo = found;
+/** Keeps what it can of whose a picture is, so that a look at the variants shows that nothing comes along. */
+const photo = { ...found, keep: [...rightNames] };
 
 export interface Outcome {
   /** `ready`, or `rejected:` and the code. */
@@ -48,7 +51,7 @@ export async function outcomeOf(pixels: Pixels, bytes: Uint8Array): Promise<Outc
   }
 }
 
-/** Every variant decodes, has the planned size, format and frames, and carries nothing but pixels. */
+/** Every variant decodes, has the planned size, format and frames, and carries nothing but pixels and the rights that are kept. */
 export async function checkVariants(made: readonly MadeVariant[]): Promise<void> {
   for (const { variant, bytes } of made) {
     const what = `${variant.name}.${variant.format}`;
@@ -59,10 +62,37 @@ export async function checkVariants(made: readonly MadeVariant[]): Promise<void>
     assert.equal(is.pageHeight ?? is.height, variant.shape.height, what);
     // libwebp makes one frame of neighbours that are equal.
     assert((is.pages ?? 1) <= variant.frames, `${what}: ${is.pages} frames`);
-    for (const kind of ["exif", "xmp", "iptc", "icc", "comments", "gainMap"] as const) {
+    for (const kind of ["exif", "iptc", "icc", "comments", "gainMap"] as const) {
       assert.equal(is[kind], undefined, `${what} carries ${kind}`);
     }
+    assert.equal(is.xmpAsString, variant.rights && packetIn(variant.rights), `${what}: XMP`);
     await image.stats();
+  }
+}
+
+/**
+ * No text of eight letters and more that stands in the source's EXIF, XMP, IPTC or comments stands in a variant: no place, serial
+ * number, maker or comment. But for what is kept.
+ */
+export async function tellsNothing(source: Uint8Array, made: readonly MadeVariant[]): Promise<void> {
+  if (source.length === 0) return;
+  const said = await sharp(source, { failOn: "none", limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined);
+  const blocks = [said?.exif, said?.xmp, said?.iptc, Buffer.from(JSON.stringify(said?.comments ?? ""))];
+  // Some hostile files say 50 MB.
+  const texts = blocks.flatMap((block) => block?.toString("latin1", 0, 200_000).match(/[ -~]{8,}/g) ?? []);
+  const words = new Set(
+    texts.flatMap((text) => text.split(/[<>"=]+/)).filter((word) => word.trim().length >= 8),
+  );
+  for (const { variant, bytes } of made) {
+    const kept = variant.rights ? packetIn(variant.rights) : "";
+    for (const word of words)
+      if (!kept.includes(word))
+        assert(
+          !Buffer.from(bytes).includes(word, 0, "latin1"),
+          `${variant.name}.${variant.format} says ${word}`,
+        );
   }
 }
 

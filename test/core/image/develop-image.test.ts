@@ -115,6 +115,39 @@ test("an image costs four requests and one for each variant", async () => {
   assert.doesNotMatch(JSON.stringify(ready), /"me"|filename|owner/);
 });
 
+test("whose it is stands in the document as far as its preset keeps it; that it has content credentials always", async () => {
+  const { deps, work, event, document } = await system();
+  const rights = { creator: "Ann", credit: "Agency" };
+  const seen = {
+    format: "jpeg" as const,
+    width: 60,
+    height: 40,
+    frames: 1,
+    alpha: false,
+    rights,
+    c2pa: true,
+  };
+  const toy = deps.pixels;
+  deps.pixels = {
+    develop: (source, format, planFor, write) => toy.develop(source, format, () => planFor(seen), write),
+  };
+  await work(event());
+  const before = await document();
+  assert.deepEqual([before?.rights, before?.source?.c2pa], [undefined, true]);
+  assert.doesNotMatch(JSON.stringify(before), /Ann|Agency/);
+  const { photo } = preset([32, 48]).presets;
+  deps.config = defineConfig({
+    defaultPreset: "photo",
+    presets: { photo: { ...photo, keep: ["creator"] } },
+  });
+  assert.equal(await work(event()), "ready", "another recipe");
+  const after = await document();
+  assert.deepEqual(after?.rights, { creator: "Ann" });
+  assert.doesNotMatch(JSON.stringify(after), /Agency/);
+  const [old = [], made = []] = [before, after].map((one) => one?.variants.map(({ key }) => key));
+  assert.ok(made.length > 0 && made.every((key) => !old.includes(key)), "what is said is part of the key");
+});
+
 test("a duplicate costs one GET", async () => {
   const { work, event, requests } = await system();
   await work(event());
