@@ -70,7 +70,7 @@ export interface Rights {
 }
 
 export interface Variant {
-  /** `w640` is a rung of the preset's ladder; the others have the preset's own names. */
+  /** `w640` is a rung of the preset's ladder, `w640-hdr` the same for screens with HDR; the others have the preset's own names. */
   readonly name: string;
   /** `avif`, `webp`, `jpeg` or `png`. */
   readonly format: string;
@@ -80,7 +80,7 @@ export interface Variant {
   readonly bytes: number;
   /** Only where it is animated. */
   readonly frames?: number | undefined;
-  /** Only where it carries a gain map, by which a screen with HDR shows it brighter. */
+  /** Only where a screen with HDR shows it brighter: JPEG by a gain map, AVIF (`w640-hdr`) by its own curve. */
   readonly hdr?: boolean | undefined;
   readonly url: string;
 }

@@ -89,11 +89,11 @@ export function pictureData(image: Pictured, options: PictureOptions): PictureDa
     .filter(([first]) => first !== undefined)
     .map((list) => ({ type: list[0]?.type ?? "", srcset: join(list), sizes }));
   // Other formats take fewer bytes, and are flat beside them: first where the screen can show the difference, and nowhere else.
-  const bright = all.filter(({ hdr }) => hdr);
+  const bright = image.variants.filter(({ name, hdr }) => hdr && all.some((one) => one.name === plain(name)));
   const [brightest] = bright;
-  if (brightest && sources.length > 0) {
+  if (brightest && (sources.length > 0 || !last.includes(brightest))) {
     const media = "(dynamic-range: high)";
-    sources.unshift({ media, type: brightest.type, srcset: join(bright), sizes });
+    sources.unshift({ media, type: brightest.type, srcset: join(byWidth(bright)), sizes });
   }
   // Exact where this is the whole picture; a rung's own sides are rounded.
   const { width = 0, height = 0 } = image.source ?? {};
@@ -122,9 +122,13 @@ export function srcset(image: Image, format: string, variants?: readonly string[
   return join(choose(image, variants).filter((variant) => variant.format === format));
 }
 
+const byWidth = (variants: readonly Variant[]) => [...variants].sort((a, b) => a.width - b.width);
+/** A rung as every screen can show it: an AVIF for those with HDR alone stands beside it. */
+const plain = (name: string) => name.replace(/^(w\d+)-hdr$/, "$1");
+
 /** Narrow to wide. The ladder; where a preset has none, every variant of the shape of the largest. */
 function choose({ variants }: Pictured, names: readonly string[] | undefined): Variant[] {
-  const wide = [...variants].sort((a, b) => a.width - b.width);
+  const wide = byWidth(variants).filter(({ name }) => plain(name) === name);
   if (names) return wide.filter(({ name }) => names.includes(name));
   const ladder = wide.filter(({ name }) => /^w\d+$/.test(name));
   const largest = wide.at(-1);

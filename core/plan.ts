@@ -64,6 +64,8 @@ export interface PlannedVariant {
   readonly gainMap?: true;
   /** What its XMP says, and nothing else. */
   readonly rights?: Rights;
+  /** In 10 bits by the source's own curve, PQ or HLG: with the light that no screen of sRGB has. */
+  readonly bright?: true;
 }
 
 /** One size to compute: from the decoded base (`from: -1`) or from the pixels of an earlier step. */
@@ -82,6 +84,8 @@ export interface Plan {
   readonly colour?: "p3";
   /** Whether some variant keeps the source's gain map. */
   readonly gainMap?: true;
+  /** Whether some variant keeps the source's curve. */
+  readonly bright?: true;
   /** Size to decode to: no step needs more. */
   readonly base: { readonly width: number; readonly height: number };
   /** Largest first; a step's `from` is always an earlier one. */
@@ -135,6 +139,8 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   const isWide = preset.colour === "p3" && header.frames === 1 && WIDE.some((name) => name === header.colour);
   const rights = keptOf(header.rights, preset.keep);
   const hasGainMap = preset.hdr === true && header.format === "jpeg" && header.hdr === "gain-map";
+  const isBright =
+    preset.hdr === true && header.frames === 1 && (header.hdr === "pq" || header.hdr === "hlg");
   const still = (
     name: string,
     format: OutputFormat,
@@ -155,9 +161,22 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   const ladderFormats = (ladder?.formats ?? []).filter(
     (format, i, all) => !animated || formats[format].animates || i === all.length - 1,
   );
+  /** Names of their own: whoever looks for `w640` wants what every screen can show. */
+  const brightRung = (width: number): PlannedVariant => {
+    const { colour: _, ...rung } = still(
+      `w${width}-hdr`,
+      "avif",
+      inside(header, width),
+      ladder?.quality?.avif,
+    );
+    const { graphics: __, ...encode } = rung.encode;
+    return { ...rung, encode: { ...encode, bitdepth: 10 }, bright: true };
+  };
   const fullWidth = Math.max(1, Math.floor(header.width * largestScale(header)));
+  const widths = rungs(fullWidth, ladder?.widths ?? []);
   return [
-    ...rungs(fullWidth, ladder?.widths ?? []).flatMap((width) =>
+    ...(isBright && ladderFormats.includes("avif") ? widths.map(brightRung) : []),
+    ...widths.flatMap((width) =>
       ladderFormats.map((format) => ({
         ...still(`w${width}`, format, inside(header, width), ladder?.quality?.[format]),
         ...(animated && formats[format].animates ? { frames: header.frames } : {}),
@@ -270,6 +289,7 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
     frames: Math.max(1, ...variants.map((variant) => variant.frames)),
     ...(variants.some(({ colour }) => colour) && { colour: "p3" as const }),
     ...(variants.some(({ gainMap }) => gainMap) && { gainMap: true as const }),
+    ...(variants.some(({ bright }) => bright) && { bright: true as const }),
     source: { width: header.width, height: header.height },
     // Of a very high picture, a width rounded down can cost rows that a shape was promised.
     base: { ...base, height: Math.max(base.height, ...sorted.map(({ shape }) => shape.height)) },

@@ -128,7 +128,7 @@ const Preset = v.pipe(
     "later: some format has to be there at once",
   ),
   v.check(
-    (p) => !Object.keys(p.named).some((name) => /^w[0-9]+$/.test(name)),
+    (p) => !Object.keys(p.named).some((name) => /^w[0-9]+(-hdr)?$/.test(name)),
     "a named variant must not be called like a rung of the ladder (w640)",
   ),
 );

@@ -8,12 +8,20 @@ import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
 import { withGainMap } from "./colour/gain-map.ts";
-import { fromInk, type Numbers, type Reading, straight, type Target, targets } from "./colour/straight.ts";
-import { taggedP3 } from "./colour/tag.ts";
+import {
+  deepened,
+  fromInk,
+  type Numbers,
+  type Reading,
+  straight,
+  type Target,
+  targets,
+} from "./colour/straight.ts";
+import { taggedHdr, taggedP3 } from "./colour/tag.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
-import type { Raster } from "./raster.ts";
+import type { Bright, Raster } from "./raster.ts";
 import { packetIn } from "./rights/xmp.ts";
 
 const P3: Reading = {
@@ -67,9 +75,20 @@ export async function rasterOf(image: Sharp): Promise<Raster> {
   return { data, width, height: pageHeight, channels, frames: height / pageHeight };
 }
 
+/** What a plan wants of a picture's colours. */
+interface Wanted {
+  readonly colour?: Target;
+  /** The light of HDR as well. */
+  readonly bright?: true;
+}
+
 /** Runs a pipeline to numbers as the file has them, and makes them straight. */
-export async function straightRasterOf(image: Sharp, colours: Colours, target: Target): Promise<Raster> {
-  const from = colours.from(target);
+export async function straightRasterOf(
+  image: Sharp,
+  colours: Colours,
+  { colour = "srgb", bright }: Wanted,
+): Promise<Raster> {
+  const from = colours.from(colour);
   const isDeep = colours.reading.most > 255;
   // By a profile of tables sharp comes to Display P3 with more than 8 bits, and to sRGB with this alone (lovell/sharp#2862).
   if (from === "profile" && isDeep) image.withIccProfile("srgb");
@@ -84,9 +103,19 @@ export async function straightRasterOf(image: Sharp, colours: Colours, target: T
   if (from === "ink") return { ...shape, data: fromInk(data), channels: 3 };
   if (channels !== 3 && channels !== 4) throw new Error(`${channels} channels where red, green and blue are`);
   const numbers = isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
-  const made = straight({ data: numbers, channels }, colours.reading, target);
+  const kept = bright && brightOf({ ...shape, data: numbers, channels }, colours);
+  const made = straight({ data: numbers, channels }, colours.reading, colour);
   if (isDeep) letGo(data);
-  return { ...shape, data: made, channels };
+  return { ...shape, data: made, channels, ...kept };
+}
+
+/** What keeps the light of an HDR picture, before it is brought down. */
+function brightOf(
+  numbers: Numbers & Size,
+  { reading, tag }: Pick<Colours, "reading" | "tag">,
+): Partial<Raster> {
+  const { width, height, channels } = numbers;
+  return tag ? { bright: { data: deepened(numbers, reading), width, height, channels, tag } } : {};
 }
 
 interface Size {
@@ -98,8 +127,8 @@ interface Size {
 export async function straightRaster(
   numbers: Numbers & Size,
   size: Size,
-  reading: Reading,
-  target: Target,
+  colours: Pick<Colours, "reading" | "tag">,
+  { colour = "srgb", bright }: Wanted,
 ): Promise<Raster> {
   const { data, width, height, channels } = numbers;
   const isDeep = data instanceof Uint16Array;
@@ -108,7 +137,9 @@ export async function straightRaster(
     .toColourspace(isDeep ? "rgb16" : "srgb");
   const small = await image.raw({ depth: isDeep ? "ushort" : "uchar" }).toBuffer();
   const made = isDeep ? new Uint16Array(small.buffer, small.byteOffset, small.length / 2) : small;
-  return { ...size, frames: 1, channels, data: straight({ data: made, channels }, reading, target) };
+  const kept = bright && brightOf({ ...size, data: made, channels }, colours);
+  const data8 = straight({ data: made, channels }, colours.reading, colour);
+  return { ...size, frames: 1, channels, data: data8, ...kept };
 }
 
 /** Pixels of a PNG that we wrote ourselves, by its ICC profile; one that is broken is not used. */
@@ -192,10 +223,39 @@ const turns: Readonly<Record<number, { readonly mirror?: "flip" | "flop"; readon
 export async function upright(raster: Raster, orientation: number): Promise<Raster> {
   const turn = turns[orientation];
   if (!turn) return raster;
-  return eachFrame(raster, (image) => {
+  const turned = (image: Sharp) => {
     if (turn.mirror) image[turn.mirror]();
     return turn.degrees === undefined ? image : image.rotate(turn.degrees);
-  });
+  };
+  const { bright } = raster;
+  const made = await eachFrame(raster, turned);
+  return bright ? { ...made, bright: await deepRaster(bright, turned(openBright(bright))) } : made;
+}
+
+const openBright = ({ data, width, height, channels }: Bright) =>
+  sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+
+/** Runs a pipeline over numbers of 16 bits. */
+async function deepRaster(from: Bright, image: Sharp): Promise<Bright> {
+  const raw = image.toColourspace("rgb16").raw({ depth: "ushort" });
+  const { data, info } = await raw.toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  return { ...from, width, height, data: new Uint16Array(data.buffer, data.byteOffset, data.length / 2) };
+}
+
+/** An HDR rung. @param channels as many as the picture has now */
+async function brightFile(
+  bright: Bright | undefined,
+  variant: PlannedVariant,
+  channels: 3 | 4,
+): Promise<Buffer> {
+  if (!bright) throw new Error("a picture without a curve of its own");
+  const { shape, format, encode, rights } = variant;
+  const image = openBright(bright).resize(shape.width, shape.height, { fit: "fill" });
+  if (channels === 3) image.removeAlpha();
+  if (rights) image.withXmp(packetIn(rights));
+  const file = await image.toColourspace("rgb16").toFormat(format, encode).toBuffer();
+  return taggedHdr(file, bright.tag);
 }
 
 /** The largest rectangle of the shape's aspect ratio that lies in the picture, as near to what it is to keep as it can. */
@@ -268,10 +328,12 @@ const isGrey = ({ data, channels }: Raster) =>
 /** The file of a variant. @param graphic as `isGraphic` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
-  { format, encode, background, colour, gainMap, rights }: PlannedVariant,
+  variant: PlannedVariant,
   graphic: boolean,
-  whole: Pick<Raster, "width" | "height" | "gainMap">,
+  whole: Pick<Raster, "width" | "height" | "gainMap" | "bright">,
 ): Promise<Buffer> {
+  const { format, encode, background, colour, gainMap, rights } = variant;
+  if (variant.bright) return brightFile(whole.bright, variant, raster.channels);
   const { delay, loop, frames } = raster;
   const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
   const { graphics, ...settings } = encode;

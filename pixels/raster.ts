@@ -1,4 +1,5 @@
 import type { GainMapMeaning } from "./colour/gain-map.ts";
+import type { HdrTag } from "./colour/said.ts";
 
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
 export interface Raster {
@@ -14,6 +15,17 @@ export interface Raster {
   readonly loop?: number;
   /** Of the whole picture, and as upright as it. */
   readonly gainMap?: { readonly raster: Raster; readonly meaning: GainMapMeaning };
+  /** The whole picture once more, as upright as it, brighter than sRGB can be. */
+  readonly bright?: Bright;
+}
+
+/** Numbers of 16 bits by the curve that their tag names, PQ or HLG. */
+export interface Bright {
+  readonly data: Uint16Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3 | 4;
+  readonly tag: HdrTag;
 }
 
 /** A part of a picture. */

@@ -110,8 +110,8 @@ export async function makeVariants(
     encodes.map((variant, encode) => ({ step, encode, variant, memory: encodeBytes(variant, graphic) })),
   );
   const budget = encodersBudget(Math.max(0, ...waiting.map(({ memory }) => memory)), parallel);
-  const { width, height, gainMap } = base;
-  const whole = { width, height, ...(gainMap && { gainMap }) };
+  const { width, height, gainMap, bright } = base;
+  const whole = { width, height, ...(gainMap && { gainMap }), ...(bright && { bright }) };
   const rasters = new Rasters(plan, base);
   await rasters.make(BASE);
   /** Encodes at work, with their memory. One that failed stays: the next await throws its error. */

@@ -178,7 +178,7 @@ async function variantsThere(
 function describe(
   { mediaUrl }: JudgeDeps,
   key: string,
-  { name, format, frames, shape, gainMap }: PlannedVariant,
+  { name, format, frames, shape, gainMap, bright }: PlannedVariant,
   bytes: number,
 ): Variant {
   const { width, height } = shape;
@@ -191,7 +191,7 @@ function describe(
     height,
     bytes,
     ...animated,
-    ...(gainMap && { hdr: true }),
+    ...((gainMap || bright) && { hdr: true }),
     key,
     url: `${mediaUrl}/${key}`,
   };

@@ -18,7 +18,7 @@ import {
 } from "./cicp.ts";
 import { hasGainMap } from "./gain-map.ts";
 import { readProfile, spaceOf } from "./icc.ts";
-import { type Cicp, type Said, saidIn } from "./said.ts";
+import { type Cicp, type HdrTag, type Said, saidIn } from "./said.ts";
 import { type Meaning, type Reading, type Target, targets } from "./straight.ts";
 import { PEAK } from "./tone.ts";
 
@@ -43,6 +43,8 @@ export interface Colours {
   /** What it was, where it was not sRGB. */
   readonly colour?: ColourName;
   readonly hdr?: HdrName;
+  /** Of PQ and HLG. */
+  readonly tag?: HdrTag;
   /** Whether a target is worth its profile: narrow pictures stay sRGB. */
   readonly isWide: boolean;
   /** See `Said`. */
@@ -103,6 +105,8 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
   const isWide = meaning !== undefined && isWider(meaning);
   const colour = meaning ? nameOf(meaning) : said.colour.by === "icc" ? "other" : undefined;
   const hdr = hdrOf(meaning, format, bytes);
+  const cicp = said.colour.by === "cicp" ? said.colour.cicp : profile?.cicp;
+  const tag = !isSdr && cicp && { ...cicp, ...(said.peak && { peak: said.peak }) };
   return {
     from: (target) => {
       if (!isStraight || (target !== "srgb" && isWide)) return "numbers";
@@ -112,6 +116,7 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
     isWide,
     ...(colour && { colour }),
     ...(hdr && { hdr }),
+    ...(tag && { tag }),
     ...(said.wrongBit !== undefined && { wrongBit: said.wrongBit }),
   };
 }

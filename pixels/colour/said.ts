@@ -19,6 +19,12 @@ export interface Cicp {
   readonly transfer: TransferCode;
 }
 
+/** What a file of the same numbers has to say of them. */
+export interface HdrTag extends Cicp {
+  /** cd/m² of the brightest part, where the source says it. */
+  readonly peak?: number;
+}
+
 /** By which rule a file says what its numbers mean. */
 export type Says =
   | { readonly by: "cicp"; readonly cicp: Cicp }

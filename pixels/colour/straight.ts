@@ -67,7 +67,7 @@ export function straight(numbers: Numbers, reading: Reading, target: Target): Ui
   if (channels === 4 && reading.premultiplied) divideByAlpha(data, most);
   const made = data instanceof Uint8Array ? data : new Uint8Array(data.length);
   if (channels === 4) convertAlpha(numbers, made, reading);
-  const share = reading.limited ? (i: number) => widened(i / most) : (i: number) => Math.min(1, i / most);
+  const share = shareOf(reading);
   if (meaning)
     return byMeaning(numbers, made, meaning, target, (curve) => tableOf(numbers, (i) => curve(share(i))));
   const levels = tableOf(numbers, (i) => Math.round(255 * share(i)));
@@ -75,6 +75,22 @@ export function straight(numbers: Numbers, reading: Reading, target: Target): Ui
     for (let c = at; c < at + 3; c++) made[c] = levels[data[c] ?? 0] ?? 0;
   }
   return made;
+}
+
+/** Of full light, 0 to 1, what a number stands for. */
+const shareOf = ({ most, limited }: Reading) =>
+  limited ? (i: number) => widened(i / most) : (i: number) => Math.min(1, i / most);
+
+/** The same numbers, as of 16 bits. */
+export function deepened({ data, channels }: Numbers, reading: Reading): Uint16Array {
+  const own = { data: data.slice(), channels };
+  if (channels === 4 && reading.premultiplied) divideByAlpha(own.data, reading.most);
+  const tables = [reading.limited, reading.alphaLimited].map((limited = false) => {
+    const share = shareOf({ ...reading, limited });
+    return tableOf(own, (i) => Math.round(65_535 * share(i)));
+  });
+  const [colours, alphas] = tables;
+  return Uint16Array.from(own.data, (value, at) => (at % channels === 3 ? alphas : colours)?.[value] ?? 0);
 }
 
 const tableOf = ({ data }: Numbers, value: (i: number) => number) =>

@@ -8,6 +8,7 @@ import { type Box, boxesOf } from "../look/boxes.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
 import { P3_PRIMARIES, SRGB_TRANSFER } from "./cicp.ts";
 import { p3Profile } from "./icc.ts";
+import type { Cicp, HdrTag } from "./said.ts";
 
 const rows: Readonly<Record<OutputFormat, (file: Buffer) => Buffer>> = {
   jpeg: (file) =>
@@ -19,10 +20,14 @@ const rows: Readonly<Record<OutputFormat, (file: Buffer) => Buffer>> = {
     return Buffer.concat([file.subarray(0, at), chunkOf("iCCP", data), file.subarray(at)]);
   },
   webp: withRiffProfile,
-  avif: withNclx,
+  avif: (file) => withProperties(file, [nclx({ primaries: P3_PRIMARIES, transfer: SRGB_TRANSFER })]),
 };
 
 export const taggedP3 = (format: OutputFormat, file: Buffer): Buffer => rows[format](file);
+
+/** An AVIF of numbers by another curve than sRGB's; sharp has no way to say so. */
+export const taggedHdr = (file: Buffer, { peak, ...cicp }: HdrTag): Buffer =>
+  withProperties(file, [nclx(cicp), ...(peak ? [lightLevel(peak)] : [])]);
 
 /** A segment of a JPEG's header. */
 export function segment(marker: number, ...parts: Uint8Array[]): Buffer {
@@ -72,24 +77,26 @@ function stillHeader(file: Buffer, at: number): Buffer {
   return data;
 }
 
-/** `colr` of kind `nclx`: sRGB's curve, BT.601's matrix at full range, as libheif encodes. */
-const NCLX = Buffer.from([
-  0,
-  0,
-  0,
-  19,
-  ...Buffer.from("colrnclx"),
-  0,
-  P3_PRIMARIES,
-  0,
-  SRGB_TRANSFER,
-  0,
-  6,
-  0x80,
-]);
+const box = (type: string, data: Buffer): Buffer => {
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(8 + data.length);
+  head.write(type, 4, "latin1");
+  return Buffer.concat([head, data]);
+};
 
-/** Adds the property to the primary item. @throws Error where libheif has come to write another structure */
-function withNclx(file: Buffer): Buffer {
+/** `colr` of kind `nclx`: BT.601's matrix at full range, as libheif encodes. */
+const nclx = ({ primaries, transfer }: Cicp): Buffer =>
+  box("colr", Buffer.from([...Buffer.from("nclx"), 0, primaries, 0, transfer, 0, 6, 0x80]));
+
+/** `clli`: the brightest pixel, in cd/m², and nothing of the average. */
+function lightLevel(peak: number): Buffer {
+  const data = Buffer.alloc(4);
+  data.writeUInt16BE(Math.min(65_535, Math.round(peak)));
+  return box("clli", data);
+}
+
+/** Adds properties to the primary item. @throws Error where libheif has come to write another structure */
+function withProperties(file: Buffer, properties: readonly Buffer[]): Buffer {
   const find = (type: string, parent?: Box): Box => {
     const isFull = parent?.type === "meta";
     const found = [...boxesOf(file, parent ? parent.body + (isFull ? 4 : 0) : 0, parent?.end)].find(
@@ -105,26 +112,28 @@ function withNclx(file: Buffer): Buffer {
   const isUsual = [iloc, ipma, pitm].every(({ body }) => file.readUInt32BE(body) === 0);
   if (!isUsual || file.readUInt16BE(iloc.body + 4) !== 0x4440)
     throw new Error("an AVIF of another structure");
-  const index = [...boxesOf(file, ipco.body, ipco.end)].length + 1;
+  const first = [...boxesOf(file, ipco.body, ipco.end)].length + 1;
+  const added = Buffer.concat(properties);
+  const grown = added.length + properties.length;
   let entry = ipma.body + 8;
   while (file.readUInt16BE(entry) !== file.readUInt16BE(pitm.body + 4)) entry += 3 + (file[entry + 2] ?? 0);
   const end = entry + 3 + (file[entry + 2] ?? 0);
 
   const made = Buffer.from(file);
   const grow = (box: Box, by: number) => made.writeUInt32BE(made.readUInt32BE(box.start) + by, box.start);
-  for (const box of [meta, iprp]) grow(box, NCLX.length + 1);
-  grow(ipco, NCLX.length);
-  grow(ipma, 1);
-  made[entry + 2] = (made[entry + 2] ?? 0) + 1;
+  for (const box of [meta, iprp]) grow(box, grown);
+  grow(ipco, added.length);
+  grow(ipma, properties.length);
+  made[entry + 2] = (made[entry + 2] ?? 0) + properties.length;
   for (let item = file.readUInt16BE(iloc.body + 6), at = iloc.body + 8; item > 0; item--) {
-    made.writeUInt32BE(made.readUInt32BE(at + 4) + NCLX.length + 1, at + 4);
+    made.writeUInt32BE(made.readUInt32BE(at + 4) + grown, at + 4);
     at += 10 + 8 * made.readUInt16BE(at + 8);
   }
   const parts = [
     made.subarray(0, ipco.end),
-    NCLX,
+    added,
     made.subarray(ipco.end, end),
-    Buffer.from([index]),
+    Buffer.from(properties.map((_, i) => first + i)),
     made.subarray(end),
   ];
   return Buffer.concat(parts);

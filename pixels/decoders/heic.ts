@@ -34,11 +34,12 @@ export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<S
   const isDeep = bits > 8 && colours.hdr !== undefined;
   return {
     header: headerOf(format, heic, heic, colours),
-    async decode({ base: size, colour = "srgb" as const }) {
+    async decode(plan) {
+      const { base: size, colour = "srgb" as const } = plan;
       const numbers = { ...heic.decode(isDeep), width, height };
       if (colours.from(colour) === "numbers") {
         const most = isDeep ? 2 ** bits - 1 : 255;
-        return straightRaster(numbers, size, { ...colours.reading, most }, colour);
+        return straightRaster(numbers, size, { ...colours, reading: { ...colours.reading, most } }, plan);
       }
       const small = await shaped({ ...numbers, data: numbers.data as Uint8Array, frames: 1 }, size);
       // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.

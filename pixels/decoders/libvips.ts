@@ -60,7 +60,8 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       { frames, alpha: hasAlpha, exif, xmp, iptc },
       colours,
     ),
-    async decode({ frames, source, base: size, colour = "srgb" as const, gainMap }) {
+    async decode(plan) {
+      const { frames, source, base: size, colour = "srgb" as const, gainMap } = plan;
       const lying = isTurned ? { width: size.height, height: size.width } : size;
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
@@ -72,7 +73,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
           animated: frames > 1,
         });
         if (frames === 1)
-          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, colour);
+          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, plan);
         return replaced(await rasterOf(image), (all) => shaped(all, lying));
       };
       const small = await read({ bytes, failOn: "warning" }).catch(async (error: unknown) =>
@@ -85,6 +86,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       return {
         ...base,
         ...(map && { gainMap: map }),
+        ...(turned.bright && { bright: turned.bright }),
         ...(delay ? { delay: delay.map(shownFor) } : {}),
         loop: timesOf(loop ?? 0),
       };

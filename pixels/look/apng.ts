@@ -25,6 +25,8 @@ export interface Apng {
   readonly loop: number;
 }
 
+/** PNG third edition, 7.1. */
+const isCount = (value: number) => value > 0 && value < 2 ** 31;
 const NONE = new Uint8Array(13);
 
 /** Nothing where there is no animation, or where its parts are not in order: then the picture in IDAT is what is shown. */
@@ -34,18 +36,22 @@ export function readApng(bytes: Uint8Array): Apng | undefined {
   let header: Uint8Array | undefined;
   let control: DataView | undefined;
   let isFirstDefault = false;
+  let hasPicture = false;
   let next = 0;
   for (const { type, data, isCut } of chunksOf(bytes)) {
     if (isCut) break;
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     if (type === "IHDR") header = data;
-    else if (type === "acTL" && data.length === 8) control = view;
+    // Before the picture, and with a count that PNG's numbers have; another one counts for nothing, as in browsers.
+    else if (type === "acTL" && data.length === 8 && !hasPicture && isCount(view.getUint32(0)))
+      control = view;
     else if (type === "fcTL" || type === "fdAT") {
       if (!control || data.length < 4 || view.getUint32(0) !== next++) break;
       if (type === "fdAT") found.at(-1)?.parts.push(data.subarray(4));
       else if (data.length === 26) found.push({ control: view, parts: [] });
       else break;
     } else if (type === "IDAT") {
+      hasPicture = true;
       isFirstDefault = found.length > 0;
       found.at(-1)?.parts.push(data);
     }

@@ -238,3 +238,27 @@ test("a placeholder is the ThumbHash that its author's code would draw, as a PNG
   assert.equal(placeholderUrl({}), undefined);
   assert.ok(fits);
 });
+
+test("rungs for screens with HDR go before all others, and to no other screen", () => {
+  const bright = [320, 640].map((width) => variant(`w${width}-hdr`, "avif", width, 240, { hdr: true }));
+  const { sources, img } = picture(image([...bright.reverse(), ...ladder(["avif", "jpeg"], [320, 640])]), {
+    alt: "",
+  });
+  assert.deepEqual(
+    sources.map(({ media, type, srcset }) => [media, type, /-hdr/.test(srcset)]),
+    [
+      ["(dynamic-range: high)", "image/avif", true],
+      [undefined, "image/avif", false],
+    ],
+  );
+  assert.match(sources[0]?.srcset ?? "", /w320-hdr.avif 320w, .*w640-hdr.avif 640w/);
+  assert.ok(!img.srcset.includes("hdr"));
+  // Also where the ladder has nothing else but AVIF.
+  const alone = picture(image([...bright, ...ladder(["avif"], [320, 640])]), { alt: "" });
+  assert.deepEqual(
+    alone.sources.map(({ media }) => media),
+    ["(dynamic-range: high)"],
+  );
+  const thumb = variant("thumb", "avif", 160, 160);
+  assert.equal(picture(image([...bright, thumb]), { alt: "", variants: ["thumb"] }).sources.length, 0);
+});

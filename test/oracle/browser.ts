@@ -1,8 +1,8 @@
-/** Chromium, asked what it shows of a file: the oracle of what uploaders see before they upload. */
+/** Browsers, asked what they show of a file: the oracles of what uploaders see before they upload. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "../client/chromium.ts";
+import { launchFirefox } from "./firefox.ts";
 import { type Looking, look, MOST_FRAMES, type Seen } from "./look.ts";
 
 /** A picture of 65 MP takes it four seconds here, an animation of 300 frames of a megapixel ten. */
@@ -14,7 +14,24 @@ export interface Oracle {
   close(): Promise<void>;
 }
 
-export async function startOracle(): Promise<Oracle> {
+/** A page at `home` in a browser of its own. */
+interface Viewer {
+  look(how: Looking & { most: number }): Promise<Seen>;
+  close(): Promise<void>;
+}
+
+const viewers = {
+  async chromium(home: string): Promise<Viewer> {
+    // A screen's own profile would stand between a file's colours and the canvas.
+    const browser = await launchChromium(["--force-color-profile=srgb"]);
+    const page = await browser.newPage();
+    await page.goto(home);
+    return { look: (how) => page.evaluate(look, how), close: () => browser.close() };
+  },
+  firefox: (home: string): Promise<Viewer> => launchFirefox(home),
+};
+
+export async function startOracle(name: keyof typeof viewers = "chromium"): Promise<Oracle> {
   const files = new Map<string, { bytes: Uint8Array; type: string }>();
   const server = createServer((request, response) => {
     const file = files.get(request.url ?? "");
@@ -28,36 +45,26 @@ export async function startOracle(): Promise<Oracle> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // `ImageDecoder` is there in secure contexts alone; localhost is one.
   const home = `http://localhost:${(server.address() as AddressInfo).port}/`;
-  // A screen's own profile would stand between a file's colours and the canvas.
-  let browser: Browser | undefined;
-  let page: Page | undefined;
+  let viewer: Viewer | undefined;
   let count = 0;
-
-  async function open(): Promise<Page> {
-    browser ??= await launchChromium(["--force-color-profile=srgb"]);
-    if (page && !page.isClosed()) return page;
-    page = await browser.newPage();
-    await page.goto(home);
-    return page;
-  }
 
   return {
     async look(bytes, how) {
       const path = `/file/${count++}`;
       files.set(path, { bytes, type: how.type });
-      const mine = await open();
+      viewer ??= await viewers[name](home);
       let limit: NodeJS.Timeout | undefined;
       try {
         return await Promise.race([
-          mine.evaluate(look, { ...how, url: home.slice(0, -1) + path, most: MOST_FRAMES }),
+          viewer.look({ ...how, url: home.slice(0, -1) + path, most: MOST_FRAMES }),
           new Promise<never>((_, reject) => {
-            limit = setTimeout(() => reject(new Error(`Chromium took over ${SECONDS} s`)), SECONDS * 1000);
+            limit = setTimeout(() => reject(new Error(`${name} took over ${SECONDS} s`)), SECONDS * 1000);
           }),
         ]);
       } catch (error) {
         // A page that hangs, or whose process is gone: the next file gets a browser of its own.
-        await browser?.close().catch(() => {});
-        browser = page = undefined;
+        await viewer?.close().catch(() => {});
+        viewer = undefined;
         throw error;
       } finally {
         clearTimeout(limit);
@@ -65,7 +72,7 @@ export async function startOracle(): Promise<Oracle> {
       }
     },
     async close() {
-      await browser?.close();
+      await viewer?.close();
       server.close();
       server.closeAllConnections();
     },

@@ -8,7 +8,8 @@ import { saidIn } from "../../pixels/colour/said.ts";
 import { walkJpeg } from "../../pixels/look/jpeg.ts";
 import type { Oracle } from "./browser.ts";
 import { compare, type Difference } from "./compare.ts";
-import { develop } from "./ours.ts";
+import type { Seen } from "./look.ts";
+import { develop, type Ours } from "./ours.ts";
 
 export interface Judged {
   readonly path: string;
@@ -19,6 +20,8 @@ export interface Judged {
   readonly differences: readonly (Difference & {
     /** Of `docs/differences.ts`. */ readonly reason?: string;
   })[];
+  /** What a second browser says of a file of which the first one disagrees. */
+  readonly second?: readonly Difference[];
 }
 
 /** Moments at which an animation is looked at. */
@@ -44,31 +47,39 @@ export function imagesIn(paths: readonly string[], named = true): string[] {
     .sort();
 }
 
-export async function judge(path: string, pixels: Pixels, oracle: Oracle): Promise<Judged> {
+/** @param second asked about files alone of which the first browser says something else than Darkroom */
+export async function judge(path: string, pixels: Pixels, first: Oracle, second?: Oracle): Promise<Judged> {
   const bytes = readFileSync(path);
-  const detected = detectFormat(bytes.subarray(0, 4096));
-  const type = detected ? formats[detected].type : "application/octet-stream";
-  const [ours, seen] = await Promise.all([
-    develop(pixels, bytes),
-    oracle.look(bytes, { type, canvas: undefined, times: MOMENTS }).catch((error: unknown) => String(error)),
-  ]);
-  const { end, format, header, made } = ours;
-  if (typeof seen === "string") {
-    return { path, end, format, whole: false, differences: [{ kind: "unfinished", detail: seen }] };
-  }
-  const { canvas, times } = seen;
-  const mine =
-    seen.shown && made ? await oracle.look(made.bytes, { type: made.type, canvas, times }) : undefined;
+  const [ours, seen] = await Promise.all([develop(pixels, bytes), lookAt(first, bytes)]);
+  const { end, format, header } = ours;
   const file = {
     path: path.replaceAll("\\", "/"),
     ...{ end, format, header, bytes },
     dataMissing: format === "jpeg" && typeof walkJpeg(bytes) === "object",
     alphaLimited: format === "avif" && saidIn(format, bytes, false).alphaLimited === true,
   };
-  const differences = compare(seen, ours, mine).map((difference) => {
+  const differences = (await differencesOf(first, seen, ours)).map((difference) => {
     const differing = { ...file, ...difference };
     const reason = Object.entries<Reason>(reasons).find(([, { applies }]) => applies(differing))?.[0];
     return { ...difference, ...(reason === undefined ? {} : { reason }) };
   });
-  return { path, end, format, whole: seen.whole, differences };
+  const whole = typeof seen === "object" && seen.whole;
+  const judged = { path, end, format, whole, differences };
+  if (!second || differences.length === 0) return judged;
+  return { ...judged, second: await differencesOf(second, await lookAt(second, bytes), ours) };
+}
+
+/** What a browser shows of a file, or why it does not come to an end. */
+async function lookAt(oracle: Oracle, bytes: Buffer): Promise<Seen | string> {
+  const detected = detectFormat(bytes.subarray(0, 4096));
+  const type = detected ? formats[detected].type : "application/octet-stream";
+  return oracle.look(bytes, { type, canvas: undefined, times: MOMENTS }).catch(String);
+}
+
+async function differencesOf(oracle: Oracle, seen: Seen | string, ours: Ours): Promise<Difference[]> {
+  if (typeof seen === "string") return [{ kind: "unfinished", detail: seen }];
+  const { canvas, times, shown } = seen;
+  const { made } = ours;
+  const mine = shown && made && (await oracle.look(made.bytes, { type: made.type, canvas, times }));
+  return compare(seen, ours, mine || undefined);
 }

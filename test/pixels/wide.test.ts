@@ -7,6 +7,7 @@ import { formatNames, outputFormats } from "../../core/formats.ts";
 import { pngOf } from "../../pixels/png.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { developWith, presetOf } from "./develop-with.ts";
+import { pqPng } from "./pq-png.ts";
 import { distance, picture, quarters, seenQuarters } from "./quarters.ts";
 
 const pixels = pixelProcess({ accept: formatNames });
@@ -114,4 +115,53 @@ test("JPEG rungs keep a gain map, as small as they are", async () => {
     presetOf({ ladder: { widths: [64], formats: ["jpeg"] } }),
   );
   assert.ok(!Buffer.from(plain.get("w64.jpeg")).includes("MPF\0"));
+});
+
+test("of PQ there are rungs of 10 bits by the same curve, beside those for every screen", async () => {
+  const ladder = { widths: [64, 256], formats: ["avif" as const, "jpeg" as const], quality: { avif: 90 } };
+  const preset = presetOf({ ladder, hdr: true, colour: "p3" });
+  const { get, made, header } = await developWith(pixels, pqPng(), "png", preset);
+  assert.equal(header.hdr, "pq");
+  assert.deepEqual([...made.keys()].filter((name) => name.includes("hdr")).sort(), [
+    "w256-hdr.avif",
+    "w64-hdr.avif",
+  ]);
+  for (const width of [64, 256]) {
+    const file = Buffer.from(get(`w${width}-hdr.avif`));
+    // Rec. 2020, PQ, BT.601, full range; 4,000 cd/m².
+    assert.ok(file.includes("colrnclx\0\x09\0\x10\0\x06\x80", 0, "latin1"));
+    assert.ok(file.includes("clli\x0f\xa0\0\0", 0, "latin1"));
+    const image = sharp(file);
+    assert.equal((await image.metadata()).bitsPerSample, 10);
+    const { data, info } = await image
+      .toColourspace("rgb16")
+      .raw({ depth: "ushort" })
+      .toBuffer({ resolveWithObject: true });
+    const numbers = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+    assert.equal(info.width, width);
+    for (let x = 2; x < width - 2; x++) {
+      const wanted = (65_536 * (x + 0.5)) / width;
+      const off = Math.abs((numbers[3 * (8 * width + x) + 1] ?? 0) - wanted);
+      assert.ok(off < 65_536 / 100, `${width}: off by ${off} at ${x}`);
+    }
+  }
+  const usual = await developWith(pixels, pqPng(), "png", presetOf({ ladder }));
+  assert.deepEqual(
+    [...usual.made.keys()].filter((name) => name.includes("hdr")),
+    [],
+  );
+  const same = usual.get("w64.jpeg");
+  assert.equal(
+    same.length,
+    (await developWith(pixels, pqPng(), "png", presetOf({ ladder, hdr: true }))).get("w64.jpeg").length,
+  );
+});
+
+test("an HDR rung is as upright as the others", async () => {
+  const preset = presetOf({ ladder: { widths: [32], formats: ["avif"] }, hdr: true });
+  const { get } = await developWith(pixels, pqPng(6), "png", preset);
+  const { data, info } = await sharp(get("w32-hdr.avif")).raw().toBuffer({ resolveWithObject: true });
+  assert.deepEqual([info.width, info.height], [32, 43]);
+  const at = (y: number) => data[y * 32 * info.channels + 16 * info.channels] ?? 0;
+  assert.ok(at(5) < at(20) && at(20) < at(38));
 });
