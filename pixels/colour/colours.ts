@@ -17,15 +17,15 @@ import {
   transfers,
 } from "./cicp.ts";
 import { hasGainMap } from "./gain-map.ts";
-import { readProfile, spaceOf } from "./icc.ts";
+import { isUsable, readProfile, spaceOf } from "./icc.ts";
 import { type Cicp, type HdrTag, type Said, saidIn } from "./said.ts";
 import { type Meaning, type Reading, type Target, targets } from "./straight.ts";
 import { PEAK } from "./tone.ts";
 
 /** What a decoder tells of a file. */
 export interface Decoded {
-  /** Red, green and blue, grey, or ink. */
-  readonly space: "light" | "ink";
+  /** Red, green and blue, one number for all three, or ink. */
+  readonly space: "light" | "grey" | "ink";
   /** Of one number: more than 8 come as 16, moved to the upper end. */
   readonly bits: number;
   readonly icc: Uint8Array | undefined;
@@ -86,7 +86,8 @@ function isWider({ toXyz }: Meaning): boolean {
 }
 
 export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decoded): Colours {
-  const { bits, space, icc } = decoded;
+  const { bits, space } = decoded;
+  const icc = decoded.icc && isUsable(decoded.icc) ? decoded.icc : undefined;
   const most = bits > 8 ? (2 ** bits - 1) * 2 ** (16 - bits) : 255;
   if (space === "ink") {
     const isProfiled = icc !== undefined && spaceOf(icc) === "CMYK";
@@ -97,9 +98,11 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
   const meaning = meaningOf(said, profile, decoded);
   const { limited = false, alphaLimited = false, premultiplied = false } = said;
   const isSdr = meaning === undefined || meaning.range === "sdr";
+  // Little CMS would not have a profile of three colours for one number.
+  const isOfLight = space === "grey" && icc !== undefined && spaceOf(icc) === "RGB";
   const isByLibvips =
     said.colour.by === "icc"
-      ? isSdr && (bits === 8 || !profile)
+      ? isSdr && ((bits === 8 && !isOfLight) || !profile)
       : bits === 8 && (!meaning || isSrgb(meaning));
   const isStraight = isByLibvips && !limited && !alphaLimited && !premultiplied;
   const isWide = meaning !== undefined && isWider(meaning);

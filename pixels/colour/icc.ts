@@ -29,6 +29,17 @@ export interface Profile {
 /** `RGB`, `GRAY`, `CMYK`, as the header says; empty where there is no header. */
 export const spaceOf = (icc: Uint8Array): string => Buffer.from(icc).toString("latin1", 16, 20).trim();
 
+/** Browsers use no profile whose primaries are of another type than their tags'; Little CMS takes whatever stands there. */
+export function isUsable(icc: Uint8Array): boolean {
+  const bytes = Buffer.from(icc.buffer, icc.byteOffset, icc.byteLength);
+  try {
+    const red = tagsOf(bytes).get("rXYZ");
+    return red === undefined || red.toString("latin1", 0, 4) === "XYZ ";
+  } catch {
+    return false;
+  }
+}
+
 /** The profile; none where it is another kind, or damaged. */
 export function readProfile(icc: Uint8Array): Profile | undefined {
   const bytes = Buffer.from(icc.buffer, icc.byteOffset, icc.byteLength);
@@ -41,13 +52,18 @@ export function readProfile(icc: Uint8Array): Profile | undefined {
 
 const MOST_TAGS = 100;
 
-function profileOf(bytes: Buffer): Profile | undefined {
+function tagsOf(bytes: Buffer): Map<string, Buffer> {
   const tags = new Map<string, Buffer>();
   const count = Math.min(MOST_TAGS, bytes.readUInt32BE(128));
   for (let at = 132; at < 132 + 12 * count; at += 12) {
     const start = bytes.readUInt32BE(at + 4);
     tags.set(bytes.toString("latin1", at, at + 4), bytes.subarray(start, start + bytes.readUInt32BE(at + 8)));
   }
+  return tags;
+}
+
+function profileOf(bytes: Buffer): Profile | undefined {
+  const tags = tagsOf(bytes);
   if (bytes.toString("latin1", 20, 23) !== "XYZ" || tags.has("A2B0")) return undefined;
   const cicp = cicpOf(tags.get("cicp"));
   if (spaceOf(bytes) === "GRAY") {

@@ -26,6 +26,8 @@ export function openLoaders(names: readonly FormatName[]): void {
   sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
 }
 
+const spaces: Readonly<Record<string, "grey" | "ink">> = { cmyk: "ink", "b-w": "grey", grey16: "grey" };
+
 export async function openWithLibvips(file: Uint8Array, format: FormatName): Promise<Source> {
   const bytes = asStill(file, format);
   // Of a header alone: whether the rest is there is seen when it is decoded.
@@ -48,7 +50,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
   // The pages of an AVIF are no frames, and what PNG has is no page.
   const frames = formats[format].framesRead ? pages : 1;
   const colours = coloursOf(format, bytes, {
-    space: metadata.space === "cmyk" ? "ink" : "light",
+    space: spaces[metadata.space ?? ""] ?? "light",
     bits: metadata.bitsPerSample ?? 8,
     icc: metadata.icc,
     isAdobeRgb: isAdobeRgb(exif),

@@ -9,6 +9,7 @@ import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { type FormatName, formatNames } from "../../core/formats.ts";
 import { sequenceHeaderOf } from "../../pixels/colour/av1.ts";
+import { segment, withSegments } from "../../pixels/colour/tag.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { av1Of, avifOf, nclx } from "./avif-of.ts";
 import { developWith } from "./develop-with.ts";
@@ -199,6 +200,18 @@ const heic = (name: string) => ({
   size: { width: 256, height: 192 },
 });
 
+/** A JPEG with a profile of Display P3's primaries and a power of 1.8. @param type of its primaries, as their tags say */
+async function profiledJpeg(grey: boolean, type = "XYZ "): Promise<Buffer> {
+  const data = picture(size, quarters).filter((_, at) => !grey || at % 3 === 0);
+  const own = sharp(Buffer.from(data), { raw: { ...size, channels: grey ? 1 : 3 } });
+  const icc = Buffer.from(
+    p3Profile.toString("latin1").replaceAll("XYZ \0\0\0\0", `${type}\0\0\0\0`),
+    "latin1",
+  );
+  const profile = segment(0xe2, Buffer.from("ICC_PROFILE\0\x01\x01", "latin1"), icc);
+  return withSegments(await own.jpeg({ quality: 100, chromaSubsampling: "4:4:4" }).toBuffer(), [profile]);
+}
+
 /** A JPEG whose EXIF says of its colours that they are not sRGB's but, by DCF's index, Adobe RGB's. */
 async function adobeJpeg(): Promise<Buffer> {
   const bytes = await sharp(picture(size, quarters), { raw: { ...size, channels: 3 } })
@@ -318,6 +331,18 @@ const cases: Record<string, Case> = {
       [255, 175, 0],
     ],
     off: 2,
+  },
+  "JPEG of grey with a profile of three colours": {
+    format: "jpeg",
+    make: () => profiledJpeg(true),
+    wanted: greys.map(through(P3, gamma(1.8))),
+    off: 3,
+  },
+  "JPEG with a profile whose primaries are none": {
+    format: "jpeg",
+    make: () => profiledJpeg(false, "nada"),
+    wanted: [...quarters],
+    off: 3,
   },
   "JPEG: Adobe RGB by EXIF": {
     format: "jpeg",

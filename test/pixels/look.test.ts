@@ -1,15 +1,18 @@
 /** Whether pixels are missing is seen in a file's structure: by files of sharp's, cut and damaged anywhere. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { checks } from "../../core/checks.ts";
 import { type FormatName, formatNames } from "../../core/formats.ts";
 import { planOf } from "../../core/plan.ts";
 import { openSource } from "../../pixels/decoders/open.ts";
+import { readApng } from "../../pixels/look/apng.ts";
 import { boxesEndEarly } from "../../pixels/look/boxes.ts";
 import { walkJpeg } from "../../pixels/look/jpeg.ts";
 import { lookAgain, Refused, type Whole } from "../../pixels/look/look.ts";
+import { chunkOf, SIGNATURE } from "../../pixels/png.ts";
 import { tries } from "../thorough.ts";
 
 const WIDTH = 61;
@@ -200,4 +203,23 @@ test("WebP and AVIF that end early say so, wherever they were cut", async () => 
       }),
     );
   }
+});
+
+test("an animation that is announced behind the picture, or with a count that is none, is no animation", () => {
+  const chunk = (type: string, ...numbers: number[]) => {
+    const data = Buffer.alloc(4 * numbers.length);
+    for (const [i, value] of numbers.entries()) data.writeUInt32BE(value, 4 * i);
+    return chunkOf(type, data);
+  };
+  const header = chunkOf("IHDR", Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]));
+  const picture = chunkOf("IDAT", deflateSync(Buffer.from([0, 0])));
+  const control = chunkOf("fcTL", Buffer.from([...Buffer.alloc(7), 1, 0, 0, 0, 1, ...Buffer.alloc(14)]));
+  const frame = chunkOf("fdAT", Buffer.concat([Buffer.from([0, 0, 0, 1]), deflateSync(Buffer.from([0, 9]))]));
+  const end = chunkOf("IEND", Buffer.alloc(0));
+  const framesOf = (...parts: Buffer[]) =>
+    readApng(Buffer.concat([SIGNATURE, header, ...parts, control, frame, end]))?.frames.length;
+  assert.equal(framesOf(chunk("acTL", 1, 0), picture), 1);
+  assert.equal(framesOf(picture, chunk("acTL", 1, 0)), undefined);
+  assert.equal(framesOf(chunk("acTL", 0, 0), picture), undefined);
+  assert.equal(framesOf(chunk("acTL", 0x80000001, 0), picture), undefined);
 });
