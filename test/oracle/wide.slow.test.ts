@@ -75,10 +75,7 @@ for (const [name, { format, source, bright }] of Object.entries(hdr)) {
       const url = `${CDN}${file}`;
       return { name, format, type, width: 256, height: 192, bytes: bytes.length, url, hdr: file === bright };
     });
-    const { sources, img } = pictureData(
-      { id: "x", variants },
-      { alt: "", loading: "eager" },
-    );
+    const { sources, img } = pictureData({ id: "x", variants }, { alt: "", loading: "eager" });
     for (const [flag, isBright] of screens) {
       const browser = await launchChromium([`--force-color-profile=${flag}`]);
       after(() => browser.close());
