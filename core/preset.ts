@@ -114,7 +114,7 @@ const Preset = v.pipe(
     background: v.optional(colour, "#ffffff"),
     /** `p3`: pictures with more colours than sRGB keep those of Display P3, with a profile of 480 bytes. */
     colour: v.optional(v.picklist(["srgb", "p3"])),
-    /** JPEG rungs keep the source's gain map, by which a screen with HDR shows them brighter. */
+    /** What a screen with HDR shows brighter: JPEG rungs keep a gain map, PQ and HLG get AVIF rungs of 10 bits besides. */
     hdr: v.optional(v.boolean()),
     /** What of the original's rights the variants and the document say: all else in EXIF, XMP and IPTC is taken out. */
     keep: v.optional(v.array(v.picklist(rightNames))),

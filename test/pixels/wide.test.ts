@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import test, { after } from "node:test";
 import sharp from "sharp";
 import { formatNames, outputFormats } from "../../core/formats.ts";
-import { pngOf } from "../../pixels/png.ts";
+import { chunkOf, pngOf } from "../../pixels/png.ts";
 import { pixelProcess } from "../../pixels/process.ts";
+import { packetIn } from "../../pixels/rights/xmp.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 import { pqPng } from "./pq-png.ts";
 import { distance, picture, quarters, seenQuarters } from "./quarters.ts";
@@ -155,6 +156,27 @@ test("of PQ there are rungs of 10 bits by the same curve, beside those for every
     same.length,
     (await developWith(pixels, pqPng(), "png", presetOf({ ladder, hdr: true }))).get("w64.jpeg").length,
   );
+});
+
+test("an HDR rung keeps rights beside its curve", async () => {
+  const preset = presetOf({ ladder: { widths: [32], formats: ["avif"] }, hdr: true, keep: ["copyright"] });
+  const file = Buffer.from(
+    await sharp(pqPng())
+      .withXmp(packetIn({ copyright: "© Mine" }))
+      .png()
+      .toBuffer(),
+  );
+  // sharp leaves cICP out.
+  const at = 8 + 25;
+  const source = Buffer.concat([
+    file.subarray(0, at),
+    chunkOf("cICP", Buffer.from([9, 16, 0, 1])),
+    file.subarray(at),
+  ]);
+  const { get } = await developWith(pixels, source, "png", preset);
+  const made = Buffer.from(get("w32-hdr.avif"));
+  assert.ok(made.includes("© Mine") && made.includes("colrnclx\0\x09\0\x10", 0, "latin1"));
+  assert.equal((await sharp(made).metadata()).width, 32);
 });
 
 test("an HDR rung is as upright as the others", async () => {
