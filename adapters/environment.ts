@@ -108,6 +108,20 @@ export const settings = {
     for: ["sweep"],
     from: { param: "supersededDays" },
   },
+  ORIGINALS_DAYS: {
+    parse: wholeNumber,
+    default: 0,
+    help: "how long originals are kept, in days; 0 is for ever",
+    for: ["worker", "failures", "sweep"],
+    from: { param: "originalsDays" },
+  },
+  REJECTED_DAYS: {
+    parse: wholeNumber,
+    default: 30,
+    help: "how long originals of rejected images are kept, in days; 0 is for ever",
+    for: ["sweep"],
+    from: { param: "rejectedDays" },
+  },
   AUTH_SECRET: {
     parse: secret,
     help: "HS256 key of the callers' tokens",

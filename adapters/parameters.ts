@@ -139,6 +139,26 @@ export const parameters = {
     help: "days that variants of an earlier recipe are kept, for pages that name them",
     check: whole(1, 3650),
   },
+  originalsColdDays: {
+    default: "0",
+    help: "days after which originals are moved to a colder class of S3; 0 is never",
+    check: whole(0, 3650),
+  },
+  originalsColdClass: {
+    default: "INTELLIGENT_TIERING",
+    help: "that class, of those that are read at once",
+    check: oneOf("INTELLIGENT_TIERING", "STANDARD_IA", "GLACIER_IR"),
+  },
+  originalsDays: {
+    default: "0",
+    help: "days after which originals are let go, so that nothing new can be made of them; 0 is never",
+    check: whole(0, 36_500),
+  },
+  rejectedDays: {
+    default: "30",
+    help: "days after which the originals of rejected images are let go; 0 is never",
+    check: whole(0, 3650),
+  },
   logLevel: {
     default: "info",
     help: "of the functions",
@@ -209,6 +229,7 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
   };
   if (String(given["authSecretPrevious"] ?? "false") !== "false")
     together("authSecretPrevious", "authSecretVersion");
+  problems.push(...coldProblems(given));
   together("domain", "certificate");
   together("certificate", "domain");
   together("authJwksUrl", "authIssuer", "authAudience");
@@ -218,6 +239,17 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
       `Parameters (--param NAME=value or darkroom.deploy.yml, docs/deploy.md has them all):\n${list}`,
     );
   }
+}
+
+/** What S3 would refuse of them. */
+function coldProblems(given: Readonly<Record<string, unknown>>): string[] {
+  const days = (name: ParameterName) => Number(given[name] ?? 0);
+  const [cold, kept] = [days("originalsColdDays"), days("originalsDays")];
+  if (cold > 0 && cold < 30 && given["originalsColdClass"] === "STANDARD_IA")
+    return ["originalsColdDays must be 30 or more for STANDARD_IA"];
+  return cold > 0 && kept > 0 && kept <= cold
+    ? ["originalsDays must be more than originalsColdDays: they would go before they are moved"]
+    : [];
 }
 
 /** What is worth saying of parameters that are right. */

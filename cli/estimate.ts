@@ -15,6 +15,7 @@ interface EstimateOptions {
   readonly deletes: number;
   readonly colderAfter?: number;
   readonly colder: ColdClass;
+  readonly originalsFor?: number;
   readonly developMs?: number;
   readonly preset: string;
   readonly json?: boolean;
@@ -32,6 +33,7 @@ export const command = new Command("estimate")
   .addOption(
     new Option("--colder <class>", "that class").choices(Object.keys(coldClasses)).default("STANDARD_IA"),
   )
+  .option("--originals-for <months>", "months after which originals are let go; kept where absent", amount)
   .option("--develop-ms <n>", "of one image, as the dashboard shows it; estimated where absent", amount)
   .option("-p, --preset <name>", "preset of darkroom.config.ts", config.defaultPreset)
   .action((options: EstimateOptions) => {
@@ -48,6 +50,7 @@ export const command = new Command("estimate")
         options.colderAfter === undefined
           ? undefined
           : { to: options.colder, afterMonths: options.colderAfter },
+      originalsMonths: options.originalsFor,
       developMs: options.developMs,
     };
     const bill = monthlyBill(preset, load);
@@ -57,6 +60,7 @@ withJson(command, "the bill as one JSON document");
 withExamples(
   command,
   "estimate --uploads-per-month 1000000",
+  "estimate --uploads-per-month 1000000 --colder-after 3 --colder INTELLIGENT_TIERING",
   "estimate --uploads-per-month 50000 --avg-mb 2.5 --views 200 --preset avatar",
 );
 

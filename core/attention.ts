@@ -21,7 +21,8 @@ export function attentionOf(document: Metadata | undefined): AttentionEntry | un
   const { id, preset, source } = document;
   if (source?.gone) {
     const code = "original-gone";
-    return { id, status: code, code, message: errors[code].sentence, preset, at: source.gone };
+    const status = source.expired ? "original-expired" : code;
+    return { id, status, code, message: errors[code].sentence, preset, at: source.gone };
   }
   const problem = document.lastError ?? (document.error && { ...document.error, at: document.processedAt });
   if (!problem) return undefined;

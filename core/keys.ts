@@ -166,7 +166,8 @@ export const FORGET_MARK_KEY = "forget/mark";
 /** When the CDN was last asked to forget everything at once. */
 export const FORGOT_ALL_KEY = "forget/all.json";
 
-export const ATTENTION = ["failed", "rejected", "original-gone"] as const;
+/** `original-expired` is nothing to look at: what the deployment lets go after its days. */
+export const ATTENTION = ["failed", "rejected", "original-gone", "original-expired"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const attentionPrefix = (status: Attention) => `failures/${status}/`;
 export const attentionKey = (status: Attention, id: string) => `${attentionPrefix(status)}${id}.json`;

@@ -60,6 +60,8 @@ const Source = v.object({
   c2pa: v.optional(v.boolean()),
   /** Since when the original is known to be gone, which nobody deleted through us. */
   gone: v.optional(time),
+  /** It went because the deployment keeps originals, or rejected ones, for so many days. */
+  expired: v.optional(v.literal(true)),
 });
 
 /** What a `<picture>` of the preset's ladder is made of, by whatever writes the page: attributes as they stand there, unescaped. */
@@ -166,6 +168,7 @@ export interface Verdict {
   readonly force?: boolean;
 }
 
+const DAY_MS = 86_400_000;
 const ORIGINAL_GONE = "original-gone" satisfies ErrorCode;
 
 /** A document still without `rev` and `writeId`, which the commit gives it. */
@@ -261,27 +264,39 @@ export function isSettled(
 
 /**
  * The document of an image whose original was found to be gone, by a job where `asked`: it stays as it is, and says so.
+ * Where the deployment keeps originals for `originalsDays` it also says whether that is why.
  * Undefined where there is nothing to say, or it has been said.
  */
 export function withoutOriginal(
   current: Metadata | undefined,
   at: Date,
-  asked: boolean,
+  { asked = false, originalsDays = 0 }: { asked?: boolean; originalsDays?: number | undefined },
 ): Metadata | undefined {
   if (!current?.source || current.status === "deleted") return undefined;
   const now = at.toISOString();
   const { gone = now } = current.source;
   const isNew = asked && current.lastError?.code !== ORIGINAL_GONE;
-  if (gone === current.source.gone && !isNew) return undefined;
+  const age = at.getTime() - Date.parse(current.uploadedAt ?? now);
+  // Both by S3's clock, whose rule waits for the next midnight besides.
+  const isExpired = current.source.expired ?? (originalsDays > 0 && age >= originalsDays * DAY_MS);
+  if (gone === current.source.gone && isExpired === (current.source.expired ?? false) && !isNew)
+    return undefined;
   const problem = { code: ORIGINAL_GONE, message: errors[ORIGINAL_GONE].sentence, at: now };
-  return { ...current, source: { ...current.source, gone }, ...(isNew ? { lastError: problem } : {}) };
+  const source = { ...current.source, gone, ...(isExpired ? { expired: isExpired as true } : {}) };
+  return { ...current, source, ...(isNew ? { lastError: problem } : {}) };
+}
+
+/** The document of a rejected image whose original is about to be let go, as nobody has tried it again for so long. */
+export function letGo(current: Metadata | undefined, etag: string, at: Date): Metadata | undefined {
+  if (current?.status !== "rejected" || current.source?.etag !== etag) return undefined;
+  return { ...current, source: { ...current.source, gone: at.toISOString(), expired: true } };
 }
 
 /** The same once its original is there again. */
 export function withOriginal({ lastError, source, ...rest }: Metadata): Metadata {
   return definedOnly({
     ...rest,
-    source: source && definedOnly({ ...source, gone: undefined }),
+    source: source && definedOnly({ ...source, gone: undefined, expired: undefined }),
     lastError: lastError?.code === ORIGINAL_GONE ? undefined : lastError,
   });
 }

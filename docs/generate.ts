@@ -151,6 +151,27 @@ const blocks: Record<string, () => string> = {
         setting.for === undefined ? "whoever runs it" : [setting.for].flat().join(", "),
       ]),
     ),
+  originals: () => {
+    const preset = config.presets.get(config.defaultPreset);
+    if (!preset) return "";
+    const usual = { uploads: 1_000_000, megabytes: 4, megapixels: 12, views: 30, deletes: 0.01 };
+    const ways: [string, Partial<Parameters<typeof monthlyBill>[1]>][] = [
+      ["all in S3 Standard", {}],
+      ...(["INTELLIGENT_TIERING", "STANDARD_IA", "GLACIER_IR"] as const).map((to): (typeof ways)[number] => [
+        `${code(to)} after 3 months`,
+        { colder: { to, afterMonths: 3 } },
+      ]),
+      ["let go after 6 months", { originalsMonths: 6 }],
+    ];
+    const rows = ways.map(([way, more]) => {
+      const dollars = [12, 36].map((months) => {
+        const { lines } = monthlyBill(preset, { ...usual, months, ...more });
+        return lines.find(({ what }) => what === "originals kept")?.dollars ?? 0;
+      });
+      return [way, ...dollars.map((value) => Math.round(value).toLocaleString("en-US"))];
+    });
+    return table(["originals", "after a year, US$ a month", "after three years"], rows);
+  },
   cost: () => {
     const preset = config.presets.get(config.defaultPreset);
     if (!preset) return "";

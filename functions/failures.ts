@@ -6,7 +6,8 @@ import { imagesIn } from "../core/message.ts";
 import { failMessage } from "../core/worker/handle-message.ts";
 
 export const handler = onQueue(() => {
-  const { env, deps } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL");
+  const { env, deps } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL", "ORIGINALS_DAYS");
+  const failing = { ...deps, config, originalsDays: env.ORIGINALS_DAYS };
   const bucket = env.UPLOADS_BUCKET;
   return {
     logLevel: env.LOG_LEVEL,
@@ -15,6 +16,6 @@ export const handler = onQueue(() => {
     reserveMs: 10_000,
     // One that cannot be handled stays a dead letter, for the alarm and for the next try at its own time.
     about: (body) => ({ ids: imagesIn(body, bucket) }),
-    handle: ({ body }) => failMessage({ ...deps, config }, { body, bucket }),
+    handle: ({ body }) => failMessage(failing, { body, bucket }),
   };
 });

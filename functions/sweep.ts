@@ -13,17 +13,21 @@ export const handler = onSchedule(() => {
     "BACKFILL_QUEUE_URL",
     "EVENTS_QUEUE_URL",
     "SUPERSEDED_DAYS",
+    "REJECTED_DAYS",
+    "ORIGINALS_DAYS",
   );
+  const usual = { supersededDays: env.SUPERSEDED_DAYS, rejectedDays: env.REJECTED_DAYS };
+  const originalsDays = env.ORIGINALS_DAYS;
   return {
     logLevel: env.LOG_LEVEL,
     name: "sweep",
     // For the batch that is under way: a second or two, a minute while S3 throttles.
     reserveMs: 60_000,
     async turn({ event, until, log, count }) {
-      const { confirm, ...request } = readSweepRequest(event, env.SUPERSEDED_DAYS);
+      const { confirm, ...request } = readSweepRequest(event, usual);
       if (confirm !== undefined) await confirmStop(deps, confirm);
       const timeLeft = () => deps.now() < until;
-      const report = await sweep({ ...deps, config, log }, { ...request, timeLeft });
+      const report = await sweep({ ...deps, originalsDays, config, log }, { ...request, timeLeft });
       // Nothing found is a figure too: it says that the sweep has been there.
       count("Mended", 0);
       count("SweepStopped", report.state === "stopped" ? 1 : 0);

@@ -15,12 +15,14 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
     "IMAGES_QUEUE_URL",
     "EVENTS_QUEUE_URL",
     "BACKFILL_QUEUE_URL",
+    "ORIGINALS_DAYS",
   );
   const means = workerMeans(Number(memoryLimitInMB));
   // TIFF and whatever else a preset asks for; every other loader stays closed.
   const accept = [...config.presets.values()].flatMap((preset) => preset.accept);
   const pixels = pixelProcess({ accept, developSeconds: means.seconds });
-  const worker = { ...deps, mediaUrl: env.MEDIA_URL, pixels, means, config };
+  const { MEDIA_URL: mediaUrl, ORIGINALS_DAYS: originalsDays } = env;
+  const worker = { ...deps, mediaUrl, originalsDays, pixels, means, config };
   const bucket = env.UPLOADS_BUCKET;
   return {
     logLevel: env.LOG_LEVEL,

@@ -119,14 +119,18 @@ const lifecycle: Check = {
           message: `Unfinished uploads in parts stay in ${Bucket} for ever, unseen and paid for.`,
           advice: patient.repair,
         });
-      for (const rule of rules.filter(({ Expiration }) => Expiration !== undefined)) {
+      // Ours is there because the deployment asks for it, and the sweep knows of it.
+      const others = rules.filter(
+        ({ ID, Expiration }) => Expiration !== undefined && ID !== "let-originals-go",
+      );
+      for (const rule of others) {
         const prefix = prefixOf(rule);
         const lost = KEPT[role].filter((kept) => kept.startsWith(prefix) || prefix.startsWith(kept));
         if (lost.length > 0)
           findings.push({
             message: `The lifecycle rule ${rule.ID ?? `for "${prefix}"`} of ${Bucket} deletes what is under ${lost.join(", ")}.`,
             advice:
-              "Remove the rule, unless that is what you want: an original that expires takes its image with it.",
+              "Remove the rule. Where originals are to go after some time: the parameter originalsDays, which the sweep knows of.",
           });
       }
     }

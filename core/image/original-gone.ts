@@ -6,7 +6,10 @@ import { followUp } from "../tell/tell.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 import { type Outcome, skipped } from "./outcome.ts";
 
-type MarkDeps = Omit<DeleteDeps, "openUploads">;
+export interface MarkDeps extends Omit<DeleteDeps, "openUploads"> {
+  /** For how long the deployment keeps originals; for ever where 0 or absent. */
+  readonly originalsDays?: number | undefined;
+}
 
 /**
  * Marks the image, where there is one. Nothing that a page shows has changed: it is listed, and not told.
@@ -21,7 +24,7 @@ export async function originalGone(
   // A job may name an image that is signed for and not uploaded yet.
   if (!found.document) return skipped(id, asked ? "unknown" : "original-gone");
   const { document, before, written } = await commit(deps, id, found, (current) =>
-    withoutOriginal(current, deps.now(), asked),
+    withoutOriginal(current, deps.now(), { asked, originalsDays: deps.originalsDays }),
   );
   if (!document || document.status === "deleted") return skipped(id, "deleted");
   // Also where it is marked already: whoever did may have died before this.

@@ -109,7 +109,7 @@ function sourceOf({ ids, owner, status }: Select): "ids" | "owner" | "attention"
 }
 
 /** Where those are listed that have no original to be listed by. */
-const GONE: readonly Attention[] = ["original-gone"];
+const GONE: readonly Attention[] = ["original-gone", "original-expired"];
 
 /**
  * One page, at most 1,000 keys, of those that may be meant. `after` is an earlier page's `next`.

@@ -23,15 +23,36 @@ export interface Load {
   readonly deletes: number;
   /** Where originals are moved once they are so old, in months; all stay in S3 Standard where absent. */
   readonly colder?: { readonly to: ColdClass; readonly afterMonths: number } | undefined;
+  /** Months after which they are let go; kept for ever where absent. */
+  readonly originalsMonths?: number | undefined;
   /** Wall-clock of an image in the worker, where it is known (the metric DevelopTime); else estimated. */
   readonly developMs?: number | undefined;
 }
 
 /** S3's classes from which an original is read at once, as the worker needs it; the price's and the move's names. */
 export const coldClasses = {
-  STANDARD_IA: { kept: "s3Infrequent", moved: "s3ToInfrequent" },
-  GLACIER_IR: { kept: "s3Glacier", moved: "s3ToGlacier" },
-} as const satisfies Record<string, { kept: PriceName; moved: PriceName }>;
+  STANDARD_IA: { kept: [[0, "s3Infrequent"]], moved: "s3ToInfrequent" },
+  GLACIER_IR: { kept: [[0, "s3Glacier"]], moved: "s3ToGlacier" },
+  /** Of what nobody reads: as Standard for 30 days, then as Infrequent Access, after 90 days as Glacier Instant Retrieval. */
+  INTELLIGENT_TIERING: {
+    kept: [
+      [0, "s3Storage"],
+      [1, "s3Infrequent"],
+      [3, "s3Glacier"],
+    ],
+    moved: "s3ToInfrequent",
+    watched: "s3Watched",
+  },
+} as const satisfies Record<
+  string,
+  {
+    /** What is asked for so many months after the move. */
+    kept: readonly (readonly [months: number, price: PriceName])[];
+    moved: PriceName;
+    /** Objects a month. */
+    watched?: PriceName;
+  }
+>;
 export type ColdClass = keyof typeof coldClasses;
 
 export interface Bill {
@@ -142,15 +163,20 @@ export function missesOf(views: number): number {
   return days.reduce((sum, today) => sum + Math.min(SHOWN_WIDTHS, today), 0);
 }
 
-function originals({ uploads, megabytes, months, colder }: Load): Usage {
-  const gigabytes = (over: number) => (uploads * over * megabytes) / 1000;
-  if (!colder || colder.afterMonths >= months) return { s3Storage: gigabytes(months) };
-  const { kept, moved } = coldClasses[colder.to];
-  return {
-    s3Storage: gigabytes(colder.afterMonths),
-    [kept]: gigabytes(months - colder.afterMonths),
-    [moved]: uploads,
-  };
+function originals({ uploads, megabytes, months, colder, originalsMonths = months }: Load): Usage {
+  const kept = Math.min(months, originalsMonths);
+  const gigabytes = (over: number) => (uploads * Math.max(0, over) * megabytes) / 1000;
+  if (!colder || colder.afterMonths >= kept) return { s3Storage: gigabytes(kept) };
+  const { afterMonths } = colder;
+  const row: (typeof coldClasses)[ColdClass] & { readonly watched?: PriceName } = coldClasses[colder.to];
+  const cold = kept - afterMonths;
+  const steps = row.kept.map(([from, price], index): Usage => {
+    const to = row.kept[index + 1]?.[0] ?? cold;
+    return { [price]: gigabytes(Math.min(to, cold) - from) };
+  });
+  const watched: Usage = row.watched ? { [row.watched]: uploads * cold } : {};
+  const parts: Usage[] = [{ s3Storage: gigabytes(afterMonths) }, ...steps, { [row.moved]: uploads }, watched];
+  return parts.reduce(sumOf, {});
 }
 
 export interface Line {

@@ -34,6 +34,8 @@ export const prices = {
   s3Glacier: { dollars: 0.005, per: 1 },
   s3ToInfrequent: { dollars: 0.01, per: 1_000 },
   s3ToGlacier: { dollars: 0.02, per: 1_000 },
+  /** An object that Intelligent-Tiering watches, a month; moving into it costs as into Standard-IA. */
+  s3Watched: { dollars: 0.0025, per: 1_000 },
   /** Any request to a standard queue, up to 64 KB; a batch is one. */
   sqsRequest: { dollars: 0.4, per: 1_000_000 },
   /** HTTP API; 1.00 in us-east-1. */

@@ -38,17 +38,24 @@ export interface BreakerDeps {
   readonly media: Pick<ObjectStore, "list">;
   readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
+  /** As of `MarkDeps`. */
+  readonly originalsDays?: number | undefined;
 }
 
 /** Whether the round that begins meets a prefix empty that the last one found full; a first round compares the two buckets. */
 export async function emptied(
-  { uploads, media }: Pick<BreakerDeps, "uploads" | "media">,
+  { uploads, media, originalsDays = 0 }: Pick<BreakerDeps, "uploads" | "media" | "originalsDays">,
   before: Seen | undefined,
 ): Promise<Pick<Stop, "why" | "prefix" | "full"> | undefined> {
-  const first = async () => ({ originals: (await media.list(IMAGES, { limit: 1000 })).objects.length });
+  const mayExpire = originalsDays > 0;
+  const first = async () => {
+    const { length } = (await media.list(IMAGES, { limit: 1000 })).objects;
+    return mayExpire ? { owners: length } : { originals: length };
+  };
   const full: Partial<Seen> = before ?? (await first());
   const rows = [
-    [ORIGINALS, uploads, full.originals],
+    // Where all that were there have had their days, the owners' entries tell that it is the bucket that it was.
+    [ORIGINALS, uploads, mayExpire ? 0 : full.originals],
     [IMAGES, media, full.images],
     [OWNERS, uploads, full.owners],
   ] as const;

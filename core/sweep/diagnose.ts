@@ -15,6 +15,8 @@ export interface Patience {
   readonly orphan: number;
   /** Of superseded variants, which pages of yesterday still show. */
   readonly superseded: number;
+  /** Of originals that were rejected, since then; they stay where absent. */
+  readonly rejected?: number | undefined;
 }
 export const PATIENCE: Patience = { upload: HOUR, orphan: DAY, superseded: 30 * DAY };
 
@@ -72,8 +74,10 @@ export function needsDocument(traces: Traces, settledBefore: Date | undefined): 
   if (!document) return false;
   if (attach?.size) return true;
   // Of an original that is gone for good the index says so.
-  const expected = original ? "" : "original-gone";
-  if (!settledBefore || attention.join() !== expected || openUploads.length > 0) return true;
+  const isExpected = original
+    ? attention.length === 0
+    : ["original-gone", "original-expired"].includes(attention.join());
+  if (!settledBefore || !isExpected || openUploads.length > 0) return true;
   return [original, document, ...variants].some((one) => one && one.lastModified >= settledBefore);
 }
 
@@ -106,7 +110,9 @@ export function diagnose(
   if (!document.source && !original) return [{ do: "stray", objects: variants.length + 1 }];
   const orphans = orphansOf(document, variants).filter((one) => since(one.lastModified) > patience.orphan);
   const remedies: Remedy[] = attach?.size ? [{ do: "expire" }] : [];
-  if (orphans.length > 0) remedies.push({ do: "stray", objects: orphans.length });
+  const isUnwanted = original !== undefined && isToLetGo(document, original, now, patience);
+  const strays = orphans.length + (isUnwanted ? 1 : 0);
+  if (strays > 0) remedies.push({ do: "stray", objects: strays });
   const isGone = document.source?.gone !== undefined;
   // The rest in the next round, by the document as it is then.
   if (isGone === (original !== undefined)) return [...remedies, { do: isGone ? "back" : "gone" }];
@@ -119,6 +125,17 @@ export function diagnose(
   if (attention.some((one) => one !== status) || (status && !attention.includes(status)))
     remedies.push({ do: "index" });
   return remedies;
+}
+
+/** Whether an original was rejected so long ago that nobody will try it again. */
+export function isToLetGo(
+  { status, source, processedAt }: Metadata,
+  { etag, lastModified }: Pick<ListedObject, "etag" | "lastModified">,
+  now: Date,
+  { rejected = Number.POSITIVE_INFINITY }: Patience,
+): boolean {
+  if (status !== "rejected" || source?.etag !== etag) return false;
+  return now.getTime() - Math.max(Date.parse(processedAt), lastModified.getTime()) > rejected;
 }
 
 type Since = (time: Date | string) => number;

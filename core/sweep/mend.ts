@@ -1,8 +1,9 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
+import { indexAttention } from "../attention.ts";
 import { commit, type Revision, readRevision } from "../commit.ts";
 import { expire } from "../image/attach.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
-import { originalBack, originalGone } from "../image/original-gone.ts";
+import { type MarkDeps, originalBack, originalGone } from "../image/original-gone.ts";
 import {
   ATTENTION,
   attachKey,
@@ -14,12 +15,13 @@ import {
 } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
-import { placeholder } from "../metadata.ts";
+import { letGo, placeholder } from "../metadata.ts";
 import type { ListedObject, Queue } from "../ports.ts";
 import { followUp, tell } from "../tell/tell.ts";
 import {
   diagnose,
   isRipe,
+  isToLetGo,
   needsDocument,
   orphansOf,
   type Patience,
@@ -29,7 +31,7 @@ import {
 import { retire } from "./retire.ts";
 import type { Traces } from "./walk.ts";
 
-export interface MendDeps extends DeleteDeps {
+export interface MendDeps extends DeleteDeps, MarkDeps {
   /** Where jobs wait: no live upload comes behind what the sweep queues. */
   readonly backfill: Pick<Queue, "send">;
 }
@@ -95,7 +97,8 @@ export async function clear(
   deps: MendDeps,
   id: string,
   seen: Date,
-): Promise<"purge" | "retire" | "clear" | undefined> {
+  patience: Patience,
+): Promise<"purge" | "retire" | "letGo" | "clear" | undefined> {
   const found = await readRevision(deps.media, id);
   const { document } = found;
   if (document?.status === "deleted") {
@@ -108,11 +111,31 @@ export async function clear(
   if (document?.source) {
     const keys = orphansOf(document, old).map(({ key }) => key);
     const isRetired = keys.length > 0 && (await retire(deps, { ...found, document }, keys));
-    return isRetired ? "retire" : undefined;
+    // By the document as it was: the next round comes to the other.
+    return isRetired ? "retire" : letOriginalGo(deps, id, found, patience);
   }
   if (await deps.uploads.head(originalKey(id))) return undefined;
   const keys = old.map(({ key }) => key);
   return (await clearUnnamed(deps, id, found, keys)) ? "clear" : undefined;
+}
+
+/** First the document says so: a try that is under way meets that at its commit. */
+async function letOriginalGo(
+  deps: MendDeps,
+  id: string,
+  found: Revision,
+  patience: Patience,
+): Promise<"letGo" | undefined> {
+  const original = await deps.uploads.head(originalKey(id));
+  if (!found.document || !original || !isToLetGo(found.document, original, deps.now(), patience))
+    return undefined;
+  const { document, before, written } = await commit(deps, id, found, (current) =>
+    current?.writeId === found.document?.writeId ? letGo(current, original.etag, deps.now()) : undefined,
+  );
+  if (!written || !document) return undefined;
+  await deps.uploads.delete(originalKey(id), { ifMatch: original.etag });
+  await indexAttention(deps, document, before);
+  return "letGo";
 }
 
 /** As there is no document to announce it in, one holds the place: a worker that is about to name them meets it. */

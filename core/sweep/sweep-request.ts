@@ -14,22 +14,24 @@ const SweepRequest = v.object({
   uploadMinutes: span,
   orphanHours: span,
   supersededDays: span,
+  rejectedDays: span,
 });
 
 /**
- * @param supersededDays the deployment's own
+ * @param usual the deployment's own; rejected originals stay where that says 0
  * @throws DarkroomError `bad-request`
  */
 export function readSweepRequest(
   event: unknown,
-  supersededDays: number | undefined,
+  usual: { readonly supersededDays?: number | undefined; readonly rejectedDays?: number | undefined },
 ): { begin: boolean; confirm?: string; patience: Patience } {
   const parsed = v.safeParse(SweepRequest, event ?? {});
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new DarkroomError("bad-request", `${v.getDotPath(issue) ?? "the event"}: ${issue.message}`);
   }
-  const { begin, confirm, uploadMinutes, orphanHours, supersededDays: asked } = parsed.output;
+  const { begin, confirm, uploadMinutes, orphanHours, ...asked } = parsed.output;
+  const { supersededDays, rejectedDays } = { ...usual, ...asked };
   const spanOf = (count: number | undefined, unit: number, usual: number) =>
     count === undefined ? usual : count * unit;
   const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
@@ -39,7 +41,9 @@ export function readSweepRequest(
     patience: {
       upload: spanOf(uploadMinutes, minute, PATIENCE.upload),
       orphan: spanOf(orphanHours, hour, PATIENCE.orphan),
-      superseded: spanOf(asked ?? supersededDays, day, PATIENCE.superseded),
+      superseded: spanOf(supersededDays, day, PATIENCE.superseded),
+      // A person's 0 is at once.
+      ...(rejectedDays || asked.rejectedDays === 0 ? { rejected: (rejectedDays ?? 0) * day } : {}),
     },
   };
 }

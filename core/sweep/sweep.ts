@@ -50,10 +50,10 @@ export interface SweepReport {
 }
 
 /**
- * What a run did, or found. `purge` finished a delete, `clear` removed variants of no image, `bury` a tombstone, `unlist`
+ * What a run did, or found. `letGo` deleted a rejected original, `purge` finished a delete, `clear` removed variants of no image, `bury` a tombstone, `unlist`
  * an owner's entry.
  */
-export type Deed = Remedy["do"] | "purge" | "clear" | "bury" | "unlist" | "error";
+export type Deed = Remedy["do"] | "letGo" | "purge" | "clear" | "bury" | "unlist" | "error";
 
 /** At 40 keys an image one or two seconds of listing. */
 const BATCH = 500;
@@ -132,7 +132,8 @@ class Run {
   }
 
   async #begin(): Promise<Break> {
-    const longest = Math.max(this.cursor.longest, ...Object.values(this.#options.patience));
+    const { upload, orphan, superseded } = this.#options.patience;
+    const longest = Math.max(this.cursor.longest, upload, orphan, superseded);
     if (!(await this.#save({ longest }))) return "overtaken";
     // From here on S3's clock counts, by which everything there is has its age: ours may be wrong by days.
     const there = await this.#deps.uploads.head(SWEEP_KEY);
@@ -215,7 +216,9 @@ class Run {
         this.#attempt(parseOwnerKey(key)?.id ?? key, async () => {
           const isEntry = key.startsWith(OWNERS);
           const seen = new Date(found[key] ?? 0);
-          const deed = isEntry ? await unlist(this.#deps, key) : await clear(this.#deps, key, seen);
+          const deed = isEntry
+            ? await unlist(this.#deps, key)
+            : await clear(this.#deps, key, seen, this.#terms.patience);
           return deed ? [deed] : [];
         }),
       );

@@ -230,7 +230,7 @@ test("lifecycle", async () => {
   );
   await put(expiring("originals/a"));
   assert.match((await says("lifecycle")).join(), /deletes what is under originals\/\./);
-  await put(expiring("events/"));
+  await put(expiring("events/"), { ...expiring("originals/"), ID: "let-originals-go" });
   assert.deepEqual(await says("lifecycle"), []);
 });
 

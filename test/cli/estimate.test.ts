@@ -37,6 +37,13 @@ test("a bill is the sum of its lines, and follows what drives it", () => {
   const colder = { to: "STANDARD_IA", afterMonths: 3 } as const;
   // Three months of twelve stay: 12 TB at 0.0245, 36 TB at 0.0135, and a move for each upload.
   assert.ok(Math.abs(line({ colder }, "originals kept") - (294 + 486 + 10)) < 0.01);
+  // Let go after half a year: three months stay, three are colder. Tiered: one as before, two, then six; nine million watched.
+  const half = { colder, originalsMonths: 6 };
+  assert.ok(Math.abs(line(half, "originals kept") - (294 + 162 + 10)) < 0.01);
+  assert.ok(Math.abs(line({ originalsMonths: 6 }, "originals kept") - 588) < 0.01);
+  const tiered = { to: "INTELLIGENT_TIERING", afterMonths: 3 } as const;
+  const kept = 294 + 98 + 108 + 120 + 10 + 22.5;
+  assert.ok(Math.abs(line({ colder: tiered }, "originals kept") - kept) < 0.01);
 });
 
 test("steps by volume are the account's: variants begin where originals end", () => {

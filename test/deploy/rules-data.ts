@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { PATIENT_RECEIVES } from "../../adapters/aws/sqs-batch.ts";
 import { RETRY_SECONDS } from "../../core/tell/deliver.ts";
 import { isAllowed } from "./iam.ts";
-import { ACCOUNT, at, ofType, plain, type Resource, type Template } from "./packaged.ts";
+import { ACCOUNT, at, holds, ofType, plain, type Resource, type Template } from "./packaged.ts";
 import { each, type Rules } from "./rule.ts";
 
 const buckets = (template: Template) =>
@@ -153,6 +153,31 @@ export const bucketRules: Rules = {
       [`${UPLOADS}.LifecycleConfiguration.Rules.1.ExpirationInDays`, 3],
       [`${UPLOADS}.LifecycleConfiguration.Rules.1.Prefix`, "originals/"],
       ["Resources.MediaBucket.Properties.LifecycleConfiguration.Rules.0.ExpirationInDays", 30],
+    ],
+  },
+  "originals grow colder, or go, where that is asked for": {
+    check: (template) => {
+      const rules = (at(template, `${UPLOADS}.LifecycleConfiguration.Rules`) ?? []) as unknown[];
+      const asked = (condition: string) =>
+        rules.flatMap((rule) => {
+          const [name, yes, no] = (at(rule, "Fn::If") ?? []) as [string, object, object];
+          return name === condition && at(no, "Ref") === "AWS::NoValue" && at(yes, "Prefix") === "originals/"
+            ? [yes]
+            : [];
+        });
+      const [cold] = asked("OriginalsGoCold");
+      const [gone] = asked("OriginalsGo");
+      const off = ["OriginalsGoCold", "OriginalsGo"].filter((name) => holds({ Condition: name }, template));
+      return [
+        ...(at(cold, "Transitions.0.StorageClass") === "INTELLIGENT_TIERING" ? [] : ["nowhere to go"]),
+        ...(at(gone, "ExpirationInDays") !== undefined ? [] : ["none can be let go"]),
+        ...off.map((name) => `${name}, though nobody asked`),
+      ];
+    },
+    breaks: [
+      [`${UPLOADS}.LifecycleConfiguration.Rules.6`, undefined],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.7.Fn::If.0`, "OriginalsGoCold"],
+      ["Conditions.OriginalsGo", { "Fn::Equals": ["0", "0"] }],
     ],
   },
   "pages of the configured origins may upload, and read the ETag": {

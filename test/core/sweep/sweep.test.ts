@@ -6,6 +6,7 @@ import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision } from "../../../core/commit.ts";
 import { deleteImage } from "../../../core/image/delete-image.ts";
 import {
+  attentionKey,
   metaKey,
   newId,
   ORIGINALS,
@@ -164,6 +165,7 @@ test("once all is settled, old images cost their share of a list and no request 
     `GET ${SWEEP_KEY}`,
     "LIST attach/",
     "LIST failures/failed/",
+    "LIST failures/original-expired/",
     "LIST failures/original-gone/",
     "LIST failures/rejected/",
     "LIST images/",
@@ -446,16 +448,114 @@ test("a tombstone is told once more before it goes: whoever deleted the image ma
 });
 
 test("a person may ask for less patience, in a form that is checked", () => {
-  assert.equal(readSweepRequest({ confirm: "x" }, undefined).confirm, "x");
-  assert.deepEqual(readSweepRequest({ source: "aws.events" }, undefined), {
+  assert.equal(readSweepRequest({ confirm: "x" }, {}).confirm, "x");
+  assert.deepEqual(readSweepRequest({ source: "aws.events" }, {}), {
     begin: false,
     patience: PATIENCE,
   });
-  assert.deepEqual(readSweepRequest(undefined, 7).patience.superseded, 7 * 24 * HOUR);
+  assert.deepEqual(readSweepRequest(undefined, { supersededDays: 7 }).patience.superseded, 7 * 24 * HOUR);
   assert.deepEqual(
-    readSweepRequest({ begin: true, uploadMinutes: 0, orphanHours: 2, supersededDays: 0 }, 7),
+    readSweepRequest(
+      { begin: true, uploadMinutes: 0, orphanHours: 2, supersededDays: 0 },
+      { supersededDays: 7, rejectedDays: 0 },
+    ),
     { begin: true, patience: { upload: 0, orphan: 2 * HOUR, superseded: 0 } },
   );
+  const rejected = (event: unknown, rejectedDays: number) =>
+    readSweepRequest(event, { rejectedDays }).patience.rejected;
+  assert.deepEqual(
+    [rejected({}, 30), rejected({}, 0), rejected({ rejectedDays: 0 }, 30)],
+    [30 * 24 * HOUR, undefined, 0],
+  );
   for (const event of [{ begin: "yes" }, { uploadMinutes: -1 }, { supersededDays: "7" }, "now"])
-    assert.throws(() => readSweepRequest(event, undefined), { code: "bad-request" }, JSON.stringify(event));
+    assert.throws(() => readSweepRequest(event, {}), { code: "bad-request" }, JSON.stringify(event));
+});
+
+test("originals of rejected images go after their days, when two rounds have seen it; tried again they stay", async () => {
+  const { deps, run, pass, documents } = await gallery(3);
+  const ids = (await documents()).map((document) => document?.id ?? "");
+  const [old = "", tried = "", whole = ""] = ids;
+  const patience = { ...PATIENCE, rejected: 30 * 24 * HOUR };
+  const reject = async (id: string, status: "rejected" | "ready") => {
+    const { document } = await readRevision(deps.media, id);
+    const error = { code: "corrupt", message: "…" };
+    const processedAt = deps.now().toISOString();
+    const at = status === "ready" ? { readyAt: processedAt } : { error };
+    const next = { ...document, ...at, status, processedAt, writeId: newId(randomBytes) };
+    await deps.media.put(metaKey(id), JSON.stringify(next));
+  };
+  for (const id of [old, tried]) await reject(id, "rejected");
+  const there = async () =>
+    Promise.all(ids.map(async (id) => ((await deps.uploads.head(originalKey(id))) ? "there" : "gone")));
+  pass(29 * 24 * HOUR);
+  await run({ begin: true, patience });
+  pass(25 * HOUR);
+  await run({ begin: true, patience });
+  assert.deepEqual(await there(), ["there", "there", "there"]);
+  // Seen a first time; and somebody tries one of them again, whose verdict is young then.
+  await reject(tried, "rejected");
+  pass(25 * HOUR);
+  assert.equal((await run({ begin: true, patience })).done.letGo, 1);
+  assert.deepEqual(await there(), ["gone", "there", "there"]);
+  const { document } = await readRevision(deps.media, old);
+  assert.deepEqual([document?.status, document?.source?.expired], ["rejected", true]);
+  assert.ok(await deps.uploads.head(attentionKey("original-expired", old)));
+  assert.equal(await deps.uploads.head(attentionKey("rejected", old)), undefined);
+  // Nothing is left to be done, and none of it is read again and again.
+  pass(25 * HOUR);
+  const again = await run({ begin: true, patience });
+  assert.equal(again.done.letGo, undefined);
+  assert.equal((await readRevision(deps.media, old)).document?.rev, document?.rev);
+  assert.equal((await readRevision(deps.media, whole)).document?.status, "ready");
+  // Without the parameter they stay.
+  pass(40 * 24 * HOUR);
+  for (let round = 0; round < 2; round++, pass(25 * HOUR)) await run({ begin: true });
+  assert.deepEqual(await there(), ["gone", "there", "there"]);
+});
+
+test("more rejected originals than a round may delete stop it", async () => {
+  const { deps, run, pass, documents } = await gallery(150);
+  for (const document of await documents()) {
+    const next = { ...document, status: "rejected", error: { code: "corrupt", message: "…" } };
+    await deps.media.put(metaKey(document?.id ?? ""), JSON.stringify(next));
+  }
+  const patience = { ...PATIENCE, rejected: 24 * HOUR };
+  pass(26 * HOUR);
+  await run({ begin: true, patience });
+  pass(26 * HOUR);
+  assert.equal((await run({ begin: true, patience })).state, "stopped");
+  assert.equal((await everything(deps.uploads, ORIGINALS)).length, 150);
+});
+
+test("originals that a rule lets go after their days are no disaster: the images stay, and say why", async () => {
+  const { deps, run, pass, documents, objects } = await gallery(150);
+  for (const document of await documents())
+    await deps.uploads.put(ownerKey("me", Date.parse(document?.uploadedAt ?? ""), document?.id ?? ""), "");
+  Object.assign(deps, { originalsDays: 30 });
+  pass(25 * HOUR);
+  assert.equal((await run({ begin: true })).state, "finished");
+  // The rule takes all of them in one night.
+  pass(30 * 24 * HOUR);
+  await clearAll(deps.uploads, ORIGINALS);
+  assert.equal((await run({ begin: true })).state, "finished");
+  assert.ok((await documents()).every((one) => one?.status === "ready" && one.source?.expired));
+  assert.equal(await objects(), 450);
+  assert.equal((await everything(deps.uploads, "failures/original-gone/")).length, 0);
+  assert.equal((await everything(deps.uploads, "failures/original-expired/")).length, 150);
+  // Another bucket is one all the same.
+  const uploads = deps.uploads;
+  Object.assign(deps, { uploads: memoryStore({ now: deps.now }) });
+  assert.equal((await run({ begin: true })).state, "stopped");
+  Object.assign(deps, { uploads });
+});
+
+test("an original that goes before its days is looked at by somebody", async () => {
+  const { deps, ids, run, pass } = await gallery(2);
+  Object.assign(deps, { originalsDays: 30 });
+  await deps.uploads.delete(originalKey(ids[0] ?? ""));
+  pass(2 * HOUR);
+  await run({ begin: true });
+  const { document } = await readRevision(deps.media, ids[0] ?? "");
+  assert.deepEqual([document?.source?.gone !== undefined, document?.source?.expired], [true, undefined]);
+  assert.ok(await deps.uploads.head(attentionKey("original-gone", ids[0] ?? "")));
 });
