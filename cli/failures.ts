@@ -28,7 +28,9 @@ export const command = new Command("failures")
     if (json) return;
     if (images.length === 0) console.log("Nothing needs attention.");
     else {
-      console.log(table(["id", "status", "code", "preset", "when (UTC)", "why"], images.map(row)));
+      console.log(
+        table(["id", "status", "code", "preset", "owner", "reference", "when (UTC)", "why"], images.map(row)),
+      );
       note("Once the cause is gone: darkroom reprocess --status failed (or rejected)");
     }
   });
@@ -36,11 +38,13 @@ withJson(withApi(command));
 withExamples(command, "failures", "failures --status failed --json");
 
 /** What is still shown as before its last re-process is marked. */
-const row = ({ id, status, code, preset, at, message, ready }: ImageInTrouble) => [
+const row = ({ id, status, code, preset, at, message, ready, context }: ImageInTrouble) => [
   id,
   ready ? `${status}, still ready` : status,
   code,
   preset ?? "",
+  context?.owner ?? "",
+  printable(context?.ref ?? context?.clientRef ?? ""),
   at.slice(0, 16).replace("T", " "),
   printable(message),
 ];

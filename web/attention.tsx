@@ -114,7 +114,8 @@ interface RowProps {
 }
 
 function Row({ image, admin, onJob, onRemove }: RowProps) {
-  const { id, code, message, preset, at, ready, thumbnail } = image;
+  const { id, code, message, preset, at, ready, thumbnail, context } = image;
+  const called = context?.ref ?? context?.clientRef;
   const [said, say] = useState<string>();
   const again = async () => {
     say("Queued…");
@@ -135,6 +136,13 @@ function Row({ image, admin, onJob, onRemove }: RowProps) {
           <code>{code}</code> ·{" "}
           {new Date(at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}
           {preset && ` · ${preset}`}
+          {context?.owner && ` · ${context.owner}`}
+          {called && (
+            <>
+              {" · "}
+              <bdi>{called}</bdi>
+            </>
+          )}
           {ready && " · still shown as before"}
         </p>
         <p className="note id">{id}</p>

@@ -135,6 +135,7 @@ export interface ImageInTrouble {
   /** Shown as before; only its last re-process went wrong. */
   readonly ready: boolean;
   readonly thumbnail?: string;
+  readonly context?: { readonly owner?: string; readonly ref?: string; readonly clientRef?: string };
 }
 
 /** A list that comes in pages; `version` starts it anew. */

@@ -1,10 +1,18 @@
 /** What needs attention, for an operator: from the index, with what the metadata says now. */
 import { type AttentionEntry, attentionOf } from "../attention.ts";
 import { DarkroomError } from "../errors.ts";
-import { type Attention, attentionKey, attentionPrefix, isId, parseAttentionKey } from "../keys.ts";
+import {
+  type Attention,
+  attentionKey,
+  attentionPrefix,
+  isId,
+  originalKey,
+  parseAttentionKey,
+} from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
+import { type Context, contextOf } from "../upload-metadata.ts";
 import { readDocument } from "./selection.ts";
 
 export interface ImageInTrouble extends AttentionEntry {
@@ -13,6 +21,8 @@ export interface ImageInTrouble extends AttentionEntry {
   readonly ready: boolean;
   /** URL of its smallest variant, where there are any. */
   readonly thumbnail?: string | undefined;
+  /** Whose it is, and what the application calls it; absent where the original is gone, which says it. */
+  readonly context?: Context | undefined;
 }
 
 /** Metadata documents read at once. */
@@ -38,8 +48,14 @@ export async function listAttention(
     if (document === "unreadable") return undefined;
     const entry = attentionOf(document);
     if (!document || entry?.status !== status) return undefined;
-    const ready = document.status === "ready";
-    return { ...entry, uploadedAt: document.uploadedAt, ready, thumbnail: smallest(document) };
+    const original = await uploads.head(originalKey(id));
+    return {
+      ...entry,
+      uploadedAt: document.uploadedAt,
+      ready: document.status === "ready",
+      thumbnail: smallest(document),
+      context: original && contextOf(original.metadata),
+    };
   });
   const last = next === undefined ? undefined : parseAttentionKey(next);
   return { images: images.filter((image) => image !== undefined), ...(last ? { cursor: last } : {}) };
