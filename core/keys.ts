@@ -77,17 +77,38 @@ export function parseOriginalKey(key: string): string | undefined {
   return new RegExp(`^${ORIGINALS}(${ID})$`).exec(key)?.[1];
 }
 
+/**
+ * Where an image's files lie: in public, or under the prefix of their owner, which says nothing of him to who does not know
+ * him already: 128 bits of a digest.
+ */
+export type Home = string;
+export const PUBLIC: Home = "";
+export const homeOf = (owner: string): Home =>
+  base32(createHash("sha256").update(`private\0${owner}`).digest().subarray(0, 16));
+
 export const IMAGES = "images/";
-export const imagePrefix = (id: string) => `${IMAGES}${id}/`;
+const PRIVATE = "private/";
+/** All that is private of one owner. */
+export const homePrefix = (home: Home) => `${PRIVATE}${home}/`;
+export const imagePrefix = (id: string, home = PUBLIC) =>
+  home === PUBLIC ? `${IMAGES}${id}/` : `${homePrefix(home)}${id}/`;
 /** Sorts behind all that lies under the id, before what lies under the next: "0" is the character after "/". */
 export const behindImage = (id: string) => `${IMAGES}${id}0`;
+/** Says where an image is that is not in public; the CDN serves none of these. */
+export const HOMES = "homes/";
+export const homeKey = (id: string) => `${HOMES}${id}`;
+export const parseHomeKey = (key: string) => new RegExp(`^${HOMES}(${ID})$`).exec(key)?.[1];
+export const isHome = (text: string) => new RegExp(`^${ID}$`).test(text);
+/** The same file of the same image in another home. */
+export const rehomed = (key: string, id: string, home: Home) =>
+  imagePrefix(id, home) + key.slice(key.lastIndexOf("/") + 1);
 /** The image that an `images/…` key lies under; undefined for every other key. */
 export function parseImageKey(key: string): string | undefined {
   return new RegExp(`^${IMAGES}(${ID})/`).exec(key)?.[1];
 }
-export const metaKey = (id: string) => `${imagePrefix(id)}meta.json`;
-export const variantKey = (id: string, name: string, digest: string, extension: string) =>
-  `${imagePrefix(id)}${name}.${digest}.${extension}`;
+export const metaKey = (id: string, home = PUBLIC) => `${imagePrefix(id, home)}meta.json`;
+export const variantKey = (id: string, name: string, digest: string, extension: string, home = PUBLIC) =>
+  `${imagePrefix(id, home)}${name}.${digest}.${extension}`;
 
 export const OWNERS = "owners/";
 export const ownerPrefix = (owner: string) => `${OWNERS}${owner}/`;

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { pictureData } from "../client/picture.ts";
 import type { Finding } from "./checks.ts";
 import { type ErrorCode, errors } from "./errors.ts";
+import { type Home, PUBLIC, rehomed } from "./keys.ts";
 import { compareSequencers } from "./message.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -86,6 +87,8 @@ export const MetadataSchema = v.object({
   schema: v.literal(1),
   id: v.string(),
   status: v.picklist(["ready", "rejected", "failed", "deleted"]),
+  /** Absent where everybody may see it. */
+  access: v.optional(v.literal("private")),
   /** Counts the commits of this document. */
   rev: count,
   /** Of the writer of this revision: tells it after a lost answer that it had won. */
@@ -237,6 +240,30 @@ export function transition(
       failedAt: failedSince(current, verdict, now),
     }),
   };
+}
+
+/**
+ * The document of an image that moves: its variants are those of the new home. Pages may go on naming private files for a
+ * while, of public ones nothing stays.
+ */
+export function rehomedDocument(current: Metadata, home: Home, mediaUrl: string, at: Date): Metadata {
+  const { access: _, picture: __, ...rest } = current;
+  const now = at.toISOString();
+  const variants = current.variants.map((variant) => {
+    const key = rehomed(variant.key, current.id, home);
+    return { ...variant, key, url: `${mediaUrl}/${key}` };
+  });
+  const wanted = new Set(variants.map(({ key }) => key));
+  const superseded = [
+    ...current.superseded.filter(({ key }) => !wanted.has(key)),
+    ...current.variants.map(({ key }) => ({ key, at: now })),
+  ];
+  const document = { ...rest, variants, superseded, processedAt: now };
+  return definedOnly({
+    ...document,
+    access: home === PUBLIC ? undefined : ("private" as const),
+    picture: pictureOf(document),
+  });
 }
 
 /** Of another source it is another failure. */

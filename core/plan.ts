@@ -4,7 +4,7 @@
  */
 import { DarkroomError } from "./errors.ts";
 import { type EncodeSettings, type FormatName, formats, MAX_SIDE, type OutputFormat } from "./formats.ts";
-import { digest, variantKey } from "./keys.ts";
+import { digest, PUBLIC, variantKey } from "./keys.ts";
 import { encoderOf, maxPixelsOf, type NamedVariant, PIPELINE_VERSION, type Preset } from "./preset.ts";
 import { keptOf, type Rights } from "./rights.ts";
 
@@ -252,10 +252,10 @@ function shapeOf(
 }
 
 /** The key of a variant: a function of source bytes, recipe and pipeline version, so equal inputs share it. */
-export function keyOf(id: string, sourceSha256: string, variant: PlannedVariant): string {
+export function keyOf(id: string, sourceSha256: string, variant: PlannedVariant, home = PUBLIC): string {
   const { name, format, ...recipe } = variant;
   const id16 = digest(String(PIPELINE_VERSION), sourceSha256, format, JSON.stringify(recipe));
-  return variantKey(id, name, id16, formats[format].extensions[0]);
+  return variantKey(id, name, id16, formats[format].extensions[0], home);
 }
 
 /** How to make `variants` with one decode. */

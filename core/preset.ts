@@ -110,6 +110,10 @@ const Preset = v.pipe(
         aboveMegapixels: v.pipe(v.number(), v.minValue(0)),
       }),
     ),
+    /** `private`: the CDN serves the images with a signature only, which their owner is given. */
+    access: v.optional(v.picklist(["public", "private"]), "public"),
+    /** How long what is signed for the owner is good for, in seconds. */
+    accessSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(604_800)), 3600),
     /** Behind transparent pixels in formats without alpha. */
     background: v.optional(colour, "#ffffff"),
     /** `p3`: pictures with more colours than sRGB keep those of Display P3, with a profile of 480 bytes. */

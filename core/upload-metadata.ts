@@ -2,7 +2,7 @@
  * The signed object metadata of an original: what presign writes and the worker reads. Values are ASCII, as S3
  * asks of `x-amz-meta-*`.
  */
-import { isOwner } from "./keys.ts";
+import { type Home, homeOf, isOwner, PUBLIC } from "./keys.ts";
 import type { Focus } from "./plan.ts";
 
 export interface UploadMetadata {
@@ -18,6 +18,8 @@ export interface UploadMetadata {
   readonly clientRef?: string;
   /** Seconds after which the image goes, unless it is attached. */
   readonly attachWithin?: number;
+  /** As its preset said when it was signed for; absent where everybody may see it. */
+  readonly access?: "private";
 }
 
 /** The bounds of `attachWithin`: a form takes a minute at least, and what nobody wants is not kept for ever. */
@@ -32,6 +34,7 @@ export function writeUploadMetadata(upload: UploadMetadata): Record<string, stri
   const values = {
     owner: upload.owner,
     preset: upload.preset,
+    ...(upload.access ? { access: upload.access } : {}),
     ...(upload.focus ? { focus: `${upload.focus.x},${upload.focus.y}` } : {}),
     ...(upload.sha256 ? { sha256: upload.sha256 } : {}),
     ...(upload.ref ? { ref: encodeRef(upload.ref) } : {}),
@@ -90,7 +93,14 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
     ...(ref ? { ref } : {}),
     ...(clientRef ? { clientRef } : {}),
     ...(attachWithin >= ATTACH_WITHIN.from ? { attachWithin } : {}),
+    ...(metadata["access"] === "private" ? { access: "private" } : {}),
   };
+}
+
+/** Where the first document of an image lies; whatever its preset says by then, as two workers may know two presets. */
+export function firstHomeOf(metadata: Readonly<Record<string, string>>): Home {
+  const { owner = "", access } = readUploadMetadata(metadata);
+  return access === "private" ? homeOf(owner) : PUBLIC;
 }
 
 const isShare = (value: number) => value >= 0 && value <= 1;

@@ -4,7 +4,8 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { errorFields } from "../adapters/log.ts";
-import { metaKey, ORIGINALS, parseOriginalKey } from "../core/keys.ts";
+import { hasDocument } from "../core/commit.ts";
+import { ORIGINALS, parseOriginalKey } from "../core/keys.ts";
 import type { Log, ObjectStore, Queue } from "../core/ports.ts";
 
 export interface WatchOptions {
@@ -54,7 +55,7 @@ async function listOnce(options: WatchOptions, seen: Map<string, string>): Promi
       if (id === undefined || seen.get(key) === etag || Date.now() - lastModified.getTime() < graceMs)
         continue;
       // Known since an earlier start, or by the notification: an original is written once, so any result is its own.
-      const settled = !seen.has(key) && (await media.head(metaKey(id))) !== undefined;
+      const settled = !seen.has(key) && (await hasDocument(media, id));
       if (!settled)
         await queue.send(JSON.stringify(eventOf("ObjectCreated:Put", bucket, { key, eTag: etag, size })));
       seen.set(key, etag);

@@ -162,7 +162,7 @@ async function seedStop({ uploads }: SampleWorld): Promise<void> {
 }
 
 /** Where the sweep stands after a round that has found this. */
-function cursorWith(id: string): Cursor {
+export function cursorWith(id: string): Cursor {
   const [startedAt, finishedAt] = [2 * 86_400_000, 86_400_000].map((ago) =>
     new Date(Date.now() - ago).toISOString(),
   );

@@ -1,7 +1,17 @@
 /** Deletion is final: the tombstone first, then everything under the id. Repeated or interrupted, it only goes on. */
-import { commit, type Revision } from "../commit.ts";
+import { commit, type Revision, readHome } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { ATTENTION, attachKey, attentionKey, imagePrefix, metaKey, originalKey, ownerKey } from "../keys.ts";
+import {
+  ATTENTION,
+  attachKey,
+  attentionKey,
+  type Home,
+  imagePrefix,
+  metaKey,
+  originalKey,
+  ownerKey,
+  PUBLIC,
+} from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
@@ -43,24 +53,26 @@ export async function deleteImage(
   // Before it goes: whoever hears of the delete is to know whose image that was.
   const isNew = found.document?.status !== "deleted";
   const original = isNew && !upload.originalGone ? await deps.uploads.head(originalKey(id)) : undefined;
-  const { document } = await commit(deps, id, found, (current) => {
+  const { document, home } = await commit(deps, id, found, (current) => {
     if (current?.status === "deleted") return undefined;
     if (upload.asFound && current?.writeId !== found.document?.writeId)
       throw new DarkroomError("unavailable", `${id} has changed at this moment.`);
     return tombstone(current, id, uploadedAt, deps.now());
   });
-  await purge(deps, id, upload.originalGone);
+  await purge(deps, id, home, upload.originalGone);
   // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
   if (document) await tell(deps.events, document, original?.metadata);
   return document;
 }
 
 /**
- * Removes all that lies under the id but the tombstone and the owner's entry, and has the CDN forget it. Idempotent.
+ * Removes all that lies under the id but the tombstone, in this home, and the owner's entry, and has the CDN forget it.
+ * Idempotent.
  */
 export async function purge(
   deps: Omit<DeleteDeps, "events">,
   id: string,
+  home: Home,
   originalGone = false,
 ): Promise<void> {
   const { uploads, openUploads, media } = deps;
@@ -70,6 +82,7 @@ export async function purge(
   if (!originalGone) await uploads.delete(originalKey(id));
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
   await uploads.delete(attachKey(id));
+  await purgeHome(deps, id, home);
   const variants: string[] = [];
   for await (const { key } of listed(media, imagePrefix(id))) if (key !== metaKey(id)) variants.push(key);
   // Only what was there can have been served, and every path costs.
@@ -78,4 +91,12 @@ export async function purge(
   await noteForget(deps, id);
   for (const key of variants) await media.delete(key);
   await noteForget(deps, id);
+}
+
+/** What was ever private of it, which no CDN keeps. `homes/{id}` stays: somebody may be at copying it there. */
+async function purgeHome({ media }: Pick<DeleteDeps, "media">, id: string, tombstone: Home): Promise<void> {
+  const home = tombstone || (await readHome(media, id));
+  if (home === PUBLIC) return;
+  for await (const { key } of listed(media, imagePrefix(id, home)))
+    if (key !== metaKey(id, tombstone)) await media.delete(key);
 }

@@ -1,17 +1,18 @@
 /** From an original to its variants and metadata: rules 2 to 7 of docs/design.md, in their order. */
 import { healsIn } from "../attention.ts";
-import { commit, type Revision, readRevision } from "../commit.ts";
+import { commit, noteHome, type Revision, readRevision } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
-import { imagePrefix, originalKey } from "../keys.ts";
+import { type Home, homeOf, imagePrefix, originalKey, PUBLIC } from "../keys.ts";
 import { listed } from "../listing.ts";
 import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
 import { presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
-import { readUploadMetadata } from "../upload-metadata.ts";
+import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { purge } from "./delete-image.ts";
 import { type JudgeDeps, judge, leaveUnread, sourceOf } from "./judge.ts";
+import { moveImage } from "./move-image.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
 import { register } from "./register.ts";
@@ -42,27 +43,94 @@ export async function developImage(
   receives: number,
 ): Promise<Outcome> {
   const { id } = task;
-  const found = await readRevision(deps.media, id);
+  const { found, original: opened } = await locate(deps, task);
+  const settled = await settledBefore(deps, task, found, receives);
+  if (settled) {
+    await leave(opened);
+    return settled;
+  }
+  const original = opened ?? (await openOriginal(deps.uploads, task));
+  if (original === "overwritten") return skipped(id, original);
+  if (original === "gone") return originalGone(deps, id, found, task.kind === "develop");
+  const standing = await atHome(deps, task, found, original).catch(async (error: unknown) => {
+    await leaveUnread(original);
+    throw error;
+  });
+  const attempt = begin(task, standing, receives);
+  const verdict = await reachVerdict(deps, attempt, original);
+  if (verdict) return commitVerdict(deps, attempt, original, verdict);
+  if (standing.document?.source?.gone) await originalBack(deps, id, standing);
+  return standing.home === found.home ? skipped(id, "unchanged") : { id, status: "ready" };
+}
+
+/** What is to be developed, if it is there in the version that is meant. */
+type Original = StoredObject | "overwritten" | "gone";
+const leave = async (original: Original | undefined) => {
+  if (typeof original === "object") await leaveUnread(original);
+};
+
+/**
+ * The document, and the original where it took that to find it: what is in public is found at once, and a new upload says
+ * itself whether it has to be looked for elsewhere.
+ */
+async function locate(
+  { uploads, media }: DevelopDeps,
+  task: Attempt["task"],
+): Promise<{ found: Revision; original?: Original }> {
+  const found = await readRevision(media, task.id, PUBLIC);
+  if (found.document) return { found };
+  const original = await openOriginal(uploads, task);
+  if (original === "overwritten") return { found, original };
+  if (original === "gone") return { found: await readRevision(media, task.id), original };
+  const home = firstHomeOf(original.metadata);
+  if (home === PUBLIC) return { found, original };
+  try {
+    return { found: await readRevision(media, task.id, home), original };
+  } catch (error) {
+    await leaveUnread(original);
+    throw error;
+  }
+}
+
+/** What ends a try before it begins. */
+async function settledBefore(
+  deps: DevelopDeps,
+  task: Attempt["task"],
+  found: Revision,
+  receives: number,
+): Promise<Outcome | undefined> {
+  const { id } = task;
   const current = found.document;
   // An earlier try may have died right after its commit: what follows a commit is repeated first.
   if (receives > 1 && current) await followUp(deps, current, "unknown");
   if (current?.status === "deleted") {
-    await purge(deps, id);
+    await purge(deps, id, found.home);
     return skipped(id, "deleted");
   }
   const attempt = begin(task, found, receives);
   if (compareSequencers(current?.sequencer, attempt.sequencer) > 0) return skipped(id, "superseded");
-  const isGone = current?.source?.gone !== undefined;
-  if (task.kind === "created" && !isGone && isDone(deps, attempt, task.etag, current?.preset))
-    return skipped(id, "duplicate");
+  const isKnown = task.kind === "created" && current?.source?.gone === undefined;
+  return isKnown && isDone(deps, attempt, task.etag, current?.preset) ? skipped(id, "duplicate") : undefined;
+}
 
-  const original = await openOriginal(deps.uploads, task);
-  if (original === "overwritten") return skipped(id, original);
-  if (!original) return originalGone(deps, id, found, task.kind === "develop");
-  const verdict = await reachVerdict(deps, attempt, original);
-  if (verdict) return commitVerdict(deps, attempt, original, verdict);
-  if (isGone) await originalBack(deps, id, found);
-  return skipped(id, "unchanged");
+/** A job takes an image to where its preset has its images today. */
+async function atHome(
+  deps: DevelopDeps,
+  { id, kind }: Attempt["task"],
+  found: Revision,
+  { metadata }: StoredObject,
+): Promise<Revision> {
+  // Somebody has let it out, and died before it was there.
+  const standing = found.leaving ? await commit(deps, id, found, (current) => current) : found;
+  const { document } = standing;
+  const { owner = "", preset: uploadedFor } = readUploadMetadata(metadata);
+  const preset = presetOf(deps.config, document?.preset ?? uploadedFor ?? deps.config.defaultPreset);
+  if (kind !== "develop" || !document || !preset || document.status === "deleted") return standing;
+  const to = preset.access === "private" ? homeOf(owner) : PUBLIC;
+  if (to === standing.home) return standing;
+  const moved = await moveImage(deps, { ...standing, document }, to);
+  await followUp(deps, moved.document, document, metadata);
+  return moved;
 }
 
 function begin(task: Attempt["task"], found: Revision, receives: number): Attempt {
@@ -84,14 +152,10 @@ function isDone({ config }: DevelopDeps, attempt: Attempt, etag: string | undefi
 }
 
 /** Rule 3. Overwritten since: the notification of that write is on its way. */
-async function openOriginal(
-  uploads: ObjectStore,
-  task: Attempt["task"],
-): Promise<StoredObject | undefined | "overwritten"> {
+async function openOriginal(uploads: ObjectStore, task: Attempt["task"]): Promise<Original> {
   try {
-    return await uploads.get(originalKey(task.id), {
-      ifMatch: task.kind === "created" ? task.etag : undefined,
-    });
+    const ifMatch = task.kind === "created" ? task.etag : undefined;
+    return (await uploads.get(originalKey(task.id), { ifMatch })) ?? "gone";
   } catch (error) {
     if (hasOutcome(error, "conflict")) return "overwritten";
     throw error;
@@ -119,9 +183,13 @@ async function reachVerdict(
   const mayDefer = task.kind === "created" && isFirst;
   const force = task.kind === "develop" && task.force;
   const { etag } = original;
-  const submission = { original, upload, presetName, current, force, mayDefer, receives };
+  const { home } = found;
+  const submission = { original, upload, presetName, current, home, force, mayDefer, receives };
   const [judged, registered] = await Promise.allSettled([
-    suspected(deps.uploads, { id, etag, receives, current }, () => judge(deps, id, submission)),
+    suspected(deps.uploads, { id, etag, receives, current }, async () => {
+      if (!current) await noteHome(deps.media, id, home);
+      return judge(deps, id, submission);
+    }),
     register(deps.uploads, id, upload, uploadedAt, current),
   ]);
   if (judged.status === "rejected") {
@@ -151,14 +219,17 @@ async function commitVerdict(
 ): Promise<Outcome> {
   const { id } = task;
   let stop: string | undefined;
-  const { document, before, written } = await commit(deps, id, found, async (latest) => {
+  const { document, before, written, home } = await commit(deps, id, found, async (latest) => {
+    if (latest && (latest.access === "private") !== (found.home !== PUBLIC))
+      throw new DarkroomError("unavailable", `${id} has moved meanwhile.`);
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;
-    if (latest && latest.writeId !== found.document?.writeId) await assertThere(deps.media, next.write);
+    if (latest && latest.writeId !== found.document?.writeId)
+      await assertThere(deps.media, next.write, found.home);
     return next.write;
   });
-  if (stop === "deleted") await purge(deps, id);
+  if (stop === "deleted") await purge(deps, id, home);
   if (!written || !document) {
     // The try before this one, of the same message, may have committed meanwhile and died before it told.
     if (receives > 1 && stop === "done" && document)
@@ -195,9 +266,9 @@ function outcomeOf(
  * or was written, after the document had been read is there still as long as that revision stands; over another one
  * it has to be seen again.
  */
-async function assertThere(media: ObjectStore, { id, variants, deleting }: Draft): Promise<void> {
+async function assertThere(media: ObjectStore, { id, variants, deleting }: Draft, home: Home): Promise<void> {
   const there = new Set<string>();
-  for await (const { key } of listed(media, imagePrefix(id))) there.add(key);
+  for await (const { key } of listed(media, imagePrefix(id, home))) there.add(key);
   for (const { key } of deleting) there.delete(key);
   const lost = variants.find(({ key }) => !there.has(key));
   if (lost) throw new DarkroomError("unavailable", `${lost.key} was swept away while it was wanted again.`);

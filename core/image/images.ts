@@ -2,10 +2,20 @@
 import type { Caller } from "../caller.ts";
 import { type Revision, readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { beyond, isId, metaKey, originalKey, ownerKey, ownerPrefix, parseOwnerKey } from "../keys.ts";
+import {
+  beyond,
+  homeOf,
+  isId,
+  metaKey,
+  originalKey,
+  ownerKey,
+  ownerPrefix,
+  PUBLIC,
+  parseOwnerKey,
+} from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore, StoredHead } from "../ports.ts";
-import { type Context, contextOf, readUploadMetadata } from "../upload-metadata.ts";
+import { type Context, contextOf, firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { type DeleteDeps, deleteImage } from "./delete-image.ts";
 
 export type ImageDeps = Pick<DeleteDeps, "uploads" | "media">;
@@ -21,10 +31,12 @@ interface Found extends Revision {
  */
 export async function find({ uploads, media }: ImageDeps, caller: Caller, id: string): Promise<Found> {
   if (!isId(id)) throw new DarkroomError("not-found");
-  const [original, { document, etag }] = await Promise.all([
+  const [original, open] = await Promise.all([
     uploads.head(originalKey(id)),
-    readRevision(media, id),
+    readRevision(media, id, PUBLIC),
   ]);
+  const revision = open.document ? open : await elsewhere(media, id, open, original);
+  const { document } = revision;
   let owner = original && readUploadMetadata(original.metadata).owner;
   // After a delete the original is gone, and the owner's entry speaks for it.
   if (
@@ -36,7 +48,18 @@ export async function find({ uploads, media }: ImageDeps, caller: Caller, id: st
   }
   if (!original && !document) throw new DarkroomError("not-found");
   if (!caller.scopes.has("admin") && owner !== caller.owner) throw new DarkroomError("not-found");
-  return { document, etag, original, owner };
+  return { ...revision, original, owner };
+}
+
+/** What is not in public is where its original says; without one, where it is known to be. */
+async function elsewhere(
+  media: ImageDeps["media"],
+  id: string,
+  open: Revision,
+  original: StoredHead | undefined,
+): Promise<Revision> {
+  const home = original && firstHomeOf(original.metadata);
+  return home === PUBLIC ? open : readRevision(media, id, home);
 }
 
 /** An image that has come to an end, or the original of one that has not. */
@@ -73,7 +96,8 @@ export async function awaitImage(
   const found = await getImage(deps, caller, id);
   if (found.metadata) return found;
   const deadline = began + (await holdMs(found.original));
-  const arrived = async () => ((await deps.media.head(metaKey(id))) ? getImage(deps, caller, id) : undefined);
+  const key = metaKey(id, firstHomeOf(found.original.metadata));
+  const arrived = async () => ((await deps.media.head(key)) ? getImage(deps, caller, id) : undefined);
   for (let pause = PAUSES_MS.first; ; pause = Math.min(PAUSES_MS.longest, pause * 1.5)) {
     const left = deadline - deps.now().getTime();
     if (left <= 0) return found;
@@ -120,7 +144,7 @@ export async function listImages(
       const entry = parseOwnerKey(key);
       if (!entry) return undefined;
       const uploadedAt = new Date(entry.uploadedAt).toISOString();
-      const { document: metadata } = await readRevision(media, entry.id);
+      const { document: metadata } = await readRevision(media, entry.id, homeOf(caller.owner));
       if (!metadata) return { id: entry.id, status: "processing", uploadedAt };
       return metadata.status === "deleted" || metadata.uploadedAt !== uploadedAt ? undefined : metadata;
     }),

@@ -1,9 +1,10 @@
 /** Reads one original and has it developed: rules 4 and 5 of docs/design.md. What it comes to is a verdict on the file. */
 import { createHash } from "node:crypto";
+import { variantOptions } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { estimateOf, type Means, mostBytes, withinMeans } from "../estimate.ts";
 import { detectFormat, formats, type OutputFormat } from "../formats.ts";
-import { imagePrefix } from "../keys.ts";
+import { type Home, imagePrefix } from "../keys.ts";
 import { listed } from "../listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
 import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
@@ -28,6 +29,8 @@ export interface Submission {
   readonly presetName: string;
   /** The document that stands now. */
   readonly current: Metadata | undefined;
+  /** Where its variants lie. */
+  readonly home: Home;
   /** Make variants anew that are there already. */
   readonly force: boolean;
   /** What the preset has for `later` may wait. */
@@ -50,7 +53,7 @@ export const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size
 
 /** Rejections and failures are a verdict; every other error is thrown, for a later try. */
 export async function judge(deps: JudgeDeps, id: string, submission: Submission): Promise<Judgement> {
-  const { original, upload, current } = submission;
+  const { original, upload, current, home } = submission;
   let source = sourceOf(original);
   let rights: Rights | undefined;
   try {
@@ -86,7 +89,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
         const missing: PlannedVariant[] = [];
         const later = submission.mayDefer ? laterFormats(preset, header) : [];
         for (const variant of variantsOf(header, preset, upload.focus)) {
-          const key = keyOf(id, hash, variant);
+          const key = keyOf(id, hash, variant, home);
           if (current?.deleting.some((entry) => entry.key === key)) {
             throw new DarkroomError(
               "unavailable",
@@ -106,10 +109,8 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
         return plan;
       },
       async ({ variant, bytes }) => {
-        const key = keyOf(id, hash, variant);
-        // The key changes whenever the bytes would: nobody ever needs to ask for it again.
-        const cacheControl = "public, max-age=31536000, immutable";
-        await deps.media.put(key, bytes, { type: formats[variant.format].type, cacheControl });
+        const key = keyOf(id, hash, variant, home);
+        await deps.media.put(key, bytes, variantOptions(formats[variant.format].type, home));
         variants.set(key, describe(deps, key, variant, bytes.length));
         // Should the process die over a later variant, its second try makes only what is not there.
         there.set(key, bytes.length);
@@ -167,11 +168,11 @@ async function readOriginal(original: StoredObject): Promise<Buffer> {
 async function variantsThere(
   media: ObjectStore,
   id: string,
-  { current, receives }: Submission,
+  { current, receives, home }: Submission,
 ): Promise<Map<string, number>> {
   const there = new Map((current?.variants ?? []).map(({ key, bytes }) => [key, bytes]));
   if (receives === 1 && !current?.superseded.length) return there;
-  for await (const { key, size } of listed(media, imagePrefix(id))) there.set(key, size);
+  for await (const { key, size } of listed(media, imagePrefix(id, home))) there.set(key, size);
   return there;
 }
 

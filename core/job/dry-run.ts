@@ -14,6 +14,7 @@ import {
   type Candidate,
   checkPreset,
   inTime,
+  isAstray,
   isMeant,
   isRetry,
   listCandidates,
@@ -174,7 +175,8 @@ async function look(
   const preset = presetOf(deps.config, document.preset ?? deps.config.defaultPreset);
   if (!preset) return { changes: false, ...(document.preset === undefined ? {} : { gone: document.preset }) };
   const tried = document.status === "failed" || (isRetry(select) && hasProblem(document));
-  if (!force && !tried && document.recipe === preset.recipe) return { changes: false };
+  if (!force && !tried && document.recipe === preset.recipe && !isAstray(document, preset))
+    return { changes: false };
   const make = variantsToMake(document, preset, force);
   const { durationMs, variants } = document;
   // What one variant took, for as many as are missing.
@@ -189,12 +191,16 @@ async function look(
 /** Undefined where the document does not say enough of the source, as when it could not be read. */
 function variantsToMake(document: Metadata, preset: Preset, force: boolean): number | undefined {
   const { source, variants, superseded, id } = document;
+  // As they are copied to where they belong before anything is made.
+  const names = ({ key }: { key: string }) => key.slice(key.lastIndexOf("/"));
   const { format, width, height, sha256, frames = 1, alpha = false } = source ?? {};
   if (!format || !Object.hasOwn(formats, format) || !width || !height || !sha256) return undefined;
   const header = { format: format as FormatName, width, height, frames, alpha };
-  const there = new Set([...variants, ...superseded].map(({ key }) => key));
+  const there = new Set([...variants, ...superseded].map(names));
   const wanted = variantsOf(header, preset);
-  return force ? wanted.length : wanted.filter((variant) => !there.has(keyOf(id, sha256, variant))).length;
+  return force
+    ? wanted.length
+    : wanted.filter((variant) => !there.has(names({ key: keyOf(id, sha256, variant) }))).length;
 }
 
 /** Of a large picture by the default preset. */

@@ -1,14 +1,13 @@
 /** Which images a job is for: how they are asked for, where they are listed, and which of those listed are meant. */
 import * as v from "valibot";
 import { attentionOf } from "../attention.ts";
-import { readText } from "../commit.ts";
+import { readRevision } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import {
   ATTENTION,
   type Attention,
   attentionPrefix,
   isId,
-  metaKey,
   ORIGINALS,
   originalKey,
   ownerKey,
@@ -19,9 +18,9 @@ import {
   parseOwnerKey,
   shareBefore,
 } from "../keys.ts";
-import { type Metadata, parseMetadata } from "../metadata.ts";
+import type { Metadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
-import { type Config, presetOf } from "../preset.ts";
+import { type Config, type Preset, presetOf } from "../preset.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 
 /** As many as a request body of 64 KB holds. */
@@ -268,23 +267,26 @@ export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): b
   );
 }
 
-/** A document that another recipe made than the one its preset has today, or whose preset there is no more. */
+/** A document that another recipe made than the one its preset has today, that lies elsewhere, or whose preset is gone. */
 function isStale(document: Metadata | undefined, config: Config): boolean {
-  return document?.preset !== undefined && document.recipe !== presetOf(config, document.preset)?.recipe;
+  if (document?.preset === undefined) return false;
+  const preset = presetOf(config, document.preset);
+  return !preset || document.recipe !== preset.recipe || isAstray(document, preset);
 }
+
+/** Private though its preset has its images in public, or the other way round. */
+export const isAstray = ({ access }: Metadata, preset: Preset) => (access ?? "public") !== preset.access;
 
 /** The metadata document of an image, where there is one and it is one of ours. */
 export async function readDocument(
   media: ObjectStore,
   id: string,
 ): Promise<Metadata | "unreadable" | undefined> {
-  const stored = await media.get(metaKey(id));
-  if (!stored) return undefined;
-  const text = await readText(stored.body);
   try {
-    return parseMetadata(text);
-  } catch {
-    return "unreadable";
+    return (await readRevision(media, id)).document;
+  } catch (error) {
+    if (error instanceof SyntaxError || v.isValiError(error)) return "unreadable";
+    throw error;
   }
 }
 

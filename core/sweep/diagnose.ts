@@ -1,5 +1,7 @@
 /** What an image needs from the sweep, by the traces it left and its document. Pure: no store, no clock. */
+
 import { attentionOf, healsIn } from "../attention.ts";
+import { isBetrayal } from "../image/retire.ts";
 import { metaKey } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ListedObject } from "../ports.ts";
@@ -181,7 +183,9 @@ export function isRipe(
 }
 
 function keysToRetire(document: Metadata, since: Since, patience: Patience): string[] {
-  const superseded = document.superseded.filter(({ at }) => since(at) > patience.superseded);
+  const superseded = document.superseded.filter(
+    ({ key, at }) => since(at) > patience.superseded || isBetrayal(document, key),
+  );
   const interrupted = document.deleting.filter(({ at }) => since(at) > TAKE_OVER_MS);
   return [...superseded, ...interrupted].map(({ key }) => key);
 }

@@ -1,23 +1,26 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
 import { indexAttention } from "../attention.ts";
-import { commit, type Revision, readRevision } from "../commit.ts";
+import { commit, hasDocument, type Revision, readHome, readRevision } from "../commit.ts";
 import { expire } from "../image/attach.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type MarkDeps, originalBack, originalGone } from "../image/original-gone.ts";
+import { retire } from "../image/retire.ts";
 import {
   ATTENTION,
   attachKey,
   attentionKey,
-  imagePrefix,
+  homeKey,
   metaKey,
   originalKey,
+  PUBLIC,
   parseOwnerKey,
 } from "../keys.ts";
-import { listed, listedOpen } from "../listing.ts";
+import { listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
 import { letGo, placeholder } from "../metadata.ts";
-import type { ListedObject, Queue } from "../ports.ts";
+import type { ListedObject, ObjectStore, Queue } from "../ports.ts";
 import { followUp, tell } from "../tell/tell.ts";
+import { lookAround } from "./around.ts";
 import {
   diagnose,
   isRipe,
@@ -28,7 +31,6 @@ import {
   type Remedy,
   type Terms,
 } from "./diagnose.ts";
-import { retire } from "./retire.ts";
 import type { Traces } from "./walk.ts";
 
 export interface MendDeps extends DeleteDeps, MarkDeps {
@@ -38,19 +40,42 @@ export interface MendDeps extends DeleteDeps, MarkDeps {
 
 /** @returns what was done; `ripe` and `stray` are left to the caller, to the end of the round */
 export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promise<Remedy[]> {
-  let found: Revision = { document: undefined, etag: undefined };
-  if (traces.document) {
-    if (!needsDocument(traces, terms.settledBefore)) return [];
-    found = await readRevision(deps.media, traces.id);
-  }
+  const { id } = traces;
+  const home = traces.home && (await lookInside(deps.media, traces));
+  const shown = home ?? traces;
+  if (shown.document && !needsDocument(shown, terms.settledBefore)) return [];
+  const isThere = shown.document !== undefined;
+  const found = isThere ? await readRevision(deps.media, id) : NOTHING_FOUND;
+  // Let out of its home, and whoever did so died before it was in public: the next round sees the rest.
+  if (found.leaving) await commit(deps, id, found, (current) => current);
+  if (found.leaving) return [];
+  const seen = home ? await seenAround(deps.media, traces, found) : traces;
   const done: Remedy[] = [];
-  for (const remedy of diagnose(traces, found.document, deps.now(), terms)) {
-    if (!(await apply(deps, traces.id, found, remedy))) continue;
+  for (const remedy of diagnose(seen, found.document, deps.now(), terms)) {
+    if (!(await apply(deps, id, found, remedy))) continue;
     done.push(remedy);
     // The rest was about an image that is no more.
     if (remedy.do === "expire") break;
   }
   return done;
+}
+
+const NOTHING_FOUND: Revision = { document: undefined, etag: undefined, home: PUBLIC };
+
+/** With the document that lies elsewhere, if it does: two small requests, for what is settled no more. */
+async function lookInside(media: ObjectStore, traces: Traces): Promise<Traces> {
+  const home = await readHome(media, traces.id);
+  const key = metaKey(traces.id, home);
+  const inside = home === PUBLIC ? undefined : await media.head(key);
+  if (!inside) return traces;
+  const { document: open, variants } = traces;
+  return { ...traces, document: { key, ...inside }, variants: open ? [...variants, open] : variants };
+}
+
+async function seenAround(media: ObjectStore, traces: Traces, found: Revision): Promise<Traces> {
+  const open = [...traces.variants, ...(traces.document ? [traces.document] : [])];
+  const { document, beside } = await lookAround(media, traces.id, found, open);
+  return { ...traces, document, variants: beside };
 }
 
 async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy): Promise<boolean> {
@@ -75,7 +100,7 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       await deps.uploads.delete(attachKey(id));
       return true;
     case "retire":
-      return document !== undefined && (await retire(deps, { ...found, document }, remedy.keys));
+      return (document && (await retire(deps, { ...found, document }, remedy.keys))) !== undefined;
     case "index":
       if (document) await followUp(deps, document, "unknown");
       else for (const status of ATTENTION) await deps.uploads.delete(attentionKey(status, id));
@@ -105,9 +130,8 @@ export async function clear(
     await deleteImage(deps, id, found);
     return "purge";
   }
-  const old: ListedObject[] = [];
-  for await (const object of listed(deps.media, imagePrefix(id)))
-    if (object.key !== metaKey(id) && object.lastModified <= seen) old.push(object);
+  const { beside } = await lookAround(deps.media, id, found);
+  const old = beside.filter(({ lastModified }) => lastModified <= seen);
   if (document?.source) {
     const keys = orphansOf(document, old).map(({ key }) => key);
     const isRetired = keys.length > 0 && (await retire(deps, { ...found, document }, keys));
@@ -115,7 +139,9 @@ export async function clear(
     return isRetired ? "retire" : letOriginalGo(deps, id, found, patience);
   }
   if (await deps.uploads.head(originalKey(id))) return undefined;
-  const keys = old.map(({ key }) => key);
+  // Without `homes/{id}` what is newer would be found by nobody.
+  if (found.home !== PUBLIC && old.length < beside.length) return undefined;
+  const keys = old.map(({ key }) => key).filter((key) => key !== homeKey(id));
   return (await clearUnnamed(deps, id, found, keys)) ? "clear" : undefined;
 }
 
@@ -145,28 +171,30 @@ async function clearUnnamed(
   found: Revision,
   keys: readonly string[],
 ): Promise<boolean> {
-  const { written, etag } = await commit(deps, id, found, (current) =>
+  const { written, etag, home } = await commit(deps, id, found, (current) =>
     current?.source ? undefined : placeholder(id, keys, deps.now()),
   );
   if (!written) return false;
   for (const key of keys) await deps.media.delete(key);
-  await deps.media.delete(metaKey(id), { ifMatch: etag });
+  await deps.media.delete(metaKey(id, home), { ifMatch: etag });
+  // The last: without it nobody finds the rest.
+  if (home !== PUBLIC) await deps.media.delete(homeKey(id));
   return true;
 }
 
 /** Removes a tombstone, if it is old enough and all there is: it may be another one than was found ripe. */
 export async function bury(deps: MendDeps, id: string): Promise<boolean> {
-  let stored: ListedObject | undefined;
-  for await (const object of listed(deps.media, imagePrefix(id))) {
-    if (object.key !== metaKey(id)) return false;
-    stored = object;
-  }
-  const { document, etag } = await readRevision(deps.media, id);
-  if (!stored || stored.etag !== etag || !document || !isRipe(document, stored, deps.now())) return false;
+  const { document, etag, home } = await readRevision(deps.media, id);
+  const around = await lookAround(deps.media, id, { document, etag, home });
+  if (around.beside.length > 0 || !document || !around.document) return false;
+  if (around.document.etag !== etag || !isRipe(document, around.document, deps.now())) return false;
   if (await deps.uploads.head(originalKey(id))) return false;
   for await (const _ of listedOpen(deps.openUploads, originalKey(id))) return false;
   // Another sweep may have done so, and a late message have made a new one.
-  await deps.media.delete(metaKey(id), { ifMatch: etag });
+  await deps.media.delete(metaKey(id, home), { ifMatch: etag });
+  // What has led there, from the outside in.
+  if (home !== PUBLIC) await deps.media.delete(metaKey(id));
+  await deps.media.delete(homeKey(id));
   return true;
 }
 
@@ -196,7 +224,7 @@ export async function mendEntry(
 /** Removes the entry of an image that two rounds have found no other trace of. */
 export async function unlist(deps: MendDeps, key: string): Promise<"unlist" | undefined> {
   const id = parseOwnerKey(key)?.id ?? "";
-  if ((await deps.media.head(metaKey(id))) || (await deps.uploads.head(originalKey(id)))) return undefined;
+  if ((await hasDocument(deps.media, id)) || (await deps.uploads.head(originalKey(id)))) return undefined;
   await deps.uploads.delete(key);
   return "unlist";
 }

@@ -10,12 +10,15 @@ import {
   attentionKey,
   attentionPrefix,
   behindImage,
+  HOMES,
+  homeKey,
   IMAGES,
   metaKey,
   ORIGINALS,
   originalKey,
   parseAttachKey,
   parseAttentionKey,
+  parseHomeKey,
   parseImageKey,
   parseOriginalKey,
 } from "../keys.ts";
@@ -28,6 +31,8 @@ export interface Traces {
   original: ListedObject | undefined;
   /** `meta.json`. */
   document: ListedObject | undefined;
+  /** `homes/{id}`: it is private, or has been. What lies there is not listed here. */
+  home?: ListedObject;
   /** Whatever else lies beside `meta.json`. */
   readonly variants: ListedObject[];
   readonly openUploads: OpenUpload[];
@@ -91,6 +96,9 @@ function sightings(
     sighted(listed(media, IMAGES, from(behindImage)), parseImageKey, (traces, object) => {
       if (object.key === metaKey(traces.id)) traces.document = object;
       else traces.variants.push(object);
+    }),
+    sighted(listed(media, HOMES, from(homeKey)), parseHomeKey, (traces, object) => {
+      traces.home = object;
     }),
     sighted(listedOpen(openUploads, ORIGINALS, from(originalKey)), parseOriginalKey, (traces, upload) => {
       traces.openUploads.push(upload);

@@ -177,6 +177,7 @@ function termsFor(
     owner,
     preset: preset.name,
     filename: name,
+    ...(preset.access === "private" ? { access: preset.access } : {}),
     ...(focus ? { focus } : {}),
     ...(sha256 ? { sha256 } : {}),
     ...(caller.ref ? { ref: caller.ref } : {}),

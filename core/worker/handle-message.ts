@@ -16,7 +16,7 @@ import { type DeleteTask, type DevelopTask, parseMessage, type ScanTask, type Ta
 import { isSettled, transition } from "../metadata.ts";
 import { type Config, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
-import { readUploadMetadata } from "../upload-metadata.ts";
+import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 
 export interface Delivery {
   readonly body: string;
@@ -161,8 +161,8 @@ async function failImage(
   task: Exclude<ImageTask, { kind: "removed" }>,
 ): Promise<Outcome> {
   const { id } = task;
-  const found = await readRevision(deps.media, id);
   const original = await deps.uploads.head(originalKey(id));
+  const found = await readRevision(deps.media, id, original && firstHomeOf(original.metadata));
   // This is the last that will be heard of an original that was written after its delete.
   if (found.document?.status === "deleted") return finishDelete(deps, id, found, { originalGone: !original });
   if (!original) {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import type { SQSEvent } from "aws-lambda";
+import { SignJWT } from "jose";
 import { metricTable } from "../../adapters/aws/metrics.ts";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
 import { DELIVERIES, receiverKey, receiverOf } from "../../core/keys.ts";
@@ -14,6 +15,7 @@ import { type SampleWorld, samples, samplesIn, seedSamples } from "../../laptop/
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { Receiver } from "../receiver.ts";
 import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
+import { privateLives } from "./private.ts";
 import { type Grant, grantFor, grantsOf, queueGrantFor } from "./roles.ts";
 
 let stack: Stack;
@@ -156,6 +158,22 @@ test("what a receiver refuses is parked, brought back, and told when it takes it
   assert.deepEqual(await parked(), []);
 });
 
+test("private images, within the roles' rights", async () => {
+  const as = async (fn: string, event: unknown) => {
+    running = fn;
+    return stack.invoke(fn, event).finally(() => {
+      running = undefined;
+    });
+  };
+  const scope = ["upload", "admin"];
+  const token = await new SignJWT({ scope })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject("sample")
+    .setExpirationTime("1h")
+    .sign(new TextEncoder().encode(stack.env["AUTH_SECRET"]));
+  await privateLives({ as, world, token, receiver: receiverOf(refusing.url) });
+});
+
 test("everything that dashboard and alarms may look at is counted by some function", () => {
   const wanted = Object.entries(metricTable as Readonly<Record<string, { by?: string }>>).flatMap(
     ([name, { by }]) => [`${name} by service`, ...(by ? [`${name} by service, ${by}`] : [])],
@@ -190,8 +208,11 @@ test("every right of a role is needed by some event, or by the service that poll
     // Calls nobody: this right is what its signatures are worth.
     "presign: s3:PutObject on UploadsBucket/originals/*",
     "reprocess: s3:ListBucket on MediaBucket",
+    // Of what two rounds a day apart have found: here everything is of today.
+    "sweep: s3:DeleteObject on MediaBucket/homes/*",
     // As with the worker, of which there is a sample.
     "sweep: s3:GetObject on UploadsBucket/owners/*",
+    "sweep: s3:PutObject on MediaBucket/homes/*",
     // Only a job over more than 1,000 images has a second page.
     "sweep: s3:PutObject on UploadsBucket/jobs/open/*",
     "webhooks: s3:ListBucket on MediaBucket",

@@ -168,6 +168,7 @@ test("once all is settled, old images cost their share of a list and no request 
     "LIST failures/original-expired/",
     "LIST failures/original-gone/",
     "LIST failures/rejected/",
+    "LIST homes/",
     "LIST images/",
     "LIST jobs/open/",
     "LIST originals/",
@@ -440,7 +441,7 @@ test("a tombstone is told once more before it goes: whoever deleted the image ma
   await deleteImage(
     { ...deps, events: { send: async () => Promise.reject(new Error("SQS")) } },
     newId(randomBytes),
-    { document: undefined, etag: undefined },
+    { document: undefined, etag: undefined, home: "" },
   ).catch(() => {});
   pass(TOMBSTONE_MS + HOUR);
   assert.deepEqual((await run()).done, { ripe: 1, bury: 1 });
