@@ -20,6 +20,8 @@ export interface Rush {
   readonly apart: boolean;
   /** When the API and S3 are away: every answer is 503. */
   readonly outage?: readonly [from: number, to: number];
+  /** What the client makes of an answer of the API. */
+  readonly reads?: (answer: Response) => Response;
 }
 
 export interface Waited {
@@ -32,6 +34,8 @@ export interface Waited {
   readonly signature: { readonly p50: number; readonly p95: number; readonly most: number };
   /** Of `GET /images/{id}` for each upload, those that the throttle refused included. */
   readonly asks: number;
+  /** Requests of both kinds that a throttle refused. */
+  readonly refused: number;
   /** Minutes until the last image was ready. */
   readonly minutes: number;
 }
@@ -45,12 +49,13 @@ export async function rush(options: Rush): Promise<Waited> {
   const time = virtualTime();
   const service = serviceOf(options, time);
   const { fetch: real } = globalThis;
-  globalThis.fetch = service.answer;
+  const { reads = (answer: Response) => answer } = options;
+  globalThis.fetch = async (input) => reads(await service.answer(input));
   const signature: number[] = [];
   let [ready, gaveUp, last] = [0, 0, 0];
   try {
     const { uploadsPerMinute, minutes } = options;
-    const uploads = uploadsPerMinute * minutes;
+    const uploads = Math.round(uploadsPerMinute * minutes);
     const transport: Transport = { pause: time.pause, send: service.put };
     const page = async (n: number) => {
       await time.pause((n * 60_000) / uploadsPerMinute);
@@ -73,6 +78,7 @@ export async function rush(options: Rush): Promise<Waited> {
       ...{ uploads, signed: signature.length, ready, gaveUp, minutes: round(last / 60_000, 1) },
       signature: { p50: share(0.5), p95: share(0.95), most: share(1) },
       asks: round(service.asks() / uploads, 1),
+      refused: service.refused(),
     };
   } finally {
     globalThis.fetch = real;
@@ -89,6 +95,9 @@ interface VirtualTime {
   run(all: Promise<void>[]): Promise<void>;
 }
 
+/** Milliseconds in which nothing happens, before the next that has something is looked for. */
+const IDLE = 100;
+
 function virtualTime(): VirtualTime {
   let time = 0;
   /** What happens when, by whole milliseconds; the earliest is looked for among those. */
@@ -104,10 +113,13 @@ function virtualTime(): VirtualTime {
     at,
     pause: (ms) => new Promise<void>((resolve) => at(time + ms, resolve)),
     async run(all) {
-      let over = false;
+      let [over, idle] = [false, 0];
       void Promise.all(all).then(() => (over = true));
       for (; !over; time++) {
+        // Looked for once it is far: most of the time is full.
+        if (!due.has(time) && ++idle > IDLE && due.size > 0) time = Math.min(...due.keys());
         for (let now = due.get(time); now; now = due.get(time)) {
+          idle = 0;
           due.delete(time);
           for (const one of now) one();
           // All that follows at once, before time goes on.
@@ -137,7 +149,7 @@ function serviceOf(options: Rush, time: VirtualTime) {
   const asking = apart ? throttle(options, time.now) : all;
   const images = new Map<string, { uploadedAt: number; ready: boolean }>();
   const waiting: string[] = [];
-  let [busy, taken, asks, signed] = [0, 0, 0, 0];
+  let [busy, taken, asks, signed, refused] = [0, 0, 0, 0, 0];
 
   const work = () => {
     while (busy < workers && taken < waiting.length) {
@@ -164,6 +176,7 @@ function serviceOf(options: Rush, time: VirtualTime) {
 
   return {
     asks: () => asks,
+    refused: () => refused,
     answer: async (input: unknown): Promise<Response> => {
       await time.pause(ROUND_TRIP_MS);
       const [, route, id = ""] = new URL(String(input)).pathname.split("/");
@@ -171,8 +184,10 @@ function serviceOf(options: Rush, time: VirtualTime) {
       if (!signing) asks++;
       if (away()) return Response.json({ message: "Service Unavailable" }, { status: 503 });
       // AWS's own refusal says no time.
-      if (!(signing ? all : asking)())
+      if (!(signing ? all : asking)()) {
+        refused++;
         return Response.json({ message: "Too Many Requests" }, { status: 429 });
+      }
       if (!signing) return sayOf(id);
       const upload = { id: `${signed++}`, method: "PUT", url: `https://s3/${signed - 1}`, headers: {} };
       return Response.json({ uploads: [upload] }, { status: 201 });

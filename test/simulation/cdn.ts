@@ -6,8 +6,8 @@ import type { Tally } from "./faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const [MINUTE, DAY] = [60_000, 86_400_000];
-/** Paths with a wildcard. */
-const UNDER_WAY = 15;
+/** Paths with a wildcard; and how often somebody else of the account has asked for all of them. */
+const [UNDER_WAY, TAKEN] = [15, 0.2];
 
 export class Cdn {
   readonly #media: ObjectStore;
@@ -39,12 +39,12 @@ export class Cdn {
   invalidate(paths: readonly string[], reference: string): boolean {
     this.#settle();
     if (this.#references.has(reference)) return true;
-    if (this.#underWay.length + paths.length > UNDER_WAY) {
+    const { now, random, calm } = this.#scheduler;
+    if (this.#underWay.length + paths.length > UNDER_WAY || (!calm && random.chance(TAKEN))) {
       this.#tally.count("too many invalidations");
       return false;
     }
     this.#references.add(reference);
-    const { now, random } = this.#scheduler;
     for (const path of paths)
       this.#underWay.push({ path, since: now, until: now + MINUTE + random.below(10 * MINUTE) });
     return true;

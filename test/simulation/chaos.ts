@@ -7,15 +7,20 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { climates } from "./climates.ts";
+import { crowd } from "./crowd.ts";
 import { type FaultKind, faultKinds } from "./faults.ts";
 import { World } from "./world.ts";
+
+type ClimateName = keyof typeof climates | "crowd";
+const NAMES = [...(Object.keys(climates) as (keyof typeof climates)[]), "crowd" as const];
+const isClimate = (name: string): name is ClimateName => (NAMES as string[]).includes(name);
 
 const HELP = `npm run chaos -- [options]
 
   --seeds N      histories of each climate (default 1000)
   --from N       the first seed (default 0)
   --minutes N    stop after so many minutes, whatever is left
-  --climate A,B  ${Object.keys(climates).join(", ")} (default: busy,swept,rough)
+  --climate A,B  ${NAMES.join(", ")} (default: busy,swept,rough,crowd)
   --lanes N      histories at a time (default: the cores)
   --kill N       instead: kill -9 the local stack N times, during twenty times as many uploads
   --keep-going   look at all seeds, and list those that broke a promise
@@ -23,9 +28,6 @@ const HELP = `npm run chaos -- [options]
 
 Exit code 1 where a promise was broken: the seed that it says repeats it.
 `;
-
-type ClimateName = keyof typeof climates;
-const isClimate = (name: string): name is ClimateName => Object.hasOwn(climates, name);
 
 interface Task {
   readonly climate: ClimateName;
@@ -43,7 +45,8 @@ interface Result extends Task {
 async function live({ climate, seed }: Task): Promise<Result> {
   const nothing = { faults: new Map<FaultKind, number>(), refused: 0, steps: 0, virtualMs: 0, statuses: [] };
   try {
-    const { faults, refused, steps, virtualMs, statuses } = await new World(seed, { climate }).run();
+    const history = climate === "crowd" ? crowd(seed) : new World(seed, { climate }).run();
+    const { faults, refused, steps, virtualMs, statuses } = await history;
     return { climate, seed, faults, refused, steps, virtualMs, statuses };
   } catch (error) {
     return {
@@ -72,7 +75,7 @@ function readOptions(): Options | undefined {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "0" },
       minutes: { type: "string", default: "Infinity" },
-      climate: { type: "string", default: "busy,swept,rough" },
+      climate: { type: "string", default: "busy,swept,rough,crowd" },
       lanes: { type: "string", default: String(availableParallelism()) },
       kill: { type: "string", default: "0" },
       "keep-going": { type: "boolean", default: false },

@@ -18,6 +18,7 @@ const [OUT_OF_MEMORY, SEGFAULT] = [0.01, 0.02];
 export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDeps {
   const { ports, sabotage } = scene;
   const wrap = sabotage.store ?? ((store) => store);
+  const wrapOpen = sabotage.openUploads ?? ((open) => open);
   const wrapEvents = sabotage.events ?? ((events) => events);
   return {
     backfill: ports.queue(actor, lossy(scene, chained(scene, actor, scene.backfill))),
@@ -25,7 +26,7 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
     pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
     uploads: clearing(scene, actor, ports.store(actor, wrap(marking(scene, actor)))),
-    openUploads: ports.openUploads(actor, scene.openUploads),
+    openUploads: ports.openUploads(actor, wrapOpen(scene.openUploads)),
     media: ports.store(actor, wrap(scene.media)),
     pixels: pixelsOf(scene, actor),
     config: scene.config,

@@ -53,6 +53,9 @@ const table = {
   "chain of invocations cut": "Lambda's recursion detection",
   "too many in flight": "SQS hands out no more messages",
   "too many invalidations": "CloudFront refuses more than so many at a time",
+  "API away": "every answer is 503, and S3's too, for up to five minutes",
+  "API throttled (429)":
+    "a crowd asks for more than it allows; each crowd is one fault, each refusal a call refused",
   "left by the last release": "documents, index entries, events and messages as it wrote them",
   "poison that kills the worker": "a picture over which the invocation itself dies",
   "poison that stalls the worker": "a picture over which the invocation runs out of time",

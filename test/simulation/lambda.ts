@@ -67,8 +67,7 @@ export class Lambda {
     const messages = await queue.receive(fn === "worker" ? 1 : 1 + random.below(3));
     for (const { sentAt } of messages)
       if (this.#scene.scheduler.now - sentAt.getTime() > DAY) tally.count("event later than a day");
-    this.#cut(fn, messages);
-    if (messages.length === 0) return;
+    if (messages.length === 0 || (await this.#cut(source, messages))) return;
     if (weather.isAway(fn)) return void tally.refused++;
     if (!calm && random.chance(THROTTLED)) return tally.count("receive throttled");
     this.#invocations[lanes]++;
@@ -95,15 +94,20 @@ export class Lambda {
     return true;
   }
 
-  /** Lambda's recursion detection would end it, and nothing that was asked for depends on a chain so long. */
-  #cut(fn: FunctionName, received: readonly TracedMessage[]): void {
-    const { climate, sabotage, tally } = this.#scene;
-    if (!climate.expects.lineage || sabotage.recursive?.includes(fn)) return;
+  /** Lambda's recursion detection: what it ends goes to the dead letters, and nothing of ours depends on a chain so long. */
+  async #cut({ fn, queue }: Source, received: readonly TracedMessage[]): Promise<boolean> {
+    const { climate, sabotage, tally, deadLetters } = this.#scene;
+    if (!climate.expects.lineage || sabotage.recursive?.includes(fn)) return false;
     for (const message of received) {
-      if ((chainOf(fn, [message])[fn] ?? 0) <= CHAIN) continue;
+      if ((chainOf(fn, [message])[fn] ?? 0) > CHAIN)
+        throw new Error(`a chain of invocations of ${fn} was cut`);
+      if (fn !== "worker" || !message.chain["legacy"]) continue;
       tally.count("chain of invocations cut");
-      throw new Error(`a chain of invocations of ${fn} was cut`);
+      deadLetters.add(message.body);
+      await queue.queue.delete(message.receipt);
+      return true;
     }
+    return false;
   }
 
   /** How long an invocation may take, and how wrong its clock is. */
@@ -135,7 +139,7 @@ export class Lambda {
         // As functions/failures.ts has it: a dead letter comes back at its own time.
         if (fn !== "failures") await queue.queue.retryIn(receiptHandle, seconds);
       },
-      ...(fn === "events" ? { retryAfter } : {}),
+      ...(fn === "events" ? { retryAfter: sabotage.retryAfter ?? retryAfter } : {}),
       jitter: random,
       log: () => {},
     };

@@ -37,7 +37,8 @@ export async function leaveLegacy(scene: Scene): Promise<void> {
   await uploads.put(`events/${time}-${id}-1-${document.status}.json`, JSON.stringify(event));
   for (const url of scene.receivers.urls) events.add(JSON.stringify({ darkroom: "deliver", url, event }));
   events.add(JSON.stringify({ darkroom: "event", event }));
-  if (random.chance(0.3)) images.add(JSON.stringify({ darkroom: "develop", id }));
+  // Its messages inherited the chain that they came from, and Lambda ends it.
+  if (random.chance(0.3)) images.add(JSON.stringify({ darkroom: "develop", id }), { chain: { legacy: 1 } });
 }
 
 const common = (id: string, etag: string, at: string) => ({

@@ -36,7 +36,7 @@ export async function browser(scene: Scene, actor: Actor): Promise<void> {
     // A signature that is still valid writes it once more, or completes what was begun.
     if (random.chance(0.3)) await put(9);
     await scheduler.turn(actor);
-    if (alsoInParts && openUploads.take(inParts)) await put(8);
+    if (alsoInParts && random.chance(0.5) && openUploads.take(inParts)) await put(8);
   } else if (random.chance(0.3)) {
     // In the console; somebody may bring it back.
     await dawdle(scene, actor, 600);

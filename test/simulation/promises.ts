@@ -25,6 +25,7 @@ import { TOMBSTONE_MS } from "../../core/sweep/diagnose.ts";
 import type { ImageEvent } from "../../core/tell/tell.ts";
 import type { Cdn } from "./cdn.ts";
 import type { Climate } from "./climates.ts";
+import type { OpenParts } from "./open-parts.ts";
 import type { Receivers } from "./receivers.ts";
 import type { Actor } from "./scheduler.ts";
 
@@ -43,6 +44,7 @@ interface Scene {
   readonly scheduler: { readonly now: number };
   readonly climate: Climate;
   readonly receivers: Receivers;
+  readonly parts: OpenParts;
   readonly cdn: Cdn;
 }
 
@@ -63,6 +65,17 @@ interface Accepted {
   /** When its tombstone was written. */
   tombstoneSince?: number;
 }
+
+/** What must hold once all has come to rest, a row each, in the climates where it can; beside what each document says. */
+const AT_REST: readonly (readonly [(promises: Promises) => unknown, in_?: (climate: Climate) => boolean])[] =
+  [
+    [(promises) => promises.noneIsOpen()],
+    [(promises) => promises.partsAreBounded()],
+    // Where weeks are skipped, messages are dropped after their four days.
+    [(promises) => promises.allWasTold(), ({ swept, rough }) => !swept || rough],
+    [(promises) => promises.eventsCopyNothing(), ({ expects }) => expects.keeping],
+    [(promises) => promises.cdnForgets(), ({ expects }) => expects.forgetting],
+  ];
 
 /** What has an end of its own: kept events and what is parked, jobs, and what the CDN was told. */
 const ELSEWHERE = [EVENTS, JOBS, MARKS, DELIVERIES, "receivers/", "forget/"];
@@ -167,8 +180,15 @@ export class Promises {
     }
   }
 
-  /** Once everything has come to rest and the sweep has been round: nothing is stuck, and nobody is told wrong. */
+  /** Once everything has come to rest and the sweep has been round. @returns how each image ended */
   async atRest(): Promise<string[]> {
+    const statuses = await this.#ends();
+    for (const [holds, isIn = () => true] of AT_REST) if (isIn(this.#scene.climate)) await holds(this);
+    return statuses;
+  }
+
+  /** Nothing is stuck. */
+  async #ends(): Promise<string[]> {
     const statuses: string[] = [];
     for (const [id, accepted] of this.accepted) {
       const document = await this.#documentOf(id);
@@ -258,26 +278,36 @@ export class Promises {
         throw new Error(`${id} was deleted and is being uploaded`);
   }
 
+  partsAreBounded(): void {
+    this.#scene.parts.areBounded();
+  }
+
   /** Whoever hears all events, in whatever order, knows by `rev` how each image ended. */
   async allWasTold(): Promise<void> {
+    for (const url of this.#scene.receivers.urls) await this.#wasTold(url);
+  }
+
+  /** One that takes nothing delays nobody else. */
+  async othersAreTold(): Promise<void> {
+    await this.#wasTold(this.#scene.receivers.healthy);
+  }
+
+  async #wasTold(url: string): Promise<void> {
     if (this.#restored || this.redriven) return;
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
-    for (const [url, heard] of this.#scene.receivers.heard) {
-      for (const [id, { gone }] of this.accepted) {
-        const document = await this.#documentOf(id);
-        const last = heard
-          .filter(({ data }) => data.id === id)
-          .reduce<ImageEvent | undefined>(
-            (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
-            undefined,
-          );
-        if (!document && (this.#scene.climate.swept || gone)) continue;
-        if (!last || !document || whatCounts(last.data) !== whatCounts(document))
-          throw new Error(
-            `${id} is ${document?.status}, and ${url} was told ${last?.type ?? "nothing"} last`,
-          );
-      }
+    const heard = this.#scene.receivers.heard.get(url) ?? [];
+    for (const [id, { gone }] of this.accepted) {
+      const document = await this.#documentOf(id);
+      const last = heard
+        .filter(({ data }) => data.id === id)
+        .reduce<ImageEvent | undefined>(
+          (best, event) => (event.data.rev >= (best?.data.rev ?? 0) ? event : best),
+          undefined,
+        );
+      if (!document && (this.#scene.climate.swept || gone)) continue;
+      if (!last || !document || whatCounts(last.data) !== whatCounts(document))
+        throw new Error(`${id} is ${document?.status}, and ${url} was told ${last?.type ?? "nothing"} last`);
     }
   }
 

@@ -25,6 +25,13 @@ export class Receivers {
     this.#tally = tally;
   }
 
+  readonly healthy = HEALTHY;
+
+  /** Whether one takes nothing, or only slowly. */
+  get isMoody(): boolean {
+    return this.#moody.until > this.#scheduler.now;
+  }
+
   get urls(): readonly string[] {
     return [...this.heard.keys()];
   }

@@ -1,6 +1,7 @@
 /** What mistakes in the code would amount to, and the promise that notices each. */
 import assert from "node:assert/strict";
 import type { ListedObject, ObjectStore } from "../../core/ports.ts";
+import { type CrowdSabotage, crowd } from "./crowd.ts";
 import type { WorldOptions } from "./scene.ts";
 import { World } from "./world.ts";
 
@@ -16,6 +17,11 @@ const forgetful = with_((store) => ({
 }));
 const undying = with_((store) => ({
   delete: async (key) => (key.startsWith("originals/") ? undefined : store.delete(key)),
+}));
+/** Deletes what it has not announced in the document. */
+const hasty = with_((store) => ({
+  put: async (key, body, options) =>
+    /"deleting":\[\{/.test(String(body)) ? { etag: "unsaid" } : store.put(key, body, options),
 }));
 /** Sees whatever was there once. */
 const dreamy = (): ((store: ObjectStore) => ObjectStore) => {
@@ -107,7 +113,7 @@ async function textOf(store: ObjectStore, key: string): Promise<string> {
 }
 const YEAR = 365 * 86_400_000;
 
-type Sabotages = Record<string, [RegExp, () => WorldOptions]>;
+type Sabotages = Record<string, [RegExp, () => WorldOptions | { readonly crowd: CrowdSabotage }]>;
 
 /** Noticed within some ten histories. */
 export const sabotages: Sabotages = {
@@ -118,6 +124,19 @@ export const sabotages: Sabotages = {
       parts: () => ({
         listParts: async () => Array.from({ length: 4 }, (_, n) => ({ number: n + 1, size: 1, etag: "" })),
       }),
+    }),
+  ],
+  "signatures that wait behind those who ask for their image": [
+    /are signed, the last after/,
+    () => ({ crowd: { together: true } }),
+  ],
+  "a refusal of the throttle that counts as a failure": [
+    /pages gave up/,
+    () => ({
+      crowd: {
+        reads: (answer) =>
+          answer.status === 429 ? Response.json({ code: "invalid" }, { status: 400 }) : answer,
+      },
     }),
   ],
   "a variant that is not written": [/is not there/, () => ({ store: forgetful })],
@@ -248,6 +267,22 @@ export const rareSabotages: Sabotages = {
   ],
   "a job whose place to go on is lost": [/stands still/, () => ({ store: idle(/^jobs\/open\//) })],
   "results that are not written": [/counted|stands still/, () => ({ store: resultless })],
+  "uploads in parts that outlive their image": [
+    /being uploaded/,
+    () => ({ openUploads: (open) => ({ ...open, abort: async () => {} }) }),
+  ],
+  "a sweep that deletes what it has not announced": [
+    /is not there/,
+    () => ({ sweptStore: hasty, climate: "swept" }),
+  ],
+  "a dead receiver that stalls everybody": [
+    /healthy.* was told/,
+    () => ({
+      // Never parked, and hidden for hours, as it once was.
+      receives: (receives) => Math.min(receives, 4),
+      retryAfter: () => 32_400,
+    }),
+  ],
   "results that are written again": [/written twice/, () => ({ store: overwriting })],
   "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
@@ -263,7 +298,9 @@ export const rareSabotages: Sabotages = {
 /** @returns what the promises said */
 export async function noticed([notices, sabotage]: Sabotages[string], histories: number): Promise<string> {
   for (let seed = 0; seed < histories; seed++) {
-    const message = await new World(seed, sabotage()).run().then(
+    const options = sabotage();
+    const history = "crowd" in options ? crowd(seed, options.crowd) : new World(seed, options).run();
+    const message = await history.then(
       () => "",
       (error: Error) => error.message,
     );

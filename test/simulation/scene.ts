@@ -5,7 +5,7 @@ import { memoryStore, type StoreChange } from "../../adapters/memory/memory-stor
 import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { newId } from "../../core/keys.ts";
-import type { ObjectStore, Queue } from "../../core/ports.ts";
+import type { ObjectStore, OpenUploads, Queue } from "../../core/ports.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
 import { PATIENCE, type Patience } from "../../core/sweep/diagnose.ts";
 import type { MultipartStore } from "../../core/upload/multipart.ts";
@@ -34,6 +34,9 @@ export interface Sabotage {
   readonly events?: (events: Pick<Queue, "send">) => Pick<Queue, "send">;
   /** Whether a job's message is lost on its way to the queue. */
   readonly loses?: (body: string) => boolean;
+  readonly openUploads?: (open: OpenUploads) => OpenUploads;
+  /** Seconds until a webhook that was not taken is tried again, after so many receives. */
+  readonly retryAfter?: (receives: number) => number;
   /** Deletes messages before they are handled. */
   readonly acknowledgeFirst?: boolean;
   readonly neverSweep?: boolean;

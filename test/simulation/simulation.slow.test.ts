@@ -56,6 +56,6 @@ for (const climate of ["busy", "swept", "rough"] as const) {
 
 for (const [name, sabotage] of Object.entries(rareSabotages)) {
   test(`the simulation notices ${name}`, async (t) => {
-    t.diagnostic(await noticed(sabotage, 700));
+    t.diagnostic(await noticed(sabotage, 500));
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { tries } from "../thorough.ts";
+import { crowd } from "./crowd.ts";
 import { noticed, sabotages } from "./sabotages.ts";
 import { World } from "./world.ts";
 
@@ -38,6 +39,11 @@ for (const climate of ["busy", "swept"] as const) {
 const ROUGH = tries(6, 20);
 test(`${ROUGH} histories in rough weather keep every promise`, async () => {
   for (let seed = 0; seed < ROUGH; seed++) await new World(seed, { climate: "rough" }).run();
+});
+
+const CROWDS = tries(10, 100);
+test(`${CROWDS} crowds of pages before the API's throttle are all served`, async () => {
+  for (let seed = 0; seed < CROWDS; seed++) await crowd(seed);
 });
 
 for (const [name, sabotage] of Object.entries(sabotages)) {

@@ -2,17 +2,15 @@
 import { reprocess } from "../../core/job/job.ts";
 import { DELIVERIES, FORGETS } from "../../core/keys.ts";
 import { Accidents } from "./accidents.ts";
+import { cast } from "./cast.ts";
 import type { FaultKind } from "./faults.ts";
-import { form } from "./forms.ts";
 import { Lambda } from "./lambda.ts";
-import { leaveLegacy } from "./legacy.ts";
 import { Notifications } from "./notifications.ts";
-import { greedy } from "./parts.ts";
-import { backOffice, browser, closeAccount, operator, redrive, viewer } from "./people.ts";
 import { DAY, HOUR, MINUTE, Scene, type WorldOptions } from "./scene.ts";
-import type { Actor } from "./scheduler.ts";
 
 const HOP_SECONDS = 60;
+/** After a storm, until whoever listens has heard of everything: its end, and the tries of those beside it. */
+const TOLD_MS = 45 * MINUTE;
 /** Virtual milliseconds after which a history that has not come to rest never will. */
 const TOO_LONG = 400 * DAY;
 
@@ -46,15 +44,20 @@ export class World {
 
   /** Lives through one history and checks it. Throws where a promise is broken. */
   async run(): Promise<Report> {
-    await this.#begin();
+    this.#begin();
     // Either to its end, or the sky clears while things are on their way.
     const { random } = this.#scene;
     const isShort = !this.#scene.climate.swept && random.chance(0.5);
     await this.#live(isShort ? random.below(2 * MINUTE) : TOO_LONG);
-    const { climate, promises, scheduler, tally } = this.#scene;
+    const { climate, promises, scheduler, tally, receivers } = this.#scene;
     // The storm passes; all that is still on its way arrives, and the sweep finds what does not.
     this.#calmDown();
     const since = scheduler.now;
+    if (receivers.isMoody) {
+      await this.#live(TOLD_MS);
+      await promises.othersAreTold();
+    }
+    receivers.calmDown();
     await this.#live();
     if (climate.swept)
       for (const pause of [2 * HOUR, 2 * DAY, DAY + HOUR, DAY + HOUR]) await this.#sweepAfter(pause);
@@ -62,10 +65,7 @@ export class World {
       promises.soon(since);
       await this.#finishJobs();
     }
-    await promises.noneIsOpen();
-    this.#scene.parts.areBounded();
     const statuses = await promises.atRest();
-    await this.#isTold();
     if (climate.swept) {
       await promises.everythingIsNamed(true);
       // In the end nothing is left but what is shown.
@@ -83,74 +83,19 @@ export class World {
     };
   }
 
-  async #isTold(): Promise<void> {
-    const { climate, promises } = this.#scene;
-    // Where weeks are skipped, messages are dropped after their four days.
-    if (!climate.swept || climate.rough) await promises.allWasTold();
-    if (climate.expects.keeping) await promises.eventsCopyNothing();
-    if (climate.expects.forgetting) await promises.cdnForgets();
-  }
-
-  async #begin(): Promise<void> {
+  #begin(): void {
     const { random, scheduler, climate } = this.#scene;
-    const scene = this.#scene;
-    if (climate.rough && random.chance(0.4)) await leaveLegacy(scene);
-    const count = 2 + random.below(3);
-    for (let i = 0; i < count; i++) scheduler.start((actor) => browser(scene, actor));
-    if (random.chance(0.5)) scheduler.start((actor) => operator(scene, actor));
-    if (random.chance(0.1)) scheduler.start((actor) => greedy(scene, actor));
-    if (climate.swept && random.chance(0.4)) scheduler.start((actor) => form(scene, actor));
-    if (climate.expects.telling && random.chance(0.3)) this.#scene.receivers.sulk();
-    if (random.chance(0.3)) scheduler.start((actor) => redrive(scene, actor));
-    // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
-    if (!climate.swept && random.chance(0.4)) scheduler.start((actor) => backOffice(scene, actor));
-    if (!climate.swept) scheduler.start((actor) => this.#schedule(actor));
-    if (climate.swept && random.chance(0.7)) scheduler.start((actor) => this.#time(actor));
-    if (!climate.rough) return;
-    scheduler.start((actor) => this.#roughen(actor));
-    if (random.chance(0.5)) scheduler.start((actor) => viewer(scene, actor));
-    if (random.chance(0.2)) scheduler.start((actor) => closeAccount(scene, actor));
-  }
-
-  /** Without sweeps, what goes on with jobs. */
-  async #schedule(actor: Actor): Promise<void> {
-    const { random, scheduler } = this.#scene;
-    for (let times = random.below(4); times > 0; times--) {
-      await scheduler.sleep(actor, random.below(5 * MINUTE));
-      this.#lambda.pages();
-    }
-  }
-
-  /** Starts the sweep now and then, and lets hours or weeks go by. */
-  async #time(actor: Actor): Promise<void> {
-    const { random, scheduler, laptop, climate } = this.#scene;
-    for (let times = 1 + random.below(8); times > 0; times--) {
-      for (let i = random.below(40); i > 0; i--) await scheduler.turn(actor);
-      const long = laptop ? [3 * DAY] : [2 * DAY, 16 * DAY, 40 * DAY];
-      // Rough days pass by themselves, and no message waits for four of them.
-      const pauses = [HOUR, ...(climate.rough ? [6 * HOUR] : long)];
-      if (random.chance(0.5)) this.#scene.pass(pauses[random.below(pauses.length)] ?? 0);
-      if (!laptop || this.#lambda.sweeps === 0) this.#lambda.sweep(random.chance(0.7));
-    }
-  }
-
-  /** Outages, accidents and receivers that sulk, over some days. */
-  async #roughen(actor: Actor): Promise<void> {
-    const { random, scheduler, climate, weather, receivers } = this.#scene;
-    const { evidence, patience } = climate.expects;
-    for (let times = 1 + random.below(4); times > 0; times--) {
-      await scheduler.sleep(actor, random.below(random.chance(0.5) ? HOUR : DAY));
-      if (patience && random.chance(0.6)) weather.strike(random);
-      if (random.chance(0.3)) receivers.sulk();
-      if (evidence && random.chance(0.3)) await this.#accidents.happen(actor);
+    const stage = { scene: this.#scene, lambda: this.#lambda, accidents: this.#accidents };
+    for (const { act, chance = 1, in: isIn = () => true, count = () => 1 } of cast) {
+      if (!isIn(climate) || !random.chance(chance)) continue;
+      for (let left = count(random); left > 0; left--) scheduler.start((actor) => act(stage, actor));
     }
   }
 
   #calmDown(): void {
-    const { scheduler, weather, receivers } = this.#scene;
+    const { scheduler, weather } = this.#scene;
     scheduler.calm = true;
     weather.calmDown();
-    receivers.calmDown();
     this.#notifications.flush();
   }
 
