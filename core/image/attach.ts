@@ -78,8 +78,9 @@ export async function expire(deps: DeleteDeps, id: string, found: Revision): Pro
     deps.uploads.head(attachKey(id)),
     deps.uploads.head(originalKey(id)),
   ]);
-  if (!asked) return false;
-  const since = Math.max(asked.lastModified.getTime(), original?.lastModified.getTime() ?? 0);
+  // A bucket that has lost the original may have lost that it was attached: no evidence to delete by.
+  if (!asked || !original) return false;
+  const since = Math.max(asked.lastModified.getTime(), original.lastModified.getTime());
   const seconds = Number(asked.metadata["within"] ?? Number.POSITIVE_INFINITY);
   const isOver = deps.now().getTime() > since + seconds * 1000 + MARGIN_MS;
   if (asked.metadata["state"] === "wanted" && !isOver) return false;

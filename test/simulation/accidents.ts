@@ -69,6 +69,7 @@ export class Accidents {
     const { random, tally, scheduler, promises } = this.#scene;
     tally.count("bucket emptied");
     promises.gaps.add(bucket);
+    promises.lost.add(bucket);
     const copy = await this.#take(bucket);
     for (let rounds = 1 + random.below(3); rounds > 0; rounds--) {
       await scheduler.sleep(actor, random.below(random.chance(0.5) ? HOUR : 2 * DAY));

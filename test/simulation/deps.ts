@@ -25,9 +25,9 @@ export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDe
     // So that a few images are several pages.
     pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),
-    uploads: clearing(scene, actor, ports.store(actor, wrap(marking(scene, actor)))),
+    uploads: ports.store(actor, wrap(scene.uploads)),
     openUploads: ports.openUploads(actor, wrapOpen(scene.openUploads)),
-    media: ports.store(actor, wrap(scene.media)),
+    media: ports.store(actor, wrap(scene.media), "media"),
     pixels: pixelsOf(scene, actor),
     config: scene.config,
     mediaUrl: "https://cdn.example",
@@ -65,23 +65,20 @@ export function parkedDepsOf(scene: Scene, actor: Actor): BringDeps & ForgetDeps
   };
 }
 
-/** The promises are told who works under a mark. */
-function marking({ uploads, promises }: Scene, actor: Actor): ObjectStore {
-  const put: ObjectStore["put"] = (key, ...rest) => {
-    if (key.startsWith(MARKS)) promises.marked(key, actor);
-    return uploads.put(key, ...rest);
+/** The promises are told of marks, as whoever writes and removes them sees it. */
+export function marking({ promises }: Scene, store: ObjectStore): ObjectStore {
+  return {
+    ...store,
+    put(key, ...rest) {
+      if (key.startsWith(MARKS)) promises.marked(key);
+      return store.put(key, ...rest);
+    },
+    async delete(key, ...rest) {
+      const gone = key.startsWith(MARKS) ? promises.unmarking(key) : () => {};
+      await store.delete(key, ...rest);
+      gone();
+    },
   };
-  return { ...uploads, put };
-}
-
-/** And who could not take it away. */
-function clearing({ promises }: Scene, actor: Actor, store: ObjectStore): ObjectStore {
-  const remove: ObjectStore["delete"] = (key, ...rest) =>
-    store.delete(key, ...rest).catch((error: unknown) => {
-      if (key.startsWith(MARKS)) promises.stuck(actor);
-      throw error;
-    });
-  return { ...store, delete: remove };
 }
 
 /** The bucket of a name that is nobody's. */

@@ -39,6 +39,7 @@ const table = {
   "delete refused": "one of several, in the middle of a deletion",
   "dead letters redriven": "an operator moves them back",
   "S3 away": "every call fails for minutes to a day",
+  "writes refused (403)": "a policy of one bucket is wrong for minutes to a day",
   "SQS away": "nothing is sent, received or deleted for minutes to a day",
   "function away": "every invocation of one function fails at once, for minutes to a day",
   "bucket emptied": "originals or the whole uploads bucket, with or without events",

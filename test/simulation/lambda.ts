@@ -10,7 +10,7 @@ import { bringBack, Receivers, retryAfter } from "../../core/tell/deliver.ts";
 import { forgetNoted } from "../../core/tell/forget.ts";
 import { handleEvent } from "../../core/tell/handle-event.ts";
 import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
-import { depsOf, emptyBucket, eventDepsOf, parkedDepsOf } from "./deps.ts";
+import { depsOf, emptyBucket, eventDepsOf, marking, parkedDepsOf } from "./deps.ts";
 import { Fault } from "./faults.ts";
 import { BUCKET } from "./notifications.ts";
 import type { Bucket } from "./promises.ts";
@@ -146,7 +146,7 @@ export class Lambda {
     const { reads = same, receives: told = same, hears = () => true } = sabotage;
     const deps = depsOf(this.#scene, actor);
     const wrap = sabotage.workStore ?? ((store) => store);
-    const workDeps = { ...deps, uploads: wrap(deps.uploads), media: wrap(deps.media) };
+    const workDeps = { ...deps, uploads: marking(this.#scene, wrap(deps.uploads)), media: wrap(deps.media) };
     const eventDeps = eventDepsOf(this.#scene, actor);
     const { batchItemFailures } = await settleBatch(
       messages.map(recordOf),

@@ -7,7 +7,7 @@ import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import type { ObjectStore, OpenUploads, Queue, StoredObject } from "../../core/ports.ts";
 import { CALL_FAULT_CHANCE, CALL_FAULTS, type CallFault, Fault, type Tally } from "./faults.ts";
 import type { Actor, Scheduler } from "./scheduler.ts";
-import type { Weather } from "./weather.ts";
+import type { Place, Weather } from "./weather.ts";
 
 const LOST_ANSWER = 0.025;
 const [SLOW, CUT] = [0.02, 0.02];
@@ -34,10 +34,7 @@ export class Ports {
 
   async call<T>(actor: Actor, service: Service, effect: () => Promise<T>, what = ""): Promise<T> {
     await this.#scheduler.turn(actor);
-    if (this.#weather.isAway(service)) {
-      this.#tally.refused++;
-      throw new Fault(`${service} is away`);
-    }
+    this.#reach(service);
     this.#fail(what);
     const result = await effect().catch((error: unknown) => {
       if (hasOutcome(error, "conflict")) this.#tally.count("race lost (412, 409, 404)");
@@ -46,6 +43,12 @@ export class Ports {
     await this.#scheduler.turn(actor);
     if (this.#chance(LOST_ANSWER)) throw this.#tally.fault("answer lost after the effect");
     return result;
+  }
+
+  #reach(place: Place): void {
+    if (!this.#weather.isAway(place)) return;
+    this.#tally.refused++;
+    throw new Fault(`${place} is away`);
   }
 
   #chance(probability: number): boolean {
@@ -64,7 +67,8 @@ export class Ports {
     }
   }
 
-  store(actor: Actor, store: ObjectStore): ObjectStore {
+  /** @param writes what may be away while everything else is read */
+  store(actor: Actor, store: ObjectStore, writes: Place = "s3"): ObjectStore {
     const call = <T>(effect: () => Promise<T>, what?: string) => this.call(actor, "s3", effect, what);
     return {
       head: (...args) => call(() => store.head(...args)),
@@ -72,6 +76,7 @@ export class Ports {
       // The SDK repeats a request whose answer was lost: a conditional write then meets itself.
       put: async (key, body, options) => {
         const put = () => {
+          this.#reach(writes);
           this.#meet(key, options?.ifMatch !== undefined || options?.ifNoneMatch !== undefined);
           this.#touched.set(key, this.#scheduler.now);
           return store.put(key, body, options);

@@ -27,7 +27,6 @@ import type { Cdn } from "./cdn.ts";
 import type { Climate } from "./climates.ts";
 import type { OpenParts } from "./open-parts.ts";
 import type { Receivers } from "./receivers.ts";
-import type { Actor } from "./scheduler.ts";
 
 export const OWNER = "somebody";
 const [MINUTE, DAY] = [60_000, 86_400_000];
@@ -88,17 +87,16 @@ export class Promises {
   readonly accepted = new Map<string, Accepted>();
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
-  /** By key, who worked under a mark, and who could not take it away. */
-  readonly #marked = new Map<string, Set<Actor>>();
-  readonly #stuck = new Set<Actor>();
+  /** By key, marks that nobody has seen go. */
+  readonly #marks = new Map<string, Set<symbol>>();
   /** Revisions that condemn a file, looked at once. */
   readonly #condemned = new Set<string>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
   /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
   redriven = false;
-  /** The media bucket was once lost and restored: revisions count from the start again. */
-  #restored = false;
+  /** Buckets that were once lost: restored, revisions count from the start again, and marks stand that had gone. */
+  readonly lost = new Set<Bucket>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -118,12 +116,17 @@ export class Promises {
     });
   }
 
-  marked(key: string, actor: Actor): void {
-    this.#marked.set(key, (this.#marked.get(key) ?? new Set()).add(actor));
+  /** A try begins under a mark. */
+  marked(key: string): void {
+    this.#marks.set(key, (this.#marks.get(key) ?? new Set()).add(Symbol(key)));
   }
 
-  stuck(actor: Actor): void {
-    this.#stuck.add(actor);
+  /** Somebody removes a mark, and calls what this returns once it is gone. */
+  unmarking(key: string): () => void {
+    const before = [...(this.#marks.get(key) ?? [])];
+    return () => {
+      for (const mark of before) this.#marks.get(key)?.delete(mark);
+    };
   }
 
   /** Of the variants of whatever is ready. */
@@ -143,7 +146,6 @@ export class Promises {
 
   /** At every instant: `ready` names nothing that is not there, a tombstone stays, and none comes unasked. */
   async atEveryInstant(): Promise<void> {
-    if (this.gaps.has("media")) this.#restored = true;
     // Whoever has emptied the bucket has promised nothing; what comes back is looked at again.
     if (this.gaps.has("media")) return;
     for (const [id, accepted] of this.accepted) {
@@ -197,7 +199,13 @@ export class Promises {
       const unattached = accepted.attach?.attached === false;
       const deleted =
         accepted.deleted || ((accepted.asked || unattached) && (!document || document.status === "deleted"));
-      if (unattached && this.#scene.climate.swept && document && document.status !== "deleted")
+      if (
+        unattached &&
+        !accepted.gone &&
+        this.#scene.climate.swept &&
+        document &&
+        document.status !== "deleted"
+      )
         throw new Error(`nobody has attached ${id}, and it stays`);
       // A tombstone may have gone in its time, with all the rest; and of an original lost before its end nothing is known.
       if (!document && !(deleted && !original) && !(accepted.gone && !original))
@@ -236,14 +244,12 @@ export class Promises {
     if (code === "retries-exhausted") throw new Error(`${id} is ${status}, and stays failed`);
   }
 
-  /** What is condemned on the evidence of its marks has two of them that no try has taken away. */
+  /** What is condemned on the evidence of its marks has two of them that were never seen to go. */
   async #isEvident({ id, writeId, status, source, failedAt }: Metadata): Promise<void> {
     if (status !== "rejected" || failedAt === undefined || this.#condemned.has(writeId)) return;
     this.#condemned.add(writeId);
-    const evidence = [...(this.#marked.get(markKey(id)) ?? [])].filter(
-      (actor) => actor.killed || !actor.dead || this.#stuck.has(actor),
-    );
-    if (evidence.length < 2 && (await this.#isGood(id, source?.etag)))
+    const evidence = this.#marks.get(markKey(id))?.size ?? 0;
+    if (evidence < 2 && !this.lost.has("uploads") && (await this.#isGood(id, source?.etag)))
       throw new Error(`${id} is condemned, and was good`);
   }
 
@@ -293,7 +299,7 @@ export class Promises {
   }
 
   async #wasTold(url: string): Promise<void> {
-    if (this.#restored || this.redriven) return;
+    if (this.lost.has("media") || this.redriven) return;
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
     const heard = this.#scene.receivers.heard.get(url) ?? [];
@@ -338,7 +344,7 @@ export class Promises {
     const listed = images.filter((image) => image.id === id).length;
     const expected = document && document.status !== "deleted" ? 1 : 0;
     // While neither bucket had anything else of it, its entry was that of nobody.
-    const mayBeLost = this.#restored && removed && listed === 0;
+    const mayBeLost = this.lost.has("media") && removed && listed === 0;
     if (listed !== expected && !mayBeLost)
       throw new Error(`${id} is ${document?.status} and listed ${listed} times`);
     const due = document && attentionOf(document)?.status;
@@ -356,6 +362,7 @@ export class Promises {
     const named = new Set([SWEEP_KEY, STOPPED_KEY]);
     for (const [id, { gone, attach }] of this.accepted) {
       const document = await this.#documentOf(id);
+      if (attach && !document && withinGrace) named.add(attachKey(id));
       if (!document || (document.status === "deleted" && !withinGrace)) continue;
       named.add(metaKey(id));
       named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));

@@ -2,10 +2,11 @@
 import type { FaultKind, Tally } from "./faults.ts";
 import type { Random } from "./random.ts";
 
-export type Place = "s3" | "sqs" | "worker" | "failures" | "events";
+export type Place = "s3" | "media" | "sqs" | "worker" | "failures" | "events";
 
 const NAMES: Record<Place, FaultKind> = {
   s3: "S3 away",
+  media: "writes refused (403)",
   sqs: "SQS away",
   worker: "function away",
   failures: "function away",
