@@ -6,6 +6,9 @@ import { all, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
 import { note, printable, table } from "./terminal.ts";
 
+/** What waits is no trouble (`darkroom held`), and what was let go after its days is as it should be. */
+const TROUBLES = ATTENTION.filter((status) => status !== "held" && status !== "original-expired");
+
 interface FailuresOptions extends ApiOptions {
   readonly status?: Attention;
   readonly json?: boolean;
@@ -13,12 +16,11 @@ interface FailuresOptions extends ApiOptions {
 
 export const command = new Command("failures")
   .description("list images that failed, were rejected or have lost their original, with the reasons")
-  .addOption(new Option("-s, --status <status>", "only these; all where absent").choices(ATTENTION))
+  .addOption(new Option("-s, --status <status>", "only these; all where absent").choices(TROUBLES))
   .action(async ({ status, json, ...options }: FailuresOptions) => {
     const api = await connect(options, "admin");
     const images: ImageInTrouble[] = [];
-    // What was let go after its days is as it should be.
-    for (const one of status ? [status] : ATTENTION.filter((one) => one !== "original-expired")) {
+    for (const one of status ? [status] : TROUBLES) {
       const path = `/admin/images?status=${one}&limit=100`;
       for await (const image of all<ImageInTrouble>(api, path, "images")) {
         if (json) console.log(JSON.stringify(image));

@@ -45,7 +45,7 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
   for await (const _ of findFiles(paths)) total++;
   if (total === 0) throw new CliError("There are no images in there.");
 
-  const counts = { ready: 0, refused: 0, sentBytes: 0 };
+  const counts = { ready: 0, held: 0, refused: 0, sentBytes: 0 };
   const started = performance.now();
   const progress = new Progress({
     unit: "images",
@@ -69,13 +69,15 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
         counts.ready++;
         progress.print(options.json ? JSON.stringify({ path, ...image }) : describe(path, image, withTable));
       } catch (error) {
-        counts.refused++;
         const code = error instanceof DarkroomError ? error.code : "error";
+        const isHeld = code === "held";
+        if (isHeld) counts.held++;
+        else counts.refused++;
         const message = messageOf(error);
         progress.print(
           options.json
             ? JSON.stringify({ path, error: { code, message } })
-            : `${paint("red", "✗")} ${printable(path)}  ${paint("red", code)}: ${message}`,
+            : `${isHeld ? paint("green", "✓") : paint("red", "✗")} ${printable(path)}  ${isHeld ? code : paint("red", code)}: ${message}`,
         );
         if (error instanceof CliError) return;
       }
@@ -84,14 +86,16 @@ async function upload(paths: readonly string[], options: UploadOptions): Promise
   };
   await Promise.all(Array.from({ length: Math.min(options.concurrency, total) }, lane));
   progress.end();
-  const all = counts.ready === total;
+  const refused = total - counts.ready - counts.held;
   if (total > 1) {
-    const refused = all ? "" : `, ${total - counts.ready} not`;
+    const others = [counts.held > 0 && `${counts.held} held`, refused > 0 && `${refused} not`].filter(
+      Boolean,
+    );
     note(
-      `${counts.ready} ready${refused}, ${bytes(counts.sentBytes)} sent in ${duration(performance.now() - started)}`,
+      `${[`${counts.ready} ready`, ...others].join(", ")}, ${bytes(counts.sentBytes)} sent in ${duration(performance.now() - started)}`,
     );
   }
-  process.exitCode = all ? 0 : 1;
+  process.exitCode = refused === 0 ? 0 : 1;
 }
 
 function describe(path: string, image: Image, withTable: boolean): string {

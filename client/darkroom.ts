@@ -45,7 +45,10 @@ export interface Darkroom {
    * @throws DarkroomError; the reason of `signal` when that aborts
    */
   upload(file: Blob, options?: UploadOptions): Promise<Uploaded>;
-  /** @throws DarkroomError with the code and sentence of a rejection or failure; `still-processing` at the time-out */
+  /**
+   * @throws DarkroomError with the code and sentence of a rejection or failure; `held` where all is well and somebody has to
+   *   release it first; `still-processing` at the time-out
+   */
   waitUntilReady(id: string, options?: WaitOptions): Promise<Image>;
   /** Deletes an image and everything made of it. */
   remove(id: string): Promise<void>;

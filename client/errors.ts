@@ -11,6 +11,7 @@ const sentences = {
   "upload-refused":
     "The storage refused the file. Try again; if it happens again, tell whoever runs this site.",
   "upload-lost": "This upload was stopped on the server. Start it again.",
+  held: "The image has arrived. It is shown once somebody has looked at it.",
   "still-processing": "The image is not ready yet. It will be; look again later.",
   "bad-answer": "The server gave an answer that makes no sense here. Is the endpoint right?",
 } as const;

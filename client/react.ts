@@ -63,7 +63,8 @@ export interface FileUpload {
   /** Of this hook, for `cancel`, `retry` and React's `key`. */
   readonly key: number;
   readonly file: Blob;
-  readonly status: "sending" | "developing" | "ready" | "failed";
+  /** `held`: it has arrived, and is shown once somebody has looked at it. */
+  readonly status: "sending" | "developing" | "ready" | "held" | "failed";
   /** Bytes. */
   readonly sent: number;
   readonly total: number;
@@ -135,7 +136,8 @@ export function useUpload(darkroom: Pick<Darkroom, "upload" | "waitUntilReady">)
       all().catch((error: Error) => {
         if (signal.aborted) return;
         if (!(error instanceof DarkroomError && error.retryable)) remember();
-        tell({ status: "failed", error });
+        if (error instanceof DarkroomError && error.code === "held") tell({ status: "held" });
+        else tell({ status: "failed", error });
       });
     },
     [darkroom],

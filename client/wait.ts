@@ -14,7 +14,7 @@ export interface WaitOptions {
 type State =
   | Image
   | {
-      readonly status: "processing" | "rejected" | "failed";
+      readonly status: "processing" | "held" | "rejected" | "failed";
       readonly error?: { readonly code: string; readonly message: string };
     };
 
@@ -32,7 +32,7 @@ export function waiter(
   /**
    * Asks until the image is ready, when the API says; an API that is away is sat out for a quarter of an hour.
    * @throws DarkroomError with the code and sentence of the rejection or failure; `gone`, `not-found`;
-   *   `still-processing` after the time-out
+   *   `held` where it is shown once somebody has released it; `still-processing` after the time-out
    */
   return async function waitUntilReady(
     id: string,
@@ -46,6 +46,8 @@ export function waiter(
       const left = deadline - now();
       const { json: state, retryAfter } = await retrying(ask, pause, signal, Number.POSITIVE_INFINITY, left);
       if (state?.status === "ready") return state;
+      // For days, perhaps: nobody waits for that.
+      if (state?.status === "held") throw new DarkroomError("held");
       if (state?.status !== "processing") {
         throw new DarkroomError(state?.error?.code ?? "bad-answer", state?.error?.message);
       }

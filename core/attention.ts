@@ -1,4 +1,4 @@
-/** The index of images that need attention: `failures/{failed|rejected|original-gone}/{id}.json`. */
+/** The index of images that need attention: `failures/{failed|rejected|original-gone|held}/{id}.json`. */
 import { readRevision } from "./commit.ts";
 import { type ErrorCode, errors } from "./errors.ts";
 import { ATTENTION, type Attention, attentionKey } from "./keys.ts";
@@ -19,6 +19,17 @@ export interface AttentionEntry {
 export function attentionOf(document: Metadata | undefined): AttentionEntry | undefined {
   if (!document || document.status === "deleted") return undefined;
   const { id, preset, source } = document;
+  if (document.status === "held") {
+    const { at } = document.held ?? { at: document.processedAt };
+    return {
+      id,
+      status: "held",
+      code: "held",
+      message: "It waits until somebody has looked at it.",
+      preset,
+      at,
+    };
+  }
   if (source?.gone) {
     const code = "original-gone";
     const status = source.expired ? "original-expired" : code;
@@ -35,6 +46,7 @@ export function attentionOf(document: Metadata | undefined): AttentionEntry | un
 
 /** Whether the sweep tries it again by itself: what failed for reasons of ours, or may have. */
 export function healsIn(document: Metadata | undefined): boolean {
+  if (document?.status === "held") return document.failedAt !== undefined;
   const status = attentionOf(document)?.status;
   return status === "failed" || (status === "rejected" && document?.failedAt !== undefined);
 }

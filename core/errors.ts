@@ -29,6 +29,11 @@ const table = {
   },
   "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
   "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
+  "not-held": {
+    outcome: "answer",
+    status: 409,
+    sentence: "This image does not wait for anybody's judgement, or no longer.",
+  },
   "not-stopped": {
     outcome: "answer",
     status: 409,
@@ -76,6 +81,7 @@ const table = {
     sentence: "The file that arrived is not the one that was announced; upload it again.",
   },
   timeout: { outcome: "rejected", status: 422, sentence: "The image takes too long to read." },
+  "not-allowed": { outcome: "rejected", status: 422, sentence: "This image is not allowed here." },
   "decoder-crashed": { outcome: "rejected", status: 422, sentence: "The image cannot be read." },
 
   "retries-exhausted": {

@@ -188,7 +188,7 @@ export const FORGET_MARK_KEY = "forget/mark";
 export const FORGOT_ALL_KEY = "forget/all.json";
 
 /** `original-expired` is nothing to look at: what the deployment lets go after its days. */
-export const ATTENTION = ["failed", "rejected", "original-gone", "original-expired"] as const;
+export const ATTENTION = ["failed", "rejected", "original-gone", "original-expired", "held"] as const;
 export type Attention = (typeof ATTENTION)[number];
 export const attentionPrefix = (status: Attention) => `failures/${status}/`;
 export const attentionKey = (status: Attention, id: string) => `${attentionPrefix(status)}${id}.json`;
@@ -205,6 +205,16 @@ export const markKey = (id: string) => `${MARKS}${id}`;
 export const ATTACH = "attach/";
 export const attachKey = (id: string) => `${ATTACH}${id}`;
 export const parseAttachKey = (key: string) => new RegExp(`^${ATTACH}(${ID})$`).exec(key)?.[1];
+
+/** What nobody may see yet of an image; see `image/held.ts`. */
+export const HELD = "held/";
+export const heldPrefix = (id: string) => `${HELD}${id}/`;
+export const behindHeld = (id: string) => `${HELD}${id}0`;
+/** Of a variant, by the key that it will have. */
+export const heldKey = (id: string, key: string) => `${heldPrefix(id)}${key.split("/").at(-1)}`;
+/** What the document will say of them. */
+export const heldDocumentKey = (id: string, recipe: string) => `${heldPrefix(id)}document.${recipe}.json`;
+export const parseHeldKey = (key: string) => new RegExp(`^${HELD}(${ID})/`).exec(key)?.[1];
 
 /** How far the sweep has come. */
 export const SWEEP_KEY = "sweep/cursor.json";

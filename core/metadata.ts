@@ -86,7 +86,7 @@ const KeptRights = v.object({
 export const MetadataSchema = v.object({
   schema: v.literal(1),
   id: v.string(),
-  status: v.picklist(["ready", "rejected", "failed", "deleted"]),
+  status: v.picklist(["ready", "held", "rejected", "failed", "deleted"]),
   /** Absent where everybody may see it. */
   access: v.optional(v.literal("private")),
   /** Counts the commits of this document. */
@@ -111,6 +111,10 @@ export const MetadataSchema = v.object({
   processedAt: time,
   /** Since when it has been ready, whatever was made anew since. */
   readyAt: v.optional(time),
+  /** Of what is held: since when, when it is told of again unless it was, and when it is rejected, as nobody judged it. */
+  held: v.optional(v.object({ at: time, remindAt: v.optional(time), until: time })),
+  /** When somebody released it. */
+  releasedAt: v.optional(time),
   /** How long the pixel work took. */
   durationMs: v.optional(count),
   /** Variants no longer listed, kept for old pages until their grace period ends. */
@@ -152,7 +156,7 @@ function pictureOf(
 
 /** What a try to develop an image came to. `sequencer` is absent for jobs, which keep the one they find. */
 export interface Verdict {
-  readonly status: "ready" | "rejected" | "failed";
+  readonly status: "ready" | "held" | "rejected" | "failed";
   readonly sequencer?: string | undefined;
   readonly source?: Source | undefined;
   readonly preset?: string | undefined;
@@ -167,12 +171,17 @@ export interface Verdict {
   readonly error?: { code: ErrorCode; message: string } & Partial<Finding>;
   /** Rejected on evidence that weather may have made: to be tried again, as what failed is. */
   readonly heals?: boolean;
+  /** Of what is held: days until it is told of again; twice as many until it is rejected. */
+  readonly holdDays?: number | undefined;
+  /** What somebody has decided about an image that was held. */
+  readonly judged?: boolean;
   /** A job's wish to make everything again, or to try again what was rejected. */
   readonly force?: boolean;
 }
 
 const DAY_MS = 86_400_000;
 const ORIGINAL_GONE = "original-gone" satisfies ErrorCode;
+const NOT_ALLOWED = "not-allowed" satisfies ErrorCode;
 
 /** A document still without `rev` and `writeId`, which the commit gives it. */
 export type Draft = Omit<Metadata, "rev" | "writeId">;
@@ -193,7 +202,8 @@ export function transition(
     current?.source !== undefined && (!verdict.source || current.source.etag === verdict.source.etag);
   const now = at.toISOString();
 
-  if (verdict.error && current?.status === "ready" && (sameSource || verdict.status === "failed")) {
+  const stands = (current?.status === "ready" || current?.status === "held") && !verdict.judged;
+  if (verdict.error && stands && (sameSource || verdict.status === "failed")) {
     const lastError = { code: verdict.error.code, message: verdict.error.message, at: now };
     return { write: definedOnly({ ...current, lastError, failedAt: failedSince(current, verdict, now) }) };
   }
@@ -230,6 +240,8 @@ export function transition(
       uploadedAt: current?.uploadedAt ?? verdict.uploadedAt,
       processedAt: now,
       readyAt: verdict.status === "ready" ? (readySince(current) ?? now) : undefined,
+      held: verdict.status === "held" ? heldSince(sameSource ? current : undefined, verdict, at) : undefined,
+      releasedAt: releasedSince(sameSource ? current : undefined, verdict, now),
       durationMs: verdict.durationMs,
       superseded: [
         ...(current?.superseded ?? []).filter(({ key }) => !listed.has(key)),
@@ -273,6 +285,20 @@ function failedSince(current: Metadata | undefined, verdict: Verdict, now: strin
   return (sameSource && current?.failedAt) || now;
 }
 
+function heldSince(current: Metadata | undefined, { holdDays = 0 }: Verdict, at: Date): Metadata["held"] {
+  const after = (days: number) => new Date(at.getTime() + days * DAY_MS).toISOString();
+  return current?.held ?? { at: after(0), remindAt: after(holdDays), until: after(2 * holdDays) };
+}
+
+function releasedSince(
+  current: Metadata | undefined,
+  { status, judged }: Verdict,
+  now: string,
+): string | undefined {
+  if (status !== "ready") return undefined;
+  return judged ? now : current?.releasedAt;
+}
+
 const readySince = (current: Metadata | undefined) =>
   current?.status === "ready" ? (current.readyAt ?? current.processedAt) : undefined;
 
@@ -281,8 +307,10 @@ export function isSettled(
   current: Metadata | undefined,
   wanted: { etag: string | undefined; recipe: string | undefined },
 ): boolean {
+  // Whatever is made of it, somebody has said that nobody shall see it.
+  if (current?.error?.code === NOT_ALLOWED && current.source?.etag === wanted.etag) return true;
   return (
-    (current?.status === "ready" || current?.status === "rejected") &&
+    (current?.status === "ready" || current?.status === "held" || current?.status === "rejected") &&
     current.pending.length === 0 &&
     current.source?.etag === wanted.etag &&
     current.recipe === wanted.recipe
@@ -330,7 +358,8 @@ export function withOriginal({ lastError, source, ...rest }: Metadata): Metadata
 
 /** Whether it says of a try that came to nothing, which only another try does away with. */
 export const hasProblem = (document: Metadata | undefined) =>
-  document?.status === "rejected" || document?.lastError !== undefined;
+  (document?.status === "rejected" && document.error?.code !== NOT_ALLOWED) ||
+  document?.lastError !== undefined;
 
 /** The document of a deleted image: it ends every path, whatever comes after it. */
 export function tombstone(

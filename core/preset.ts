@@ -73,6 +73,10 @@ const Preset = v.pipe(
     /** Input formats, by content. */
     accept: v.pipe(v.array(v.picklist(formatNames)), v.minLength(1)),
     maxBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_BYTES)), 25_000_000),
+    /** Nobody sees what is made before somebody has released it. */
+    hold: v.optional(v.boolean()),
+    /** Days after which what nobody judged is told again; it is rejected after twice as many. */
+    holdDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(90)), 7),
     /** Width × height of one frame; a format's own bound (AVIF: 25 MP) applies as well. */
     maxPixels: v.optional(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(268_000_000)),

@@ -1,12 +1,11 @@
 /** `/images…`: the state of an image, an owner's images, originals, deletion. */
 import { setTimeout } from "node:timers/promises";
 import { ports } from "../adapters/aws/ports.ts";
-import { downloadSigner, signerSettings } from "../adapters/aws/upload-signer.ts";
+import { viewSigner } from "../adapters/aws/upload-signer.ts";
 import { api } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { imageRoutes } from "../adapters/http/images.ts";
 import { asker } from "../core/image/ask-again.ts";
-import { ORIGINAL_SECONDS } from "../core/image/original.ts";
 
 const setUp = () =>
   ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL", "IMAGES_QUEUE_URL", "WORKERS");
@@ -18,7 +17,7 @@ export const handler = api(() => {
     logLevel: env.LOG_LEVEL,
     routes: imageRoutes(deps, {
       ask: asker({ ...deps, workers: env.WORKERS }, setTimeout),
-      signDownload: downloadSigner(signerSettings(ORIGINAL_SECONDS, deps.now)),
+      signDownload: viewSigner(deps.now),
     }),
   };
 });

@@ -1,5 +1,6 @@
 /** `/admin/…`: re-process jobs, what needs attention, and the sweep. Invoked directly, it takes the body of `POST /admin/reprocess`. */
 import { ports } from "../adapters/aws/ports.ts";
+import { viewSigner } from "../adapters/aws/upload-signer.ts";
 import { admin, PAGE, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { apiAndDirect } from "../adapters/http/direct.ts";
@@ -14,7 +15,7 @@ const ok = <T>(json: T) => ({ status: 200, json });
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
   const { env, deps: made } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "BACKFILL_QUEUE_URL");
-  const deps = { ...made, config };
+  const deps = { ...made, config, signDownload: viewSigner(made.now) };
   return {
     authenticate: authenticator(deps.now),
     logLevel: env.LOG_LEVEL,

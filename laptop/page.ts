@@ -74,7 +74,7 @@ function policy({ api, media, s3 }: Pick<LocalJson, "api" | "media" | "s3">): st
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    `img-src 'self' data: blob: ${origin(media)}`,
+    `img-src 'self' data: blob: ${origin(media)} ${origin(s3)}`,
     `connect-src 'self' ${origin(api)} ${origin(s3)}`,
     "base-uri 'none'",
     "form-action 'none'",

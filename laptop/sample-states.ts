@@ -69,6 +69,10 @@ const table = {
     original: true,
     document: (...args) => ({ ...ready(...args), uploadedAt: "2026-05-01T09:00:00.000Z" }),
   },
+  /** Good, and nobody has released it yet; by other sizes than those of today. */
+  held: { original: true, document: held(new Date("2100-01-01T00:00:00Z")) },
+  /** The same, and nobody did in time. */
+  unjudged: { original: true, document: held(new Date(UPLOADED_AT)) },
   rejected: { original: true, document: rejected },
   /** Given up, after two days of tries. */
   failed: { original: true, document: failed },
@@ -113,7 +117,7 @@ function common(id: string, { preset }: Sample) {
 
 export const thumbKey = (id: string) => variantKey(id, "thumb", "0123456789abcdef", "webp");
 
-function ready(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
+export function ready(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {
   const key = thumbKey(id);
   const variant = {
     name: "thumb",
@@ -148,6 +152,15 @@ function ready(id: string, sample: Sample, original: { etag: string; bytes: numb
 function superseded(...args: Parameters<MakeDocument>): Metadata {
   const old = (digest: string) => ({ key: variantKey(args[0], "thumb", digest, "webp"), at: UPLOADED_AT });
   return { ...ready(...args), superseded: [old("1111111111111111")], deleting: [old("2222222222222222")] };
+}
+
+/** What is held of it stands in the other bucket, as `ready` says. */
+export function held(until: Date): (...args: Parameters<MakeDocument>) => Metadata {
+  return (...args) => {
+    const { placeholder: _, ...document } = ready(...args);
+    const waits = { at: UPLOADED_AT, until: until.toISOString() };
+    return { ...document, status: "held", variants: [], recipe: "0123456789abcdef", held: waits };
+  };
 }
 
 function rejected(id: string, sample: Sample, original: { etag: string; bytes: number }): Metadata {

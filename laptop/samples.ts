@@ -11,6 +11,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { attentionOf } from "../core/attention.ts";
+import { keepHeld } from "../core/image/held.ts";
 import { sameSelectionKey } from "../core/job/job.ts";
 import type { Order } from "../core/job/job-records.ts";
 import { JOBS } from "../core/job-keys.ts";
@@ -18,6 +19,8 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  heldKey,
+  heldPrefix,
   imagePrefix,
   metaKey,
   originalKey,
@@ -26,12 +29,13 @@ import {
   STOPPED_KEY,
   SWEEP_KEY,
 } from "../core/keys.ts";
+import type { Metadata } from "../core/metadata.ts";
 import type { ObjectStore, StoredHead } from "../core/ports.ts";
 import config from "../core/shipped.ts";
 import { type Cursor, NOTHING } from "../core/sweep/sweep-cursor.ts";
 import { type Agreement, partSizeOf } from "../core/upload/multipart.ts";
 import { writeUploadMetadata } from "../core/upload-metadata.ts";
-import { type Sample, states, thumbKey, UPLOADED_AT } from "./sample-states.ts";
+import { ready, type Sample, states, thumbKey, UPLOADED_AT } from "./sample-states.ts";
 
 const FOLDER = new URL("../events/originals/", import.meta.url);
 
@@ -131,6 +135,7 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   }
   await seedAttach(id, sample, world);
   if (left) await media.put(thumbKey(id), "");
+  if (left) await uploads.put(heldKey(id, thumbKey(id)), "");
   if (sample.stray) await uploads.put(SWEEP_KEY, JSON.stringify(cursorWith(id)));
   const written = document?.(id, sample, { etag, bytes: file.length });
   if (written === undefined) return;
@@ -138,6 +143,8 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   if (typeof written !== "string") {
     for (const { key, type, bytes } of written.variants) await media.put(key, Buffer.alloc(bytes), { type });
     for (const { key } of [...written.superseded, ...written.deleting]) await media.put(key, "");
+    if (written.status === "held")
+      await seedHeld(written, ready(id, sample, { etag, bytes: file.length }), world);
     const entry = indexed === false ? undefined : attentionOf(written);
     if (entry) await uploads.put(attentionKey(entry.status, id), JSON.stringify(entry));
   }
@@ -194,6 +201,24 @@ function metadataOf({ sha256, ref, attachWithin, ...sample }: Sample): Record<st
   return writeUploadMetadata({ owner, preset, filename, ...(sha256 ? { sha256 } : {}), ...asked });
 }
 
+/** What a document that says `held` holds back: that of another, which says `ready`. */
+async function seedHeld(
+  { id, recipe = "" }: Metadata,
+  { source, variants, placeholder }: Metadata,
+  { uploads }: SampleWorld,
+) {
+  for (const { key, type, bytes } of variants)
+    await uploads.put(heldKey(id, key), Buffer.alloc(bytes), {
+      type,
+      cacheControl: "public, max-age=31536000",
+    });
+  await keepHeld(uploads, id, recipe, {
+    etag: source?.etag ?? "",
+    variants,
+    ...(placeholder && { placeholder }),
+  });
+}
+
 async function seedAttach(id: string, { attach, attachWithin }: Sample, { uploads }: SampleWorld) {
   await uploads.delete(attachKey(id));
   if (!attach) return;
@@ -206,6 +231,7 @@ async function clear(id: string, { owner }: Sample, { uploads, media }: SampleWo
   const { objects } = await media.list(imagePrefix(id));
   for (const { key } of objects) await media.delete(key);
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
+  for (const { key } of (await uploads.list(heldPrefix(id))).objects) await uploads.delete(key);
   const owned = await uploads.list(ownerPrefix(owner));
   for (const { key } of owned.objects) if (key.endsWith(id)) await uploads.delete(key);
 }

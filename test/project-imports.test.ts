@@ -16,7 +16,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["core", "client/picture.ts", "node:crypto valibot"],
   // No AWS, no environment, no pixels; hashing and bytes are all that core needs of Node.
   ["core/tell", "core", "valibot"],
-  ["core/image", "core/*", "node:crypto"],
+  ["core/image", "core/*", "node:crypto valibot"],
   ["core/upload", "core/*", "node:crypto valibot"],
   ["core/money", "core/*", ""],
   ["core/job", "core/*", "valibot"],

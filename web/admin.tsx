@@ -1,6 +1,7 @@
 /** Operations: what needs attention, jobs, and on a laptop the webhooks. */
 import type { Darkroom } from "darkroom/client";
 import { Attention } from "./attention.tsx";
+import { Held } from "./held.tsx";
 import { JobCard, StartJob } from "./jobs.tsx";
 import { useJobs } from "./operations.ts";
 import type { TabProps } from "./tab.ts";
@@ -17,6 +18,7 @@ function Operations({ admin, local }: { admin: Darkroom; local: boolean }) {
     <main>
       <h1>Operations</h1>
       <Attention admin={admin} over={over} onJob={put} />
+      <Held admin={admin} />
       <section aria-labelledby="reprocess">
         <h2 id="reprocess">Re-process</h2>
         <StartJob api={api} onJob={put} />

@@ -9,7 +9,7 @@ export type Listed =
   | Image
   | {
       readonly id: string;
-      readonly status: "processing" | "rejected" | "failed";
+      readonly status: "processing" | "held" | "rejected" | "failed";
       readonly uploadedAt?: string;
       readonly error?: { readonly message: string };
     };
@@ -84,8 +84,9 @@ export const EarlierCard = memo(function EarlierCard({ darkroom, image, onChange
       (ready) => onChange(id, ready),
       (error: Error) => {
         if (controller.signal.aborted) return;
-        const gone = error instanceof DarkroomError && ["gone", "not-found"].includes(error.code);
-        onChange(id, gone ? undefined : { id, status: "failed", error });
+        const code = error instanceof DarkroomError ? error.code : "";
+        if (code === "held") onChange(id, { id, status: "held" });
+        else onChange(id, ["gone", "not-found"].includes(code) ? undefined : { id, status: "failed", error });
       },
     );
     return () => controller.abort();
@@ -108,6 +109,8 @@ export const EarlierCard = memo(function EarlierCard({ darkroom, image, onChange
                 <progress aria-label={`Development of ${name}`} />
                 <p className="note">Developing…</p>
               </>
+            ) : image.status === "held" ? (
+              <p className="note">It is shown once somebody has looked at it.</p>
             ) : (
               <p className="problem">
                 <strong>{image.error?.message}</strong>

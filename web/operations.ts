@@ -77,6 +77,12 @@ export const resume = async (api: Api, id: string) =>
 export const cancel = async (api: Api, id: string) =>
   (await api.call<Job>("DELETE", `/admin/jobs/${id}`)).json;
 
+/** Of what is held; repeated it is answered the same. */
+export const judge = (api: Api, id: string, verdict: "release" | "reject", reason: string) =>
+  api.call("POST", `/images/${id}/${verdict}`, {
+    json: verdict === "reject" && reason.trim() !== "" ? { reason } : {},
+  });
+
 /** How often a running job is asked for. */
 const WATCH_MS = 1000;
 

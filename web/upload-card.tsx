@@ -31,7 +31,13 @@ export const UploadCard = memo(function UploadCard({ upload, onRetry, onRemove, 
       <Preview file={file} />
       <div className="body">
         <h3 title={name}>{name}</h3>
-        {failed ? <Refusal upload={upload} /> : <Progress upload={upload} name={name} />}
+        {status === "held" ? (
+          <p className="note">It has arrived. It is shown once somebody has looked at it.</p>
+        ) : failed ? (
+          <Refusal upload={upload} />
+        ) : (
+          <Progress upload={upload} name={name} />
+        )}
         <div className="actions">
           {failed && !isFinal(upload) && (
             <button type="button" onClick={() => onRetry(key)}>

@@ -5,7 +5,7 @@
 import { Hash } from "@smithy/hash-node";
 import { HttpRequest } from "@smithy/protocol-http";
 import { SignatureV4 } from "@smithy/signature-v4";
-import type { SignDownload } from "../../core/image/original.ts";
+import { ORIGINAL_SECONDS, type SignDownload } from "../../core/image/original.ts";
 import type { SignUpload, UploadTerms } from "../../core/upload/issue-uploads.ts";
 import type { SignPart } from "../../core/upload/multipart.ts";
 import { environment } from "../environment.ts";
@@ -77,6 +77,9 @@ export function downloadSigner(settings: SignerSettings): SignDownload {
     return { url, expiresAt: expiry(settings, at) };
   };
 }
+
+/** Signs what a function may read of the uploads bucket, for as long as its policy lets a signature hold. */
+export const viewSigner = (now: () => Date) => downloadSigner(signerSettings(ORIGINAL_SECONDS, now));
 
 function signerOf({ region, credentials }: SignerSettings): SignatureV4 {
   return new SignatureV4({

@@ -2,7 +2,9 @@
 import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
 import { attachImage } from "../../core/image/attach.ts";
 import type { DeleteDeps } from "../../core/image/delete-image.ts";
+import { revealHeld } from "../../core/image/held.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
+import { RejectRequest, rejectImage, releaseImage } from "../../core/image/judgement.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
 import { admin, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
@@ -12,6 +14,7 @@ export interface ImagesPorts {
 }
 
 export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts): Routes {
+  const view = (key: string) => signDownload(key, "inline");
   return {
     "GET /images/{id}": {
       scopes: ["upload", "admin"],
@@ -19,6 +22,9 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
       run: async ({ caller, params, query }) => {
         const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
         const { document: json, ...rest } = await ask(caller, params["id"] ?? "", wait);
+        // Each time with other URLs: no ETag says that nothing has changed.
+        if (json.status === "held" && caller.scopes.has("admin"))
+          return { status: 200, json: await revealHeld(deps.uploads, view, json) };
         return { status: rest.retryAfter === undefined ? 200 : 202, ...rest, json };
       },
     },
@@ -42,6 +48,14 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
     "POST /images/{id}/attach": admin(async ({ params }) => {
       await attachImage(deps, params["id"] ?? "");
       return { status: 204 };
+    }),
+    "POST /images/{id}/release": admin(async ({ params }) => {
+      const document = await releaseImage(deps, params["id"] ?? "");
+      return { status: 200, json: document };
+    }),
+    "POST /images/{id}/reject": admin(async ({ params, body, text }) => {
+      const { reason } = text() === "" ? {} : body(RejectRequest);
+      return { status: 200, json: await rejectImage(deps, params["id"] ?? "", reason) };
     }),
     "DELETE /images/{id}": {
       scopes: ["upload", "admin"],

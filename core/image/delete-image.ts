@@ -17,6 +17,7 @@ import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
 import { noteForget } from "../tell/forget.ts";
 import { tell } from "../tell/tell.ts";
+import { clearHeld } from "./held.ts";
 
 export interface DeleteDeps {
   readonly uploads: ObjectStore;
@@ -83,6 +84,7 @@ export async function purge(
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
   await uploads.delete(attachKey(id));
   await purgeHome(deps, id, home);
+  await clearHeld(uploads, id);
   const variants: string[] = [];
   for await (const { key } of listed(media, imagePrefix(id))) if (key !== metaKey(id)) variants.push(key);
   // Only what was there can have been served, and every path costs.

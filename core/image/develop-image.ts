@@ -7,11 +7,12 @@ import { listed } from "../listing.ts";
 import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
 import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
-import { presetOf } from "../preset.ts";
+import { type Preset, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { purge } from "./delete-image.ts";
-import { type JudgeDeps, judge, leaveUnread, sourceOf } from "./judge.ts";
+import { heldPlace, keepHeld, mustHold } from "./held.ts";
+import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { moveImage } from "./move-image.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
@@ -180,11 +181,14 @@ async function reachVerdict(
   const uploadedAt = current?.uploadedAt ?? original.lastModified.toISOString();
   // Who comes upon formats still to come, by a second delivery or for their sake, makes them.
   const isFirst = current?.status !== "ready" || current.source?.etag !== original.etag;
-  const mayDefer = task.kind === "created" && isFirst;
-  const force = task.kind === "develop" && task.force;
+  const preset = presetOf(deps.config, presetName);
   const { etag } = original;
+  const held = mustHold(preset, current, etag) ? heldPlace(deps.uploads, id) : undefined;
+  // Nobody waits for what is held.
+  const mayDefer = task.kind === "created" && isFirst && !held;
+  const force = task.kind === "develop" && task.force;
   const { home } = found;
-  const submission = { original, upload, presetName, current, home, force, mayDefer, receives };
+  const submission = { original, upload, presetName, current, force, mayDefer, receives, held, home };
   const [judged, registered] = await Promise.allSettled([
     suspected(deps.uploads, { id, etag, receives, current }, async () => {
       if (!current) await noteHome(deps.media, id, home);
@@ -197,17 +201,35 @@ async function reachVerdict(
     throw judged.reason;
   }
   if (registered.status === "rejected") throw registered.reason;
-  const preset = presetOf(deps.config, presetName);
   if (!judged.value) await leaveUnread(original);
   const judgement = judged.value ?? { source: sourceOf(original), ...condemned() };
+  const shown = held && preset ? await holdBack(deps.uploads, id, preset, judgement) : judgement;
   return {
-    ...judgement,
+    ...shown,
     sequencer,
     force: again,
     preset: preset?.name ?? presetName,
     recipe: preset?.recipe,
     uploadedAt,
   };
+}
+
+/** Of what is good nothing but that. */
+async function holdBack(
+  uploads: ObjectStore,
+  id: string,
+  { recipe, holdDays }: Preset,
+  judgement: Judgement,
+): Promise<Judgement & Pick<Verdict, "holdDays">> {
+  const { status, source, variants = [], placeholder, durationMs } = judgement;
+  if (status !== "ready" || !source) return judgement;
+  await keepHeld(uploads, id, recipe, {
+    etag: source.etag,
+    variants,
+    ...(placeholder && { placeholder }),
+    ...(durationMs !== undefined && { durationMs }),
+  });
+  return { status: "held", source, holdDays };
 }
 
 /** Rules 6 and 7. A delete that came in between is met at the commit, and one that comes later meets the commit. */
@@ -225,6 +247,9 @@ async function commitVerdict(
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;
+    const isHeld = mustHold(presetOf(deps.config, verdict.preset ?? ""), latest, original.etag);
+    if (verdict.status === (isHeld ? "ready" : "held"))
+      throw new DarkroomError("unavailable", `${id} was judged while it was being made anew.`);
     if (latest && latest.writeId !== found.document?.writeId)
       await assertThere(deps.media, next.write, found.home);
     return next.write;

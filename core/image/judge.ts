@@ -4,15 +4,16 @@ import { variantOptions } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { estimateOf, type Means, mostBytes, withinMeans } from "../estimate.ts";
 import { detectFormat, formats, type OutputFormat } from "../formats.ts";
-import { type Home, imagePrefix } from "../keys.ts";
+import { type Home, heldPrefix, imagePrefix } from "../keys.ts";
 import { listed } from "../listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
 import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
-import type { ObjectStore, Pixels, StoredObject } from "../ports.ts";
+import type { Pixels, StoredObject } from "../ports.ts";
 import { type Config, type Preset, presetOf } from "../preset.ts";
 import { keptOf, type Rights } from "../rights.ts";
 import type { UploadMetadata } from "../upload-metadata.ts";
 import type { DeleteDeps } from "./delete-image.ts";
+import type { Place } from "./held.ts";
 
 export interface JudgeDeps extends DeleteDeps {
   readonly pixels: Pixels;
@@ -36,6 +37,8 @@ export interface Submission {
   /** What the preset has for `later` may wait. */
   readonly mayDefer: boolean;
   readonly receives: number;
+  /** Where variants go; among those of whatever is shown where absent. */
+  readonly held?: Place | undefined;
 }
 
 /** What `judge` comes to. */
@@ -73,9 +76,8 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
     if (!format || !preset.accept.includes(format)) throw new DarkroomError("unsupported-format");
     source = { ...source, format, type: formats[format].type };
 
-    const there = submission.force
-      ? new Map<string, number>()
-      : await variantsThere(deps.media, id, submission);
+    const place = submission.held ?? { store: deps.media, at: (key: string) => key };
+    const there = submission.force ? new Map<string, number>() : await variantsThere(place, id, submission);
     const variants = new Map<string, Variant>();
     const pending = new Set<OutputFormat>();
     const { placeholder, durationMs } = await deps.pixels.develop(
@@ -96,7 +98,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
               `${key} is being swept away; it is made again after that.`,
             );
           }
-          const size = there.get(key);
+          const size = there.get(place.at(key));
           if (size === undefined && later.includes(variant.format)) {
             pending.add(variant.format);
             continue;
@@ -110,10 +112,10 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
       },
       async ({ variant, bytes }) => {
         const key = keyOf(id, hash, variant, home);
-        await deps.media.put(key, bytes, variantOptions(formats[variant.format].type, home));
+        await place.store.put(place.at(key), bytes, variantOptions(formats[variant.format].type, home));
         variants.set(key, describe(deps, key, variant, bytes.length));
         // Should the process die over a later variant, its second try makes only what is not there.
-        there.set(key, bytes.length);
+        there.set(place.at(key), bytes.length);
       },
     );
     return {
@@ -166,13 +168,20 @@ async function readOriginal(original: StoredObject): Promise<Buffer> {
  * superseded or that an earlier try left without getting as far as its commit. A key says all that makes its bytes.
  */
 async function variantsThere(
-  media: ObjectStore,
+  { store }: Place,
   id: string,
-  { current, receives, home }: Submission,
+  { current, receives, home, held }: Submission,
 ): Promise<Map<string, number>> {
+  if (held) {
+    const there = new Map<string, number>();
+    // What an earlier judgement has left may be on its way out.
+    if (current?.status !== "held") return there;
+    for await (const { key, size } of listed(store, heldPrefix(id))) there.set(key, size);
+    return there;
+  }
   const there = new Map((current?.variants ?? []).map(({ key, bytes }) => [key, bytes]));
   if (receives === 1 && !current?.superseded.length) return there;
-  for await (const { key, size } of listed(media, imagePrefix(id, home))) there.set(key, size);
+  for await (const { key, size } of listed(store, imagePrefix(id, home))) there.set(key, size);
   return there;
 }
 

@@ -3,7 +3,7 @@ export interface Outcome {
   /** Absent where nothing of ours was meant. */
   readonly id?: string;
   /** `skipped`: nothing was to be done. `ignored`: not a message for us. `scanned`: a job's page was chosen from. */
-  readonly status: "ready" | "rejected" | "failed" | "deleted" | "skipped" | "ignored" | "scanned";
+  readonly status: "ready" | "held" | "rejected" | "failed" | "deleted" | "skipped" | "ignored" | "scanned";
   /** The error's code, or why nothing was to be done. */
   readonly reason?: string | undefined;
   readonly sourceBytes?: number | undefined;

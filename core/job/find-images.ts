@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { attentionOf } from "../attention.ts";
 import { DarkroomError } from "../errors.ts";
+import type { SignDownload } from "../image/original.ts";
 import { ATTENTION, originalKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import type { Metadata } from "../metadata.ts";
@@ -68,6 +69,8 @@ export interface FoundImage {
 }
 
 export interface FindDeps extends SelectDeps {
+  /** For whoever judges what is held. */
+  readonly signDownload: SignDownload;
   readonly now: () => Date;
   /** Milliseconds that looking may take. */
   readonly budgetMs?: number;

@@ -1,6 +1,8 @@
 /** What needs attention, for an operator: from the index, with what the metadata says now. */
 import { type AttentionEntry, attentionOf } from "../attention.ts";
 import { DarkroomError } from "../errors.ts";
+import { revealHeld } from "../image/held.ts";
+import type { SignDownload } from "../image/original.ts";
 import {
   type Attention,
   attentionKey,
@@ -29,12 +31,16 @@ export interface ImageInTrouble extends AttentionEntry {
 const LANES = 20;
 
 /**
- * Images that failed, were rejected or have lost their original, by id. `cursor` is the one an earlier page gave. A page may be short: what was
+ * Images that failed, were rejected, have lost their original or wait to be judged, by id. `cursor` is the one an earlier page gave. A page may be short: what was
  * made good a moment ago is left out.
  * @throws DarkroomError `bad-request` for a cursor that is none of ours
  */
 export async function listAttention(
-  { uploads, media }: { readonly uploads: ObjectStore; readonly media: ObjectStore },
+  {
+    uploads,
+    media,
+    signDownload,
+  }: { readonly uploads: ObjectStore; readonly media: ObjectStore; readonly signDownload: SignDownload },
   status: Attention,
   { limit, cursor }: { limit: number; cursor: string | undefined },
 ): Promise<{ images: ImageInTrouble[]; cursor?: string }> {
@@ -49,11 +55,13 @@ export async function listAttention(
     const entry = attentionOf(document);
     if (!document || entry?.status !== status) return undefined;
     const original = await uploads.head(originalKey(id));
+    const view = (key: string) => signDownload(key, "inline");
+    const seen = status === "held" ? await revealHeld(uploads, view, document) : document;
     return {
       ...entry,
       uploadedAt: document.uploadedAt,
       ready: document.status === "ready",
-      thumbnail: smallest(document),
+      thumbnail: smallest(seen),
       context: original && contextOf(original.metadata),
     };
   });

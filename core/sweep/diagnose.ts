@@ -59,6 +59,10 @@ export type Remedy =
   | { readonly do: "retire"; readonly keys: readonly string[] }
   /** Delete it, where the time in which it was to be attached is over. */
   | { readonly do: "expire" }
+  /** Nobody has judged it yet. */
+  | { readonly do: "remind" }
+  /** Nobody has judged it in time. */
+  | { readonly do: "refuse" }
   /** It was attached, and never came. */
   | { readonly do: "vain" }
   /** `failures/` says something else than the document. */
@@ -74,7 +78,7 @@ export type Remedy =
 export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
   const { original, document, variants, attention, openUploads, attach } = traces;
   if (!document) return false;
-  if (attach?.size) return true;
+  if (attach?.size || traces.held.length > 0) return true;
   // Of an original that is gone for good the index says so.
   const isExpected = original
     ? attention.length === 0
@@ -90,7 +94,7 @@ export function diagnose(
   now: Date,
   { patience, lastRound }: Pick<Terms, "patience" | "lastRound">,
 ): Remedy[] {
-  const { original, variants, openUploads, attention, attach } = traces;
+  const { original, variants, openUploads, attention, attach, held } = traces;
   const since = (time: Date | string) => now.getTime() - new Date(time).getTime();
 
   if (!document) {
@@ -99,18 +103,22 @@ export function diagnose(
     const isVain = attach && openUploads.length === 0 && since(attach.lastModified) > TOMBSTONE_MS;
     if (isVain) remedies.push({ do: "vain" });
     // A document that was in the listing and is gone has just been buried.
-    if (variants.length > 0 && !traces.document) remedies.push({ do: "stray", objects: variants.length });
+    const objects = variants.length + held.length;
+    if (objects > 0 && !traces.document) remedies.push({ do: "stray", objects });
     return remedies;
   }
   if (document.status === "deleted") {
-    const left = [original, ...variants, ...openUploads, ...attention, attach];
+    const left = [original, ...variants, ...openUploads, ...attention, attach, ...held];
     const objects = left.filter((one) => one !== undefined).length;
     if (objects > 0) return [{ do: "stray", objects }];
     return traces.document && isRipe(document, traces.document, now) ? [{ do: "ripe" }] : [];
   }
   // It held the place while another sweep deleted the rest, and was interrupted.
   if (!document.source && !original) return [{ do: "stray", objects: variants.length + 1 }];
-  const orphans = orphansOf(document, variants).filter((one) => since(one.lastModified) > patience.orphan);
+  const named = document.status === "held" ? [] : held;
+  const orphans = [...orphansOf(document, variants), ...named].filter(
+    (one) => since(one.lastModified) > patience.orphan,
+  );
   const remedies: Remedy[] = attach?.size ? [{ do: "expire" }] : [];
   const isUnwanted = original !== undefined && isToLetGo(document, original, now, patience);
   const strays = orphans.length + (isUnwanted ? 1 : 0);
@@ -123,6 +131,8 @@ export function diagnose(
   else if (isDueAgain(document, now, lastRound)) remedies.push({ do: "retry" });
   const keys = keysToRetire(document, since, patience);
   if (keys.length > 0) remedies.push({ do: "retire", keys });
+  const overdue = overdueOf(document, now);
+  if (overdue) remedies.push({ do: overdue });
   const status = attentionOf(document)?.status;
   if (attention.some((one) => one !== status) || (status && !attention.includes(status)))
     remedies.push({ do: "index" });
@@ -138,6 +148,12 @@ export function isToLetGo(
 ): boolean {
   if (status !== "rejected" || source?.etag !== etag) return false;
   return now.getTime() - Math.max(Date.parse(processedAt), lastModified.getTime()) > rejected;
+}
+
+function overdueOf({ status, held }: Metadata, now: Date): "remind" | "refuse" | undefined {
+  if (status !== "held" || !held) return undefined;
+  const isOver = (time: string | undefined) => time !== undefined && Date.parse(time) <= now.getTime();
+  return isOver(held.until) ? "refuse" : isOver(held.remindAt) ? "remind" : undefined;
 }
 
 type Since = (time: Date | string) => number;

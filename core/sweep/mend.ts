@@ -1,21 +1,24 @@
 /** The sweep's hands: looks at one image, or one owner's entry, and does what `diagnose` says. */
 import { indexAttention } from "../attention.ts";
 import { commit, hasDocument, type Revision, readHome, readRevision } from "../commit.ts";
+import { DarkroomError } from "../errors.ts";
 import { expire } from "../image/attach.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
+import { rejectImage, remind } from "../image/judgement.ts";
 import { type MarkDeps, originalBack, originalGone } from "../image/original-gone.ts";
 import { retire } from "../image/retire.ts";
 import {
   ATTENTION,
   attachKey,
   attentionKey,
+  heldPrefix,
   homeKey,
   metaKey,
   originalKey,
   PUBLIC,
   parseOwnerKey,
 } from "../keys.ts";
-import { listedOpen } from "../listing.ts";
+import { listed, listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
 import { letGo, placeholder } from "../metadata.ts";
 import type { ListedObject, ObjectStore, Queue } from "../ports.ts";
@@ -37,6 +40,8 @@ export interface MendDeps extends DeleteDeps, MarkDeps {
   /** Where jobs wait: no live upload comes behind what the sweep queues. */
   readonly backfill: Pick<Queue, "send">;
 }
+
+const UNJUDGED = "Nobody has released this image in time.";
 
 /** @returns what was done; `ripe` and `stray` are left to the caller, to the end of the round */
 export async function mend(deps: MendDeps, traces: Traces, terms: Terms): Promise<Remedy[]> {
@@ -95,6 +100,17 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
       return true;
     case "expire":
       return expire(deps, id, found);
+    case "remind":
+      return remind(deps, id, found);
+    case "refuse":
+      // Judged in this moment, it is no longer ours to end.
+      return rejectImage(deps, id, UNJUDGED).then(
+        () => true,
+        (error: unknown) => {
+          if (!(error instanceof DarkroomError && ["not-held", "gone"].includes(error.code))) throw error;
+          return false;
+        },
+      );
     case "vain":
       if (await deps.uploads.head(originalKey(id))) return false;
       await deps.uploads.delete(attachKey(id));
@@ -133,15 +149,19 @@ export async function clear(
   const { beside } = await lookAround(deps.media, id, found);
   const old = beside.filter(({ lastModified }) => lastModified <= seen);
   if (document?.source) {
+    const cleared =
+      document.status !== "held" && (await clearHeldBefore(deps, id, seen)) ? "clear" : undefined;
     const keys = orphansOf(document, old).map(({ key }) => key);
     const isRetired = keys.length > 0 && (await retire(deps, { ...found, document }, keys));
     // By the document as it was: the next round comes to the other.
-    return isRetired ? "retire" : letOriginalGo(deps, id, found, patience);
+    return isRetired ? "retire" : (cleared ?? letOriginalGo(deps, id, found, patience));
   }
   if (await deps.uploads.head(originalKey(id))) return undefined;
+  const cleared = await clearHeldBefore(deps, id, seen);
   // Without `homes/{id}` what is newer would be found by nobody.
   if (found.home !== PUBLIC && old.length < beside.length) return undefined;
   const keys = old.map(({ key }) => key).filter((key) => key !== homeKey(id));
+  if (cleared && keys.length === 0) return "clear";
   return (await clearUnnamed(deps, id, found, keys)) ? "clear" : undefined;
 }
 
@@ -162,6 +182,17 @@ async function letOriginalGo(
   await deps.uploads.delete(originalKey(id), { ifMatch: original.etag });
   await indexAttention(deps, document, before);
   return "letGo";
+}
+
+/** What was held of an image that is judged, or of which there is nothing else. */
+async function clearHeldBefore({ uploads }: MendDeps, id: string, seen: Date): Promise<boolean> {
+  let isAny = false;
+  for await (const { key, lastModified } of listed(uploads, heldPrefix(id))) {
+    if (lastModified > seen) continue;
+    await uploads.delete(key);
+    isAny = true;
+  }
+  return isAny;
 }
 
 /** As there is no document to announce it in, one holds the place: a worker that is about to name them meets it. */

@@ -9,7 +9,9 @@ import {
   attachKey,
   attentionKey,
   attentionPrefix,
+  behindHeld,
   behindImage,
+  HELD,
   HOMES,
   homeKey,
   IMAGES,
@@ -18,6 +20,7 @@ import {
   originalKey,
   parseAttachKey,
   parseAttentionKey,
+  parseHeldKey,
   parseHomeKey,
   parseImageKey,
   parseOriginalKey,
@@ -40,6 +43,8 @@ export interface Traces {
   readonly attention: Attention[];
   /** `attach/{id}`: of no bytes where it is attached. */
   attach: ListedObject | undefined;
+  /** What lies under `held/{id}/`. */
+  readonly held: ListedObject[];
 }
 
 export interface WalkDeps {
@@ -70,6 +75,7 @@ export async function* walk(deps: WalkDeps, after: string | undefined): AsyncGen
         openUploads: [],
         attention: [],
         attach: undefined,
+        held: [],
       };
       for (const [i, lane] of lanes.entries()) {
         for (let head = heads[i]; head?.value?.id === id; head = heads[i]) {
@@ -105,6 +111,9 @@ function sightings(
     }),
     sighted(listed(uploads, ATTACH, from(attachKey)), parseAttachKey, (traces, object) => {
       traces.attach = object;
+    }),
+    sighted(listed(uploads, HELD, from(behindHeld)), parseHeldKey, (traces, object) => {
+      traces.held.push(object);
     }),
     ...ATTENTION.map((status) =>
       sighted(

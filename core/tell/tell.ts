@@ -9,6 +9,7 @@ import { type Context, contextOf } from "../upload-metadata.ts";
 export const EVENT_TYPES = [
   "image.ready",
   "image.updated",
+  "image.held",
   "image.rejected",
   "image.failed",
   "image.deleted",

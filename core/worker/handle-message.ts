@@ -73,7 +73,7 @@ async function followUpAgain(deps: DeleteDeps, id: string): Promise<void> {
 
 /** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */
 function resultOf({ status }: Outcome): JobResult {
-  if (status === "ready" || status === "deleted") return "done";
+  if (status === "ready" || status === "held" || status === "deleted") return "done";
   return status === "rejected" || status === "failed" ? status : "skipped";
 }
 

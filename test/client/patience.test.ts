@@ -70,6 +70,7 @@ test("an image is asked for when the API says, and not at all once it is ready",
 
 test("a rejection, a failure and a delete end it at once, with code and sentence", async () => {
   const cases = [
+    [{ status: "held", variants: [] }, "held"],
     [{ status: "rejected", error: { code: "too-many-pixels", message: "Too large." } }, "too-many-pixels"],
     [{ status: "failed", error: { code: "retries-exhausted", message: "Ours." } }, "retries-exhausted"],
     [{ nonsense: true }, "bad-answer"],

@@ -88,8 +88,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
   images: [
     UNLIST,
     ["s3:PutObject", `${UPLOADS}/originals/x`],
-    ["s3:PutObject", `${MEDIA}/images/x/w320.avif`],
-    ["s3:PutObject", `${MEDIA}/private/o/x/w320.avif`],
+    ["s3:PutObject", `${UPLOADS}/held/x/w320.avif`],
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:GetObject", `${MEDIA}/private/o/x/w320.avif`],
     ["s3:PutObject", `${UPLOADS}/failures/failed/x.json`],

@@ -4,6 +4,7 @@ import type { Climate } from "./climates.ts";
 import { form } from "./forms.ts";
 import type { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
+import { moderated } from "./moderated.ts";
 import { greedy } from "./parts.ts";
 import { backOffice, browser, closeAccount, operator, redrive, viewer } from "./people.ts";
 import type { Random } from "./random.ts";
@@ -40,6 +41,7 @@ export const cast: readonly Role[] = [
   { act: person(operator), chance: 0.5 },
   { act: person(greedy), chance: 0.1 },
   { act: person(form), chance: 0.4, in: swept },
+  { act: person(moderated), chance: 0.3 },
   { act: async ({ scene }) => scene.receivers.sulk(), chance: 0.3, in: ({ expects }) => expects.telling },
   { act: person(redrive), chance: 0.3 },
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.

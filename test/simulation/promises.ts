@@ -9,6 +9,7 @@ import {
   attentionKey,
   DELIVERIES,
   EVENTS,
+  heldPrefix,
   imagePrefix,
   MARKS,
   markKey,
@@ -61,6 +62,8 @@ interface Accepted {
   endedAt?: number;
   /** Its token asked that it be attached in time, and somebody was told that it is. */
   attach?: { readonly withinMs: number; readonly attached: boolean };
+  /** Nobody may see it before somebody begins to release it. */
+  moderated?: { readonly released: boolean };
   /** When its tombstone was written. */
   tombstoneSince?: number;
 }
@@ -154,12 +157,21 @@ export class Promises {
       await this.#keepsTombstone(id, accepted, document);
       if (document?.status === "deleted" && !accepted.asked) this.#mayExpire(id, accepted);
       if (document) await this.#isEvident(document);
+      if (accepted.moderated?.released === false) await this.#isHidden(id, document);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
         const stored = await this.#media.head(key);
         if (stored?.size !== bytes) throw new Error(`${id} is ready and ${key} is not there`);
       }
     }
+  }
+
+  async #isHidden(id: string, document: Metadata | undefined): Promise<void> {
+    const shown = (await this.#media.list(imagePrefix(id))).objects.find(({ key }) => key !== metaKey(id));
+    const says =
+      document && (document.status === "ready" || document.placeholder || document.variants.length > 0);
+    if (shown || says)
+      throw new Error(`${id} is ${shown ? "there for all" : document?.status}, and nobody has released it`);
   }
 
   #mayExpire(id: string, { at, attach }: Accepted): void {
@@ -254,7 +266,8 @@ export class Promises {
   }
 
   /** Nobody rejects a good picture for long, whoever died over it. */
-  async #isJust({ id, status, source, failedAt }: Metadata): Promise<void> {
+  async #isJust({ id, status, source, failedAt, error }: Metadata): Promise<void> {
+    if (error?.code === "not-allowed" && this.accepted.get(id)?.moderated) return;
     if (status !== "rejected" || !(await this.#isGood(id, source?.etag))) return;
     const { swept, expects } = this.#scene.climate;
     if ((swept && expects.patience) || !failedAt) throw new Error(`${id} is rejected, and was good`);
@@ -369,6 +382,8 @@ export class Promises {
       if (document.status === "deleted") continue;
       if (!gone) named.add(originalKey(id));
       if (attach) named.add(attachKey(id));
+      if (document.status === "held")
+        for (const { key } of (await this.#uploads.list(heldPrefix(id))).objects) named.add(key);
       const entry = attentionOf(document);
       if (entry) named.add(attentionKey(entry.status, id));
       for (const { key } of document.variants) named.add(key);

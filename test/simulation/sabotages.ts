@@ -203,6 +203,12 @@ export const sabotages: Sabotages = {
       climate: "rough",
     }),
   ],
+  "held pictures that are shown": [
+    /nobody has released it/,
+    () => ({
+      store: garbling(/meta\.json$/, (text) => text.replace('"status":"held"', '"status":"ready"')),
+    }),
+  ],
   "abandoned forms whose pictures stay": [
     /nobody has attached/,
     () => ({ sweptStore: blindTo(/^attach\//), climate: "swept" }),

@@ -82,6 +82,12 @@ const ladder = (widths: number[], more: Pick<ConfigInput["presets"][string], "la
         named: { thumb: { width: 16, height: 16, fit: "cover", format: "webp" } },
         ...more,
       },
+      moderated: {
+        accept: ["jpeg"],
+        hold: true,
+        holdDays: 5,
+        ladder: { widths, formats: ["webp"] },
+      },
     },
   });
 /** Recipes to go to and fro between: they share some variants. */

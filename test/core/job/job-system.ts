@@ -7,6 +7,7 @@ import { MemoryQueue } from "../../../adapters/memory/memory-queue.ts";
 import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision } from "../../../core/commit.ts";
+import type { SignDownload } from "../../../core/image/original.ts";
 import { ReprocessRequest, reprocess } from "../../../core/job/job.ts";
 import { jobProgress, type Progress } from "../../../core/job/job-progress.ts";
 import { scanOpenJobs } from "../../../core/job/scan-page.ts";
@@ -41,6 +42,7 @@ export interface JobSystem {
     readonly mediaUrl: string;
     readonly now: () => Date;
     readonly random: (bytes: number) => Uint8Array;
+    readonly signDownload: SignDownload;
   };
   readonly queue: MemoryQueue;
   readonly dead: MemoryQueue;
@@ -77,6 +79,7 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
     mediaUrl: "https://cdn.example",
     now,
     random: randomBytes,
+    signDownload: async (key: string) => ({ url: `https://s3.example/${key}`, expiresAt: "" }),
   };
   /** The schedule's, of one page. It may die as any step may. */
   const turn = async () => {

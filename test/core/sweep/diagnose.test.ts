@@ -23,6 +23,7 @@ const traces = (over: Partial<Traces>): Traces => ({
   openUploads: [],
   attention: [],
   attach: undefined,
+  held: [],
   ...over,
 });
 const document = (over: Partial<Metadata>, age = HOUR): Metadata => ({

@@ -1,0 +1,46 @@
+/** Pictures that nobody may see before somebody has looked at them, and whoever looks, or does not. */
+import { DarkroomError } from "../../core/errors.ts";
+import { rejectImage, releaseImage } from "../../core/image/judgement.ts";
+import { newId, originalKey } from "../../core/keys.ts";
+import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { toyPicture } from "../toy-pixels.ts";
+import { depsOf } from "./deps.ts";
+import { OWNER } from "./promises.ts";
+import { HOUR, type Scene } from "./scene.ts";
+import type { Actor } from "./scheduler.ts";
+
+export async function moderated(scene: Scene, actor: Actor): Promise<void> {
+  const { random, ports, promises, scheduler } = scene;
+  const id = newId(random.bytes);
+  const uploads = ports.store(actor, scene.uploads);
+  const metadata = writeUploadMetadata({ owner: OWNER, preset: "moderated" });
+  const picture = toyPicture(random.chance(0.9) ? "good" : "corrupt", `moderated ${random()}`);
+  await scene.untilDone(actor, () => uploads.put(originalKey(id), picture, { metadata }));
+  promises.accept(id);
+  const accepted = promises.accepted.get(id);
+  if (!accepted) return;
+  accepted.moderated = { released: false };
+  if (random.chance(0.2)) return;
+  const releases = random.chance(0.6);
+  for (let looks = 5; looks > 0; looks--) {
+    if (random.chance(0.5)) for (let i = random.below(100); i > 0; i--) await scheduler.turn(actor);
+    else await scheduler.sleep(actor, random.below(HOUR));
+    if (releases) accepted.moderated = { released: true };
+    if (await judged(scene, actor, id, releases)) return;
+    if (releases) accepted.moderated = { released: false };
+  }
+}
+
+/** False where it does not wait yet, or never will. */
+async function judged(scene: Scene, actor: Actor, id: string, releases: boolean): Promise<boolean> {
+  let isJudged = false;
+  await scene.untilDone(actor, async () => {
+    try {
+      await (releases ? releaseImage : rejectImage)(depsOf(scene, actor), id);
+      isJudged = true;
+    } catch (error) {
+      if (!(error instanceof DarkroomError && ["not-held", "not-found"].includes(error.code))) throw error;
+    }
+  });
+  return isJudged;
+}
