@@ -99,6 +99,25 @@ export const parameters = {
       true,
     ),
   },
+  apiDomain: {
+    default: "",
+    help: "your own domain for the API",
+    check: matches(/^([a-z0-9-]+\.)+[a-z]{2,}$/, "a domain such as api.example.com", true),
+  },
+  apiCertificate: {
+    default: "",
+    help: "its certificate, of ACM in the stack's region; in us-east-1 where there is a webAcl",
+    check: matches(/^arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate\/\S+$/, "the ARN of a certificate", true),
+  },
+  webAcl: {
+    default: "",
+    help: "a WAF before the API and the CDN: ARN of a web ACL for CloudFront, as deploy/web-acl.yml makes one",
+    check: matches(
+      /^arn:aws:wafv2:us-east-1:[0-9]{12}:global\/webacl\/\S+$/,
+      "the ARN of a web ACL for CloudFront",
+      true,
+    ),
+  },
   alarmEmail: {
     default: "",
     help: "who is told of alarms; AWS asks that address to confirm",
@@ -232,6 +251,11 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
   problems.push(...coldProblems(given));
   together("domain", "certificate");
   together("certificate", "domain");
+  together("apiDomain", "apiCertificate");
+  together("apiCertificate", "apiDomain");
+  const [apiCertificate] = of("apiCertificate");
+  if (of("webAcl").length > 0 && apiCertificate && !apiCertificate.includes(":us-east-1:"))
+    problems.push("apiCertificate must be in us-east-1 where there is a webAcl: CloudFront takes no other");
   together("authJwksUrl", "authIssuer", "authAudience");
   if (problems.length > 0) {
     const list = problems.map((problem) => `  - ${problem}`).join("\n");

@@ -37,13 +37,13 @@ export function abuses({ requestsPerSecond, workers, senders, files, maxBytes }:
       who: "anonymous",
       how: "calls the API without a token, all day at its throttle",
       dollars: costOf(answered),
-      lowers: "`requestsPerSecond`; a WAF before the API",
+      lowers: "`requestsPerSecond`; `webAcl`",
     },
     {
       who: "anonymous",
       how: "downloads pictures at 1 Gbit/s; ten times that is ten times as much, there is no bound",
       dollars: costOf({ cdnTransfer: (DAY * 1e9) / 8 / 1e9 }),
-      lowers: "a WAF with a rate by address before the distribution; `budgetDollars` tells of it",
+      lowers: "`webAcl`, a rate by address; `budgetDollars` tells of it",
     },
     {
       who: "an uploader",

@@ -24,7 +24,7 @@ export interface Template {
 
 /** What a deployment is made of. */
 const SOURCES =
-  "adapters core deploy events functions host laptop packages pixels serverless.yml package.json package-lock.json .npmrc";
+  "adapters client core deploy events functions host laptop packages pixels serverless.yml package.json package-lock.json .npmrc";
 
 /** A copy of the service: the CLI works in `.serverless/` of it, where only one can. */
 async function copyOfService(): Promise<string> {

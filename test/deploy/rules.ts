@@ -6,6 +6,7 @@ import type { Rules } from "./rule.ts";
 import { accountRules } from "./rules-account.ts";
 import { bucketRules, queueRules } from "./rules-data.ts";
 import { functionRules, roleRules } from "./rules-functions.ts";
+import { guardRules } from "./rules-guard.ts";
 import { watchRules } from "./rules-watch.ts";
 import { apiRules, mediaRules } from "./rules-web.ts";
 
@@ -18,4 +19,5 @@ export const rules: Rules = {
   ...mediaRules,
   ...watchRules,
   ...accountRules,
+  ...guardRules,
 };

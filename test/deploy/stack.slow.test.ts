@@ -1,10 +1,11 @@
 /** The packaged template: valid to AWS's own validator, right by our rules, and each check bites. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
+import { parse } from "yaml";
 import { isAllowed } from "./iam.ts";
 import { functionsOf, packagedTemplate, plain, type Template } from "./packaged.ts";
 import { refusals } from "./refusals.ts";
@@ -16,6 +17,9 @@ const PARAMETERS = [
   "origins=https://app.example.com, https://b.example",
   "domain=images.example.com",
   "certificate=arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+  "apiDomain=api.example.com",
+  "apiCertificate=arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+  "webAcl=arn:aws:wafv2:us-east-1:123456789012:global/webacl/darkroom/12345678-1234-1234-1234-123456789012",
   "alarmEmail=on-call@example.com",
   "logDays=14",
 ];
@@ -120,6 +124,13 @@ const validatorCatches: readonly Edit[] = [
 
 test("AWS's validator finds no error", () => {
   assert.deepEqual(errorsIn(template), []);
+});
+test("AWS's validator finds no error in the web ACL, which is YAML as CloudFormation reads it", () => {
+  const text = readFileSync(new URL("../../deploy/web-acl.yml", import.meta.url), "utf8");
+  // No aliases, which it does not know.
+  const acl = parse(text, { maxAliasCount: 0 }) as Template;
+  assert.deepEqual(errorsIn(acl), []);
+  assert.notDeepEqual(errorsIn(edited(acl, ["Resources.WebAcl.Properties.DefaultAction", undefined])), []);
 });
 for (const edit of validatorCatches) {
   test(`AWS's validator notices ${edit[0]} = ${JSON.stringify(edit[1])}`, () => {
