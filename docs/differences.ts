@@ -5,6 +5,21 @@
 import type { FormatName } from "../core/formats.ts";
 import type { Header } from "../core/plan.ts";
 
+/** What a look at a file's structure can find: `test/oracle/facts.ts` says of each how. */
+export type Fact =
+  | "data-missing"
+  | "bad-checksum"
+  | "apng-order"
+  | "short-palette"
+  | "long-key"
+  | "long-codes"
+  | "alpha-denied"
+  | "alpha-limited"
+  | "profile-2"
+  | "layers"
+  | "derived-matrix"
+  | "composed";
+
 /** What is known of a file about which the two differ. */
 export interface Differing {
   /** As it was given, with `/`. */
@@ -16,10 +31,7 @@ export interface Differing {
   readonly format: FormatName | undefined;
   readonly header: Header | undefined;
   readonly bytes: Uint8Array;
-  /** A walk through a JPEG's structure has found that its data end early or make no sense. */
-  readonly dataMissing: boolean;
-  /** Of an AVIF. */
-  readonly alphaLimited: boolean;
+  readonly facts: ReadonlySet<Fact>;
 }
 
 export interface Reason {
@@ -38,8 +50,8 @@ export const reasons: Readonly<Record<string, Reason>> = {
     applies: ({ end }) => limits.some((code) => end === `rejected:${code}`),
   },
   format: {
-    what: "BMP, ICO, SVG and whatever else is in no row of the formats",
-    why: "SVG is a program, the others are in no camera; `accept` names what a preset takes.",
+    what: "BMP, ICO, SVG, AVIF in its new short form (`mini`) and whatever else is in no row of the formats",
+    why: "SVG is a program, the others are in no camera, and libheif does not read `mini` yet; `accept` names what a preset takes.",
     applies: ({ kind, format }) => kind === "refused" && format === undefined,
   },
   budget: {
@@ -53,17 +65,43 @@ export const reasons: Readonly<Record<string, Reason>> = {
   missing: {
     what: "JPEGs whose data end early, or make no sense, though the file goes on to its end",
     why: "What has pixels missing is not accepted; browsers fill them with grey and say nothing.",
-    applies: ({ kind, dataMissing }) => kind === "refused" && dataMissing,
+    applies: ({ kind, facts }) => kind === "refused" && facts.has("data-missing"),
   },
   eoi: {
     what: "JPEGs whose data are all there, by a walk through their codes, though the marker of the end is missing",
     why: "Nothing is lost. Chromium leaves the last row of blocks out until the marker comes; Firefox shows it.",
-    applies: ({ kind, format, dataMissing }) => kind === "accepted" && format === "jpeg" && !dataMissing,
+    applies: ({ kind, format, facts }) =>
+      kind === "accepted" && format === "jpeg" && !facts.has("data-missing"),
   },
   checksum: {
     what: "PNGs with a wrong checksum of their data, or cut off behind them: every row is there",
     why: "Nothing is lost. Chromium shows them, and counts them as unfinished.",
-    applies: ({ kind, format }) => kind === "accepted" && format === "png",
+    applies: ({ kind, facts }) => kind === "accepted" && facts.has("bad-checksum"),
+  },
+  "apng-order": {
+    what: "APNGs whose frames are out of order, or lack what describes them, are the still picture that they begin with",
+    why: "Every pixel of it is there, and programs that know no APNG show it; browsers show of some of them nothing.",
+    applies: ({ kind, facts }) => ["accepted", "colour"].includes(kind) && facts.has("apng-order"),
+  },
+  "short-palette": {
+    what: "PNGs that name colours that their palette does not have",
+    why: "They are black, as in libpng and Firefox; Chromium takes others.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("short-palette"),
+  },
+  "long-key": {
+    what: "PNGs whose transparent grey has more bits than their pixels",
+    why: "The lower bits count, as the specification says and Firefox does.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("long-key"),
+  },
+  "long-codes": {
+    what: "GIFs whose codes begin with more than eight bits",
+    why: "Every pixel is there, and Firefox shows them; Chromium shows nothing.",
+    applies: ({ kind, facts }) => kind === "accepted" && facts.has("long-codes"),
+  },
+  "alpha-denied": {
+    what: "Lossless WebP with transparency, though its header says that there is none",
+    why: "It is taken at its word, as by Firefox; Chromium half uses it.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("alpha-denied"),
   },
   "gif-cut": {
     what: "GIFs that end inside a frame after the first one",
@@ -100,15 +138,37 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "The specification asks for it; Chromium ignores it.",
     applies: ({ kind, format, bytes }) => kind === "size" && format === "avif" && has(bytes, "clap"),
   },
+  "hdr-alpha": {
+    what: "AVIF in PQ or HLG with alpha",
+    why: "Chromium takes its alpha for one of limited range, whatever the file says; Firefox does not.",
+    applies: ({ kind, format, header }) =>
+      kind === "colour" && format === "avif" && header?.alpha === true && /pq|hlg/.test(header.hdr ?? ""),
+  },
+  "derived-matrix": {
+    what: "AVIF whose matrix follows from its primaries (code points 12 and 13 of H.273)",
+    why: "It is decoded as that says; Chromium does not know it, and shows HDR flat.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("derived-matrix"),
+  },
+  "profile-2": {
+    what: "AVIF of AV1's professional profile: 4:2:2",
+    why: "Every pixel is there, and Firefox shows it; Chromium draws nothing.",
+    applies: ({ kind, facts }) => kind === "accepted" && facts.has("profile-2"),
+  },
+  layers: {
+    what: "AVIF of several layers (`lsel`, `a1op`)",
+    why: "libheif decodes the one that it is asked for, or refuses; Chromium draws nothing of most, Firefox shows none.",
+    applies: ({ kind, facts }) => ["accepted", "refused"].includes(kind) && facts.has("layers"),
+  },
   "alpha-range": {
     what: "AVIF whose alpha is of limited range",
     why: "It is widened, as the specification says; Chromium does not.",
-    applies: ({ kind, alphaLimited }) => kind === "colour" && alphaLimited,
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("alpha-limited"),
   },
   "avif-strict": {
-    what: "AVIF that Chromium does not show at all: some grids, profiles of grey, a brand without what it promises, 4:2:2",
-    why: "Every pixel is there, and libheif decodes it.",
-    applies: ({ kind, format, detail }) => kind === "accepted" && format === "avif" && detail === "not shown",
+    what: "AVIF of several items (grids, alpha, gain maps), or turned or cut by its properties, that Chromium does not show at all",
+    why: "libavif holds them to rules that pixels do not need: a size for every item, what is essential marked so. libheif decodes every pixel.",
+    applies: ({ kind, detail, facts }) =>
+      kind === "accepted" && detail === "not shown" && facts.has("composed"),
   },
   "lossless-jpeg": {
     what: "Lossless JPEG (process 14)",

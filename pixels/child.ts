@@ -14,6 +14,9 @@ import type { Raster } from "./raster.ts";
 import { makeVariants } from "./variants.ts";
 import { receive, send, type ToChild } from "./wire.ts";
 
+/** Pixels of all frames up to which nobody needs to hurry. */
+const SMALL = 1_000_000;
+
 openLoaders(formatNames.filter((name) => process.argv[2]?.split(",").includes(name)));
 
 const socket = new Socket({ fd: 3 });
@@ -30,8 +33,11 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   const decoded = await decode(format, bytes);
   if (!decoded) return;
   const { base, plan } = decoded;
-  // What a decoder of our own holds goes by no other way, WebAssembly's memory above all: 350 MB after 48 MP.
-  if (formats[format].decoder !== "libvips") globalThis.gc?.();
+  // What a decoder of our own holds goes by no other way, WebAssembly's memory above all: 350 MB after 48 MP. Of a small
+  // picture it would be half of the CPU time for nothing: 10 ms.
+  const { source, frames } = plan;
+  if (formats[format].decoder !== "libvips" && source.width * source.height * frames > SMALL)
+    globalThis.gc?.();
   try {
     const placeholder = await makeVariants(base, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),

@@ -10,6 +10,7 @@ import { lookAgain, type Whole } from "../look/look.ts";
 import type { Raster } from "../raster.ts";
 import { shownFor, timesOf } from "../timing.ts";
 import { headerOf, type Source } from "./source.ts";
+import { type StillAvif, stillAvif } from "./still-avif.ts";
 
 /** The first sharp whose libvips and libheif have the fixes of GHSA-f88m-g3jw-g9cj and GHSA-rgj7-g3m4-5g8c and after. */
 const OLDEST_SHARP = "0.35.5";
@@ -29,7 +30,7 @@ export function openLoaders(names: readonly FormatName[]): void {
 const spaces: Readonly<Record<string, "grey" | "ink">> = { cmyk: "ink", "b-w": "grey", grey16: "grey" };
 
 export async function openWithLibvips(file: Uint8Array, format: FormatName): Promise<Source> {
-  const bytes = asStill(file, format);
+  const { bytes, orientation: unturned }: StillAvif = format === "avif" ? stillAvif(file) : { bytes: file };
   // Of a header alone: whether the rest is there is seen when it is decoded.
   const metadata = await sharp(bytes, { failOn: "none", limitInputPixels: false }).metadata();
   const {
@@ -45,7 +46,7 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
   } = metadata;
   // A TIFF says it beside its pixels, not in EXIF.
   const said = exif ? orientationOf(exif) : metadata.orientation;
-  const orientation = (formats[format].turnedByExif && said) || 1;
+  const orientation = (formats[format].turnedByExif && said) || unturned || 1;
   const isTurned = orientation >= 5;
   // The pages of an AVIF are no frames, and what PNG has is no page.
   const frames = formats[format].framesRead ? pages : 1;
@@ -94,15 +95,6 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       };
     },
   };
-}
-
-/** A sequence's first picture stands in it like that of any other AVIF; libvips will not look, by its first brand alone. */
-function asStill(file: Uint8Array, format: FormatName): Uint8Array {
-  const brand = Buffer.from(file.subarray(8, 12)).toString("latin1");
-  if (format !== "avif" || brand !== "avis") return file;
-  const still = Buffer.from(file);
-  still.write("avif", 8, "latin1");
-  return still;
 }
 
 /** The gain map of a JPEG, as upright as the picture; none where it cannot be read: the picture is whole without. */

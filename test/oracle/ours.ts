@@ -6,21 +6,25 @@ import type { Pixels } from "../../core/ports.ts";
 import { defineConfig } from "../../core/preset.ts";
 
 const accept = formatNames.filter((name) => name !== "tiff");
-const preset = defineConfig({
-  defaultPreset: "oracle",
-  presets: { oracle: { accept, ladder: { widths: [320], formats: ["webp", "png"] } } },
-}).presets.get("oracle");
+const { presets } = defineConfig({
+  defaultPreset: "small",
+  presets: {
+    small: { accept, ladder: { widths: [320], formats: ["webp", "png"] } },
+    whole: { accept, ladder: { widths: [16_384], formats: ["webp", "png"] } },
+  },
+});
 
 export interface Ours {
   /** `ready`, `rejected:` and the code, or `failed:` and what went wrong, which nothing should ever be. */
   readonly end: string;
   readonly format: FormatName | undefined;
   readonly header?: Header;
-  /** A picture of at most 320 pixels: WebP of an animation, else PNG. */
+  /** A picture of at most 320 pixels, or as large as it is: WebP of an animation, else PNG. */
   readonly made?: { readonly bytes: Uint8Array; readonly type: string };
 }
 
-export async function develop(pixels: Pixels, bytes: Uint8Array): Promise<Ours> {
+export async function develop(pixels: Pixels, bytes: Uint8Array, isWhole = false): Promise<Ours> {
+  const preset = presets.get(isWhole ? "whole" : "small");
   if (!preset) throw new Error("there is no preset");
   const format = detectFormat(bytes.subarray(0, 4096));
   let header: Header | undefined;

@@ -1,15 +1,15 @@
 /** An AVIF around AV1 data that sharp has encoded, with properties of the test's own. Knows nothing of `pixels/`. */
 
-const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [value >> 8, value & 255]));
-const u32 = (...values: number[]) =>
+export const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [value >> 8, value & 255]));
+export const u32 = (...values: number[]) =>
   Buffer.concat(values.map((value) => u16(Math.floor(value / 65536), value % 65536)));
-const box = (type: string, ...parts: (Buffer | string)[]) => {
+export const box = (type: string, ...parts: (Buffer | string)[]) => {
   const body = Buffer.concat(
     parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
   );
   return Buffer.concat([u32(body.length + 8), Buffer.from(type, "latin1"), body]);
 };
-const full = (type: string, version: number, ...parts: (Buffer | string)[]) =>
+export const full = (type: string, version: number, ...parts: (Buffer | string)[]) =>
   box(type, Buffer.from([version, 0, 0, 0]), ...parts);
 
 /** `colr` of kind `nclx`: code points of ITU-T H.273, and whether the range is full. */
