@@ -2,6 +2,7 @@
  * Many pages that upload and wait, against the API's throttle, in virtual time: how many are signed, how long that takes,
  * what waiting costs. The pages run the shipped client; the API's answers and what it says of asking again are its own.
  */
+import { parameters } from "../adapters/parameters.ts";
 import { connect } from "../client/api.ts";
 import type { Transport } from "../client/transport.ts";
 import { sendFile } from "../client/upload.ts";
@@ -40,6 +41,13 @@ export interface Waited {
   readonly minutes: number;
 }
 
+/** As deployed. */
+export const SHIPPED = {
+  requestsPerSecond: Number(parameters.requestsPerSecond.default),
+  burst: Number(parameters.requestBurst.default),
+  workers: Number(parameters.workers.default),
+  apart: true,
+};
 /** Of a photo; log-normal in bench/burst.ts, where it matters. */
 const [BYTES, DEVELOP_MS] = [4_000_000, 3000];
 /** One way and back; the PUT of a photo over a home's line. */
@@ -206,12 +214,11 @@ function serviceOf(options: Rush, time: VirtualTime) {
 
 /** @param quick a minute instead of five */
 export async function waiting(quick: boolean): Promise<Report> {
-  // As deployed: adapters/parameters.ts.
-  const shipped = { requestsPerSecond: 100, burst: 200, workers: 50, apart: true };
+  const { requestsPerSecond, burst, workers } = SHIPPED;
   const minutes = quick ? 1 : 5;
   const found: (Waited & { perMinute: number })[] = [];
   for (const perMinute of [300, 3000, 6000])
-    found.push({ perMinute, ...(await rush({ ...shipped, minutes, uploadsPerMinute: perMinute })) });
+    found.push({ perMinute, ...(await rush({ ...SHIPPED, minutes, uploadsPerMinute: perMinute })) });
   const rows = found.map(({ perMinute, uploads, signed, gaveUp, signature, asks, minutes: all }) => ({
     "uploads a minute": perMinute,
     uploads,
@@ -238,7 +245,7 @@ export async function waiting(quick: boolean): Promise<Report> {
   });
   return {
     title: "Pages that wait: the shipped client against the shipped throttle",
-    on: `simulated: ${minutes} min of uploads of 4 MB, 100 requests a second and 200 at once for signatures and for asking each, 50 workers, 3 s for an image.`,
+    on: `simulated: ${minutes} min of uploads of 4 MB, ${requestsPerSecond} requests a second and ${burst} at once for signatures and for asking each, ${workers} workers, 3 s for an image.`,
     rows,
     figures: [
       ...figures,

@@ -33,6 +33,7 @@ export async function prepareInvocation(env: NodeJS.ProcessEnv): Promise<Invocat
     AWS_SECRET_ACCESS_KEY: own["AWS_SECRET_ACCESS_KEY"] ?? "darkroom-local-secret",
     AWS_ENDPOINT_URL_S3: own["AWS_ENDPOINT_URL_S3"] ?? stack.s3,
     AWS_ENDPOINT_URL_SQS: own["AWS_ENDPOINT_URL_SQS"] ?? stack.sqs,
+    AWS_ENDPOINT_URL_CLOUDFRONT: stack.media,
   };
   return {
     connection,

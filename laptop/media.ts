@@ -18,7 +18,7 @@ export const policies = {
   static: shared,
 };
 
-export function mediaServer(media: ObjectStore, log: Log): RequestListener {
+export function mediaServer(media: Pick<ObjectStore, "get">, log: Log): RequestListener {
   return (request, response) => {
     serve(media, request, response).catch((error: unknown) => {
       log("warn", "media request failed", errorFields(error));
@@ -28,7 +28,11 @@ export function mediaServer(media: ObjectStore, log: Log): RequestListener {
   };
 }
 
-async function serve(media: ObjectStore, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  media: Pick<ObjectStore, "get">,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // The path alone decides, as it does for the distribution.
   const policy = request.url?.startsWith("/static/") ? policies.static : policies.images;
   for (const [name, value] of Object.entries(policy)) response.setHeader(name, value);

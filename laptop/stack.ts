@@ -14,6 +14,7 @@ import { settingsFrom } from "../host/settings.ts";
 import { readTemplate, type Template } from "../host/template.ts";
 import { watchOriginals } from "../host/watch.ts";
 import { apiGateway } from "./api-gateway.ts";
+import { cloudFront, Edge } from "./edge.ts";
 import { type Listening, listen } from "./listen.ts";
 import { mediaServer } from "./media.ts";
 import { pageServer } from "./page.ts";
@@ -75,7 +76,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const servers = await startServers({ ...options, ports, log });
   const provisioned = await provision(servers, template, log);
-  const media = await listen(mediaServer(s3Store(servers.s3, buckets.media), log), ports.media);
+  const edge = new Edge(s3Store(servers.s3, buckets.media));
+  const media = await listen(cloudFront(edge, mediaServer(edge, log)), ports.media);
   const settings: Record<string, string> = {
     ...settingsFrom(refsOf(provisioned.queues, buckets), {
       mediaUrl: media.url,
@@ -87,6 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const env: Record<string, string> = {
     ...connectionOf(servers),
+    AWS_ENDPOINT_URL_CLOUDFRONT: media.url,
     ...settings,
     LOG_LEVEL: logLevel,
   };
@@ -156,6 +159,7 @@ const refsOf = (queues: ReadonlyMap<string, ProvisionedQueue>, { uploads, media 
     ...[...queues].map(([id, { url }]) => [id, url] as const),
     ["UploadsBucket", uploads],
     ["MediaBucket", media],
+    ["MediaDistribution", "ELOCAL"],
   ]);
 
 /**

@@ -8,6 +8,7 @@ import test, { after, before } from "node:test";
 import sharp from "sharp";
 import type { Progress } from "../core/job/job-progress.ts";
 import type { Metadata } from "../core/metadata.ts";
+import type { Forgotten } from "../core/tell/forget.ts";
 import type { ImageEvent } from "../core/tell/tell.ts";
 import type { SignedUpload } from "../core/upload/issue-uploads.ts";
 import { type Stack, startStack } from "../laptop/stack.ts";
@@ -16,7 +17,10 @@ import { token } from "./functions/api.ts";
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 /** Those who wait for an invocation of a queue's function to end. */
 let waiting: (() => void)[] = [];
-const onInvocation = (name: string) => {
+/** Images that the CDN was asked to forget. */
+let forgotten = 0;
+const onInvocation = (name: string, _: unknown, result: unknown) => {
+  if (name === "parked") forgotten += (result as { forgotten: Forgotten }).forgotten.images;
   if (name !== "worker" && name !== "events") return;
   for (const wake of waiting.splice(0)) wake();
 };
@@ -152,10 +156,16 @@ test("metadata answers with an ETag, lists the owner's images, and a delete take
   const { images } = (await (await call("/images?limit=10")).json()) as { images: Metadata[] };
   assert.ok(images.some(({ id, status }) => id === upload.id && status === "ready"));
 
+  const [seen, ...unseen] = image.variants.map(({ url }) => url);
+  assert.equal((await fetch(seen ?? "")).status, 200);
   assert.equal((await call(path, { method: "DELETE" })).status, 204);
   assert.equal((await call(path, { method: "DELETE" })).status, 204);
   assert.equal((await call(path)).status, 410);
-  for (const { url } of image.variants) assert.equal((await fetch(url)).status, 403);
+  for (const url of unseen) assert.equal((await fetch(url)).status, 403);
+  // The CDN holds what somebody has looked at, until it was asked to forget and has had its minute.
+  assert.equal((await fetch(seen ?? "")).status, 200);
+  await stack.invoke("parked", {});
+  assert.equal(forgotten, 1);
 
   // Told by each of the three deletes, the third when the original went, and heard once.
   assert.deepEqual((await told(upload.id, "image.deleted")).sort(), ["image.deleted", "image.ready"]);

@@ -6,7 +6,7 @@ import { lowerToFit } from "../../deploy/fit.ts";
 import { fakeLambda } from "./fake-lambda.ts";
 
 /** As serverless.yml has them: uploads, jobs, two kinds of dead letters, events. */
-const WANTED = [50, 10, 2, 2, 20];
+const WANTED = [120, 10, 2, 2, 20];
 const sum = (all: readonly number[]) => all.reduce((total, one) => total + one, 0);
 
 test("what an account allows is shared: all of it where it fits, two each where nearly nothing is", () => {
@@ -38,7 +38,7 @@ test("a new account: the limit is read, the sources are set, and it is said what
     const said = lowerToFit(10, events, "eu-central-1");
     assert.match(
       String(said),
-      /runs 10 functions.*instead of 50, 10, 2, 2, 20.*--quota-code L-B99A9384.*--region eu-central-1/,
+      /runs 10 functions.*instead of 120, 10, 2, 2, 20.*--quota-code L-B99A9384.*--region eu-central-1/,
     );
     assert.deepEqual(
       events.slice(0, 5),

@@ -181,7 +181,7 @@ test("a stage's block of darkroom.deploy.yml is over the defaults; what is no pa
     assert.deepEqual([prod["workers"], prod["domain"], prod["validity"]], ["80", "", "300"]);
     checkParameters(prod);
     for (const stage of ["dev", "empty"]) assert.deepEqual(of(stage), defaults);
-    assert.equal(of("local")["workers"], "50", "the laptop reads no file");
+    assert.equal(of("local")["workers"], "120", "the laptop reads no file");
     assert.throws(() => of("test"), /darkroom.deploy.yml, test: no such parameter: worker/);
   } finally {
     rmSync(folder, { recursive: true });

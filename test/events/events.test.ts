@@ -202,7 +202,6 @@ test("every right of a role is needed by some event, or by the service that poll
     "multipart: s3:ListBucket on UploadsBucket",
     // Here is no CDN.
     "parked: cloudfront:CreateInvalidation on distribution/MediaDistribution",
-    "parked: s3:GetObject on UploadsBucket/forget/*",
     "parked: s3:ListBucket on MediaBucket",
     "parked: s3:PutObject on UploadsBucket/forget/*",
     // Calls nobody: this right is what its signatures are worth.
