@@ -154,6 +154,11 @@ export const parameters = {
     help: "Lambdas at once that develop jobs",
     check: whole(2, 1_000),
   },
+  gradual: {
+    default: "false",
+    help: "`true`: a new worker takes a tenth of the images for ten minutes first, and goes back where it fails",
+    check: oneOf("true", "false"),
+  },
   supersededDays: {
     default: "30",
     help: "days that variants of an earlier recipe are kept, for pages that name them",

@@ -11,6 +11,7 @@ import { checkParameters, listOf, notices, parameters } from "../adapters/parame
 import { ENDING, fileOfOurs, OURS } from "../adapters/project.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
 import { type FunctionEvent, lowerToFit } from "./fit.ts";
+import { aliasOf, makeGradual, type Versioned } from "./gradual.ts";
 import { checkNames, checkRegion } from "./names.ts";
 
 /** What we use of the CLI; its own types describe the configuration only. */
@@ -23,6 +24,9 @@ interface Serverless {
     getAllFunctions(): string[];
     getFunction(name: string): ServiceFunction;
     readonly custom: { readonly parameters: Readonly<Record<string, unknown>> };
+    readonly provider: {
+      readonly compiledCloudFormationTemplate: { readonly Resources: Record<string, object> };
+    };
   };
   getProvider(name: "aws"): Provider;
 }
@@ -32,7 +36,7 @@ interface Provider {
   /** With the credentials that the CLI was told of, and for its region. */
   getAwsSdkV3Config(): Promise<Parameters<typeof concurrencyLimit>[0]>;
 }
-interface ServiceFunction {
+interface ServiceFunction extends Versioned {
   handler: string;
   readonly events: readonly FunctionEvent[];
   readonly timeout: number;
@@ -95,6 +99,7 @@ export default class Darkroom {
     this.#log = log;
     this.hooks = {
       "before:package:createDeploymentArtifacts": () => this.#package(serverless.service.getAllFunctions()),
+      "after:package:compileFunctions": () => this.#compiled(),
       "before:package:function:package": () => this.#package(options.function ? [options.function] : []),
       initialize: () => this.#prepare(),
       "before:invoke:local:invoke": () => this.#beforeInvoke(),
@@ -124,6 +129,19 @@ export default class Darkroom {
     });
   }
 
+  get #isGradual(): boolean {
+    return String(this.#serverless.service.custom.parameters["gradual"]) === "true";
+  }
+
+  #compiled(): void {
+    const { service } = this.#serverless;
+    if (!this.#isGradual) return;
+    Object.assign(
+      service.provider.compiledCloudFormationTemplate.Resources,
+      aliasOf(service.getFunction("worker")),
+    );
+  }
+
   async #package(names: string[]): Promise<void> {
     const { parameters } = this.#serverless.service.custom;
     try {
@@ -132,6 +150,7 @@ export default class Darkroom {
       this.#say(error as Error);
     }
     for (const notice of notices(parameters)) this.#log.warning(notice);
+    if (this.#isGradual) makeGradual(this.#serverless.service.getFunction("worker"));
     // Whoever only packages needs no account, and is asked for none.
     if (this.#serverless.processedInput.commands.join(" ") === "deploy") {
       await this.#keepBuckets();

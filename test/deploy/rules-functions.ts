@@ -177,7 +177,7 @@ export const roleRules: Rules = {
           (one) =>
             at(one, "Action") === "sts:AssumeRole" &&
             isDeepStrictEqual(Object.keys(at(one, "Principal") as object), ["Service"]) &&
-            /^(lambda|scheduler)\.amazonaws\.com$/.test(String(at(one, "Principal.Service"))),
+            /^(lambda|scheduler|codedeploy)\.amazonaws\.com$/.test(String(at(one, "Principal.Service"))),
         );
       }),
     breaks: [

@@ -11,6 +11,7 @@ import { functionsOf, packagedTemplate, plain, type Template } from "./packaged.
 import { refusals } from "./refusals.ts";
 import { type Edit, edited } from "./rule.ts";
 import { rules } from "./rules.ts";
+import { gradualRules, versionIn } from "./rules-gradual.ts";
 
 /** All that may be set is set, so that every branch of the template is there. */
 const PARAMETERS = [
@@ -36,6 +37,24 @@ for (const [name, { check, breaks }] of Object.entries(rules)) {
       const found = await check(edited(template, edit));
       assert.notDeepEqual(found, [], `not noticed: ${edit[0]} = ${JSON.stringify(edit[1])}`);
     }
+  });
+}
+
+for (const [name, { check, breaks }] of Object.entries(gradualRules)) {
+  test(name, async () => {
+    assert.deepEqual(await check(template), [], "off by default");
+    const gradual = await packagedTemplate([...PARAMETERS, "gradual=true"]);
+    assert.deepEqual(await check(gradual), []);
+    assert.deepEqual(errorsIn(gradual), []);
+    for (const [path, value] of breaks)
+      assert.notDeepEqual(
+        await check(edited(gradual, [path.replace("VERSION", versionIn(gradual)), value])),
+        [],
+        path,
+      );
+    // Another text in a setting of the worker is another version.
+    const changed = await packagedTemplate([...PARAMETERS, "gradual=true", "logLevel=warn"]);
+    assert.notEqual(versionIn(gradual), versionIn(changed));
   });
 }
 
