@@ -1,6 +1,7 @@
 /** What libvips decodes, through sharp. */
 import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
+import type { Plan } from "../../core/plan.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
 import { gainMapIn } from "../colour/gain-map.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
@@ -25,6 +26,16 @@ export function openLoaders(names: readonly FormatName[]): void {
   sharp.concurrency(1);
   sharp.block({ operation: ["VipsForeignLoad"] });
   sharp.unblock({ operation: names.flatMap((name) => formats[name].loader ?? []) });
+}
+
+/**
+ * Whether nothing is lost where a JPEG or WebP is decoded to a part of its size: what is over at the right and the bottom libvips
+ * leaves out, up to a pixel of what is made. By half as much sharp shrinks otherwise.
+ */
+function isShrunkWhole(from: Plan["source"], to: Plan["base"]): boolean {
+  const most = Math.min(from.width / to.width, from.height / to.height);
+  const by = [8, 4, 2].find((factor) => factor <= most) ?? 1;
+  return from.width % by === 0 && from.height % by === 0;
 }
 
 const spaces: Readonly<Record<string, "grey" | "ink">> = { cmyk: "ink", "b-w": "grey", grey16: "grey" };
@@ -66,6 +77,10 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
     async decode(plan) {
       const { frames, source, base: size, colour = "srgb" as const, gainMap } = plan;
       const lying = isTurned ? { width: size.height, height: size.width } : size;
+      const fastShrinkOnLoad = isShrunkWhole(
+        isTurned ? { width: source.height, height: source.width } : source,
+        lying,
+      );
       const read = async ({ bytes, failOn }: Whole): Promise<Raster> => {
         const limitInputPixels = source.width * source.height * frames;
         const ignoreIcc = colours.from(colour) !== "profile";
@@ -76,7 +91,11 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
           animated: frames > 1,
         });
         if (frames === 1)
-          return straightRasterOf(image.resize(lying.width, lying.height, { fit: "fill" }), colours, plan);
+          return straightRasterOf(
+            image.resize(lying.width, lying.height, { fit: "fill", fastShrinkOnLoad }),
+            colours,
+            plan,
+          );
         return replaced(await rasterOf(image), (all) => shaped(all, lying));
       };
       const small = await read({ bytes, failOn: "warning" }).catch(async (error: unknown) =>

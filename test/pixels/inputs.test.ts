@@ -280,3 +280,23 @@ test("a loader that is not asked for stays closed", async (t) => {
   await assert.rejects(developWith(jpegOnly, png, "png"), { code: "unsupported-format" });
   assert.equal((await developWith(jpegOnly, jpeg, "jpeg")).header.width, 64);
 });
+
+test("a JPEG whose sides are no multiples of eight loses nothing at its edge when it becomes small", async () => {
+  const size = { width: 64, height: 8 * 25 + 7 };
+  // Brighter from row to row, by a level each.
+  const ramp = Buffer.from(
+    Array.from({ length: size.width * size.height }, (_, at) => Math.floor(at / size.width)),
+  );
+  const file = await sharp(ramp, { raw: { ...size, channels: 1 } })
+    .jpeg({ quality: 100 })
+    .toBuffer();
+  const preset = presetOf({ named: { small: { width: 8, format: "png" } } });
+  const { get } = await developWith(pixels, file, "jpeg", preset);
+  const { data, info } = await sharp(get("small.png")).raw().toBuffer({ resolveWithObject: true });
+  const step = size.height / info.height;
+  for (let y = 0; y < info.height; y++) {
+    const wanted = (y + 0.5) * step - 0.5;
+    const off = Math.abs((data[y * info.width * info.channels] ?? 0) - wanted);
+    assert.ok(off < step / 4, `row ${y} of ${info.height} is off by ${off}`);
+  }
+});
