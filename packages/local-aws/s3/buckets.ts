@@ -80,7 +80,8 @@ export const headBucket: Operation = ({ region }) => ({
 export const deleteBucket: Operation = ({ storage }, request) => {
   const bucket = bucketOf(request);
   storage.transaction(() => {
-    if (storage.get("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", bucket)) {
+    const tables = ["objects", "versions"];
+    if (tables.some((table) => storage.get(`SELECT 1 FROM ${table} WHERE bucket = ? LIMIT 1`, bucket))) {
       throw new S3Error("BucketNotEmpty", undefined, { BucketName: bucket });
     }
     for (const { id } of storage.all("SELECT id FROM uploads WHERE bucket = ?", bucket))

@@ -19,6 +19,7 @@ import { encodeKey } from "./request.ts";
 import { bucketOf, commitObject, keyOf, type Operation, wholeSeconds, xmlReply } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
 import { type Part, partsOf, removeUpload, type Upload } from "./uploads.ts";
+import { versionHeader } from "./version-requests.ts";
 
 /** Every part but the last has at least 5 MiB. */
 const MIN_PART_BYTES = 5 * 1024 ** 2;
@@ -36,9 +37,10 @@ export const completeMultipartUpload: Operation = async (s3, request) => {
     const parts = chosenParts(document, upload, partsOf(s3.storage, upload.id));
     const stored = assemble(upload, parts, wholeSeconds(s3.now()));
     checkPromises(request.headers, stored);
-    commitObject(s3, request, stored, condition, "ObjectCreated:CompleteMultipartUpload");
+    const event = "ObjectCreated:CompleteMultipartUpload";
+    const committed = commitObject(s3, request, stored, condition, event);
     removeUpload(s3.storage, upload.id, new Set(parts.map(({ file }) => file)));
-    return stored;
+    return committed;
   });
   return xmlReply(
     renderS3("CompleteMultipartUploadResult", {
@@ -48,7 +50,7 @@ export const completeMultipartUpload: Operation = async (s3, request) => {
       ETag: quoted(object.etag),
       ...checksumElements(object.checksum),
     }),
-    encryptionHeader(object.headers),
+    { ...encryptionHeader(object.headers), ...versionHeader(s3.storage, object) },
   );
 };
 

@@ -4,7 +4,6 @@
  * do everything, and nobody else may do anything.
  */
 
-import { renderS3 } from "../xml.ts";
 import { readDocument } from "./body.ts";
 import { corsDocument, parseCors } from "./cors.ts";
 import { parseDocument } from "./documents.ts";
@@ -88,6 +87,3 @@ export const putNotification: Operation = async ({ notifications }, request) => 
 
 export const getNotification: Operation = ({ notifications }, request) =>
   xmlReply(notifications.document(bucketOf(request)));
-
-/** No bucket here has ever had versions. */
-export const getVersioning: Operation = () => xmlReply(renderS3("VersioningConfiguration", ""));

@@ -14,19 +14,19 @@ import {
   keyOf,
   type Operation,
   requireBucket,
-  requireObject,
   type S3,
   storeWhole,
   xmlReply,
 } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
+import { requireVersion, versionHeader, versionIn } from "./version-requests.ts";
 
 /** The object that `x-amz-copy-source` names, if its conditions hold. @throws S3Error */
 function copySource(s3: S3, { headers }: S3Request): StoredObject {
   const header = headers.get("x-amz-copy-source") ?? "";
   const [path = "", version] = header.split("?versionId=");
   const [, bucket = "", key = ""] = /^\/?([^/]+)\/(.+)$/s.exec(decodeText(path)) ?? [];
-  if (key === "" || (version !== undefined && version !== "null")) {
+  if (key === "") {
     throw new S3Error(
       "InvalidArgument",
       "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
@@ -37,11 +37,24 @@ function copySource(s3: S3, { headers }: S3Request): StoredObject {
     );
   }
   requireBucket(s3, bucket);
-  const source = requireObject(s3, bucket, key);
+  const source = sourceVersion(s3, bucket, key, version);
   if (readConditions(headers, source, "x-amz-copy-source-") === "not-modified") {
     throw new S3Error("PreconditionFailed", undefined, { Condition: "x-amz-copy-source-If-None-Match" });
   }
   return source;
+}
+
+/** A marker cannot be copied. */
+function sourceVersion(s3: S3, bucket: string, key: string, version: string | undefined): StoredObject {
+  try {
+    return requireVersion(s3, bucket, key, versionIn(new Map(version ? [["versionId", version]] : [])));
+  } catch (error) {
+    if (!(error instanceof S3Error && error.code === "MethodNotAllowed")) throw error;
+    throw new S3Error(
+      "InvalidRequest",
+      "The source of a copy request may not specifically refer to a delete marker by version id.",
+    );
+  }
 }
 
 function tooLargeToCopy(): S3Error {
@@ -75,6 +88,8 @@ export const copyObject: Operation = async (s3, request) => {
   if (
     source.bucket === bucket &&
     source.key === key &&
+    // An older version is another object.
+    source.version === s3.storage.object(bucket, key)?.version &&
     !replace &&
     !placed.some((name) => request.headers.has(name))
   ) {
@@ -103,7 +118,11 @@ export const copyObject: Operation = async (s3, request) => {
       ETag: quoted(object.etag),
       ...checksumElements(object.checksum),
     }),
-    encryptionHeader(object.headers),
+    {
+      ...encryptionHeader(object.headers),
+      ...versionHeader(s3.storage, object),
+      ...(source.version ? { "x-amz-copy-source-version-id": source.version } : {}),
+    },
   );
 };
 

@@ -72,6 +72,11 @@ const table = {
     "Your POST request fields preceding the upload file was too large.",
   ],
   MetadataTooLarge: [400, "Your metadata headers exceed the maximum allowed metadata size"],
+  NoSuchVersion: [404, "The specified version does not exist."],
+  IllegalVersioningConfigurationException: [
+    400,
+    "The versioning configuration specified in the request is not valid.",
+  ],
   MethodNotAllowed: [405, "The specified method is not allowed against this resource."],
   MissingContentLength: [411, "You must provide the Content-Length HTTP header."],
   NoSuchBucket: [404, "The specified bucket does not exist"],

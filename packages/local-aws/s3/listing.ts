@@ -3,22 +3,10 @@
 import { renderS3 } from "../xml.ts";
 import { quoted } from "./conditions.ts";
 import { S3Error } from "./errors.ts";
-import { bytesOf, encoderOf, pageSize, rolledUp, textOf } from "./paging.ts";
+import { bytesOf, encoderOf, pageSize, rolledUp, successor, textOf } from "./paging.ts";
 import type { S3Request } from "./request.ts";
 import { bucketOf, isoDate, type Operation, OWNER, type S3, xmlReply } from "./s3.ts";
 import type { ObjectEntry } from "./storage.ts";
-
-/** The first byte string after all that start with `prefix`; undefined when there is none. */
-function successor(prefix: Buffer): Buffer | undefined {
-  const bytes = Buffer.from(prefix);
-  for (let end = bytes.length; end > 0; end--) {
-    const last = bytes[end - 1] ?? 0;
-    if (last === 0xff) continue;
-    bytes[end - 1] = last + 1;
-    return bytes.subarray(0, end);
-  }
-  return undefined;
-}
 
 /** The first byte string after `key`. */
 const after = (key: Buffer): Buffer => Buffer.concat([key, Buffer.from([0])]);

@@ -10,7 +10,8 @@ export type EventName =
   | "ObjectCreated:Post"
   | "ObjectCreated:Copy"
   | "ObjectCreated:CompleteMultipartUpload"
-  | "ObjectRemoved:Delete";
+  | "ObjectRemoved:Delete"
+  | "ObjectRemoved:DeleteMarkerCreated";
 
 /** Everything that S3 lets one subscribe to; those that never happen here are accepted and silent. */
 const subscribable: Readonly<Record<string, readonly string[]>> = {

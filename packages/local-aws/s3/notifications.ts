@@ -128,6 +128,7 @@ export class Notifications {
           key: encodeKey(object.key).replaceAll("%20", "+"),
           size: object.size,
           eTag: object.etag,
+          versionId: object.version,
           sequencer,
         },
       },

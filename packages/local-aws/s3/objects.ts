@@ -17,9 +17,11 @@ import {
 import { parseDocument } from "./documents.ts";
 import { headerNotImplemented, S3Error } from "./errors.ts";
 import { encryptionHeader, objectHeaders, outgoingHeaders, responseOverrides } from "./object-headers.ts";
-import { checkKeyLength, intParameter, type Reply } from "./request.ts";
-import { bucketOf, keyOf, type Operation, requireObject, storeWhole, xmlReply } from "./s3.ts";
+import { checkKeyLength, intParameter, type Reply, type S3Request } from "./request.ts";
+import { bucketOf, keyOf, type Operation, type S3, storeWhole, wholeSeconds, xmlReply } from "./s3.ts";
 import type { StoredObject } from "./storage.ts";
+import { deleteOneVersion, requireVersion, versionHeader, versionIn } from "./version-requests.ts";
+import { remove, removeVersion } from "./versions.ts";
 
 export const putObject: Operation = async (s3, request) => {
   const [bucket, key] = [bucketOf(request), keyOf(request)];
@@ -36,6 +38,7 @@ export const putObject: Operation = async (s3, request) => {
       etag: quoted(object.etag),
       ...checksumHeaders(object.checksum),
       ...encryptionHeader(object.headers),
+      ...versionHeader(s3.storage, object),
     },
   };
 };
@@ -43,11 +46,12 @@ export const putObject: Operation = async (s3, request) => {
 /** GET and HEAD: the server sends no body for the latter. */
 export const getObject: Operation = (s3, request) => {
   const { headers, query } = request;
-  const object = requireObject(s3, bucketOf(request), keyOf(request));
+  const object = requireVersion(s3, bucketOf(request), keyOf(request), versionIn(query));
   const shown = {
     etag: quoted(object.etag),
     "last-modified": httpDate(object.modified),
     ...outgoingHeaders({ ...object.headers, ...responseOverrides(query) }),
+    ...versionHeader(s3.storage, object),
   };
   if (readConditions(headers, object) === "not-modified") return { status: 304, headers: shown };
   const part = query.has("partNumber") ? partRange(object, intParameter(query, "partNumber", 1)) : undefined;
@@ -88,13 +92,28 @@ export const deleteObject: Operation = (s3, request) => {
     if (request.headers.has(name)) throw headerNotImplemented(name);
   }
   const condition = writeCondition(request.headers);
-  s3.storage.transaction(() => {
+  const version = versionIn(request.query);
+  if (version !== undefined) {
+    if (condition.etag !== undefined) throw headerNotImplemented("If-Match");
+    return deleteOneVersion(s3, request, version);
+  }
+  const marker = s3.storage.transaction(() => {
     checkWrite(condition, key, s3.storage.object(bucket, key));
-    if (s3.storage.deleteObject(bucket, key))
-      s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key });
+    return removeObject(s3, request, bucket, key);
   });
-  return { status: 204 };
+  const headers = { "x-amz-delete-marker": "true", "x-amz-version-id": marker ?? "" };
+  return { status: 204, ...(marker === undefined ? {} : { headers }) };
 };
+
+/** In a transaction. @returns the version of the marker, where the bucket keeps versions */
+function removeObject(s3: S3, request: S3Request, bucket: string, key: string): string | undefined {
+  const { removed, marker } = remove(s3.storage, bucket, key, wholeSeconds(s3.now()));
+  // A marker is made also where nothing was.
+  if (marker !== undefined)
+    s3.notifications.note(request, "ObjectRemoved:DeleteMarkerCreated", { bucket, key, version: marker });
+  else if (removed) s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key });
+  return marker;
+}
 
 const MAX_DELETES = 1000;
 
@@ -110,16 +129,23 @@ export const deleteObjects: Operation = async (s3, request): Promise<Reply> => {
       if (!key) throw new S3Error("MalformedXML");
       try {
         checkKeyLength(key);
-        for (const name of ["LastModifiedTime", "Size", "VersionId"])
+        for (const name of ["LastModifiedTime", "Size"])
           if (textOf(one, name) !== undefined) throw headerNotImplemented(name);
         checkWrite(etag === undefined ? {} : { etag: unquoted(etag) }, key, s3.storage.object(bucket, key));
       } catch (error) {
         if (!(error instanceof S3Error)) throw error;
         return { error: { Key: key, Code: error.code, Message: error.message } };
       }
-      if (s3.storage.deleteObject(bucket, key))
-        s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key });
-      return { deleted: { Key: key } };
+      const VersionId = textOf(one, "VersionId");
+      if (VersionId !== undefined) {
+        const what = removeVersion(s3.storage, bucket, key, VersionId);
+        if (what) s3.notifications.note(request, "ObjectRemoved:Delete", { bucket, key, version: VersionId });
+        const marker = what === "marker" ? { DeleteMarker: true, DeleteMarkerVersionId: VersionId } : {};
+        return { deleted: { Key: key, VersionId, ...marker } };
+      }
+      const marker = removeObject(s3, request, bucket, key);
+      const made = marker === undefined ? {} : { DeleteMarker: true, DeleteMarkerVersionId: marker };
+      return { deleted: { Key: key, ...made } };
     }),
   );
   const quiet = textOf(root, "Quiet")?.trim() === "true";

@@ -15,6 +15,18 @@ export function rolledUp(key: Buffer, prefix: Buffer, delimiter: Buffer): Buffer
   return at < 0 ? undefined : key.subarray(0, at + delimiter.length);
 }
 
+/** The first byte string after all that start with `prefix`; undefined when there is none. */
+export function successor(prefix: Buffer): Buffer | undefined {
+  const bytes = Buffer.from(prefix);
+  for (let end = bytes.length; end > 0; end--) {
+    const last = bytes[end - 1] ?? 0;
+    if (last === 0xff) continue;
+    bytes[end - 1] = last + 1;
+    return bytes.subarray(0, end);
+  }
+  return undefined;
+}
+
 /** The names that `encoding-type=url` encodes, form-style as S3 does. */
 export function encoderOf({ query }: S3Request): (name: string | undefined) => string | undefined {
   const type = query.get("encoding-type");

@@ -10,7 +10,6 @@ import {
   deleteConfiguration,
   getConfiguration,
   getNotification,
-  getVersioning,
   putConfiguration,
   putNotification,
 } from "./configurations.ts";
@@ -23,6 +22,7 @@ import { deleteObject, deleteObjects, getObject, putObject } from "./objects.ts"
 import { postObject } from "./post-object.ts";
 import type { S3Request } from "./request.ts";
 import type { Operation } from "./s3.ts";
+import { getVersioning, listVersions, putVersioning } from "./version-requests.ts";
 
 type Level = "service" | "bucket" | "object";
 
@@ -57,6 +57,8 @@ const routes: readonly Route[] = [
   route("GET", "bucket", "uploads", listMultipartUploads),
   route("GET", "bucket", "location", getBucketLocation),
   route("GET", "bucket", "versioning", getVersioning),
+  route("PUT", "bucket", "versioning", putVersioning),
+  route("GET", "bucket", "versions", listVersions),
   route("GET", "bucket", "notification", getNotification),
   route("PUT", "bucket", "notification", putNotification),
   ...configurationNames.flatMap((name) => [
@@ -98,6 +100,7 @@ const readModifiers: ReadonlySet<string> = new Set([
   "prefix",
   "start-after",
   "upload-id-marker",
+  "version-id-marker",
   "versionId",
 ]);
 

@@ -7,6 +7,7 @@ import type { EventName } from "./notification-rules.ts";
 import type { Notifications } from "./notifications.ts";
 import type { Reply, S3Request } from "./request.ts";
 import type { Storage, StoredObject } from "./storage.ts";
+import { supersede } from "./versions.ts";
 
 export interface S3 {
   readonly storage: Storage;
@@ -51,16 +52,10 @@ export function requireBucket({ storage }: S3, bucket: string): void {
   if (!storage.bucketExists(bucket)) throw new S3Error("NoSuchBucket", undefined, { BucketName: bucket });
 }
 
-/** @throws S3Error `NoSuchKey` */
-export function requireObject({ storage }: S3, bucket: string, key: string): StoredObject {
-  const object = storage.object(bucket, key);
-  if (!object) throw new S3Error("NoSuchKey", undefined, { Key: key });
-  return object;
-}
-
 /**
  * In a transaction: makes the object visible and notes its event, if the condition holds now. Of two writers that
  * both want an absent key, the second to get here finds it taken.
+ * @returns it, with its version where the bucket keeps them
  */
 export function commitObject(
   s3: S3,
@@ -68,11 +63,15 @@ export function commitObject(
   object: StoredObject,
   condition: WriteCondition,
   event: EventName,
-): void {
-  requireBucket(s3, object.bucket);
-  checkWrite(condition, object.key, s3.storage.object(object.bucket, object.key));
-  s3.storage.putObject(object);
-  s3.notifications.note(request, event, object);
+): StoredObject {
+  const { bucket, key } = object;
+  requireBucket(s3, bucket);
+  checkWrite(condition, key, s3.storage.object(bucket, key));
+  const version = supersede(s3.storage, bucket, key);
+  const stored = version === undefined ? object : { ...object, version };
+  s3.storage.putObject(stored);
+  s3.notifications.note(request, event, stored);
+  return stored;
 }
 
 /** Reads a body into an object that is one piece, and makes it visible as `commitObject` does. */
@@ -95,7 +94,6 @@ export function storeWhole(
       multipart: false,
       ...(checksum ? { checksum: { ...checksum, type: "FULL_OBJECT" as const } } : {}),
     };
-    commitObject(s3, request, stored, condition, event);
-    return stored;
+    return commitObject(s3, request, stored, condition, event);
   });
 }

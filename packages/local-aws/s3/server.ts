@@ -13,6 +13,7 @@ import { createBucket } from "./buckets.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { S3Error } from "./errors.ts";
 import { Notifications } from "./notifications.ts";
+import { deleteObject, getObject } from "./objects.ts";
 import { type Reply, readRequest, type S3Request } from "./request.ts";
 import { findRoute, isFormPost, levelOf } from "./routes.ts";
 import { ACCOUNT, bucketOf, requireBucket, type S3 } from "./s3.ts";
@@ -129,7 +130,7 @@ async function answer({ s3, fault }: Context, request: S3Request): Promise<Reply
     ? request
     : authenticate(request, { credentials: s3.credentials, region: s3.region, service: "s3", now: s3.now() });
   const { run } = findRoute(known);
-  checkForeign(known);
+  checkForeign(known, run === getObject || run === deleteObject);
   if (levelOf(known) !== "service" && run !== createBucket) requireBucket(s3, bucketOf(known));
   return run(s3, known);
 }
@@ -162,13 +163,13 @@ async function handle(
   });
 }
 
-/** Other accounts and versions: neither exists here. */
-function checkForeign({ headers, query }: S3Request): void {
+/** Other accounts do not exist here, and of most operations there are no versions. */
+function checkForeign({ headers, query }: S3Request, ofVersions: boolean): void {
   for (const name of ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"]) {
     if ((headers.get(name) ?? ACCOUNT) !== ACCOUNT) throw new S3Error("AccessDenied");
   }
   const version = query.get("versionId") ?? "null";
-  if (version !== "null") {
+  if (!ofVersions && version !== "null") {
     throw new S3Error("InvalidArgument", "Invalid version id specified", {
       ArgumentName: "versionId",
       ArgumentValue: version,

@@ -26,12 +26,14 @@ export interface StoredObject extends Omit<ObjectEntry, "storageClass"> {
   readonly segments: readonly Segment[];
   readonly multipart: boolean;
   readonly checksum?: Checksum;
+  /** Absent of what was written while the bucket kept none. */
+  readonly version?: string;
 }
 
 /** Rows are plain objects of SQLite's types; a statement says which columns it has. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** Keys are blobs: SQLite compares those byte by byte, which is S3's order, and a zero byte does not end them. */
 const SCHEMA = `
   CREATE TABLE buckets (name TEXT PRIMARY KEY, created INTEGER NOT NULL) WITHOUT ROWID, STRICT;
@@ -52,14 +54,40 @@ const SCHEMA = `
   CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, body TEXT NOT NULL) STRICT;
   CREATE TABLE sequence (last INTEGER NOT NULL) STRICT;
   INSERT INTO sequence VALUES (0);
+`;
+/** From the first version: what is no longer current, or a delete's marker; the one with the highest `place` is the newest. */
+const WITH_VERSIONS = `
+  ALTER TABLE objects ADD COLUMN version TEXT;
+  CREATE TABLE versions (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, bucket TEXT NOT NULL REFERENCES buckets, key BLOB NOT NULL,
+    version TEXT NOT NULL, marker INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL,
+    headers TEXT NOT NULL, segments TEXT NOT NULL, multipart INTEGER NOT NULL, checksum TEXT) STRICT;
+  CREATE UNIQUE INDEX versions_by_key ON versions (bucket, key, version);
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+/** What both tables have. */
+const COLUMNS = "bucket, key, version, size, etag, modified, headers, segments, multipart, checksum";
 
 export const keyBytes = (key: string): Buffer => Buffer.from(key, "utf8");
 export const keyText = (bytes: SQLOutputValue | undefined): string =>
   Buffer.from(bytes as Uint8Array).toString("utf8");
 /** As JSON, which has no `undefined`. */
 const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+
+function objectOf(bucket: string, key: string, row: Row): StoredObject {
+  return {
+    bucket,
+    key,
+    size: Number(row["size"]),
+    etag: String(row["etag"]),
+    modified: Number(row["modified"]),
+    headers: JSON.parse(String(row["headers"])),
+    segments: JSON.parse(String(row["segments"])),
+    multipart: row["multipart"] === 1,
+    ...(row["checksum"] ? { checksum: JSON.parse(String(row["checksum"])) } : {}),
+    ...(row["version"] ? { version: String(row["version"]) } : {}),
+  };
+}
 
 export class Storage {
   readonly bodies: Bodies;
@@ -80,6 +108,7 @@ export class Storage {
       this.transaction(() => {
         const version = this.get("PRAGMA user_version")?.["user_version"];
         if (version === 0) this.#db.exec(SCHEMA);
+        if (version === 0 || version === 1) this.#db.exec(WITH_VERSIONS);
         else if (version !== SCHEMA_VERSION)
           throw new Error(`made by another version of this program (${version})`);
       });
@@ -95,7 +124,7 @@ export class Storage {
 
   #namedFiles(): Set<string> {
     const named = new Set<string>();
-    for (const row of this.all("SELECT segments FROM objects")) {
+    for (const row of this.all("SELECT segments FROM objects UNION ALL SELECT segments FROM versions")) {
       for (const { file } of JSON.parse(String(row["segments"])) as Segment[]) named.add(file);
     }
     for (const row of this.all("SELECT file FROM parts")) named.add(String(row["file"]));
@@ -163,25 +192,13 @@ export class Storage {
 
   object(bucket: string, key: string): StoredObject | undefined {
     const row = this.get("SELECT * FROM objects WHERE bucket = ? AND key = ?", bucket, keyBytes(key));
-    if (!row) return undefined;
-    return {
-      bucket,
-      key,
-      size: Number(row["size"]),
-      etag: String(row["etag"]),
-      modified: Number(row["modified"]),
-      headers: JSON.parse(String(row["headers"])),
-      segments: JSON.parse(String(row["segments"])),
-      multipart: row["multipart"] === 1,
-      ...(row["checksum"] ? { checksum: JSON.parse(String(row["checksum"])) } : {}),
-    };
+    return row && objectOf(bucket, key, row);
   }
 
-  /** In a transaction: the object, in place of whatever was there. */
+  /** In a transaction: the object, where nothing is. */
   putObject(object: StoredObject): void {
-    this.deleteObject(object.bucket, object.key);
     this.run(
-      "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       object.bucket,
       keyBytes(object.key),
       object.size,
@@ -191,19 +208,103 @@ export class Storage {
       JSON.stringify(object.segments),
       object.multipart ? 1 : 0,
       json(object.checksum),
+      object.version ?? null,
     );
   }
 
-  /** In a transaction. False when there was none. */
-  deleteObject(bucket: string, key: string): boolean {
-    const row = this.get(
-      "DELETE FROM objects WHERE bucket = ? AND key = ? RETURNING segments",
+  /** In a transaction: the current object goes, with its bytes. */
+  dropObject(bucket: string, key: string): void {
+    const where = "WHERE bucket = ? AND key = ?";
+    this.#dropBytes(this.get(`DELETE FROM objects ${where} RETURNING segments`, bucket, keyBytes(key)));
+  }
+
+  #dropBytes(row: Row | undefined): void {
+    if (!row) return;
+    this.dropAfterCommit((JSON.parse(String(row["segments"])) as Segment[]).map(({ file }) => file));
+  }
+
+  /** In a transaction: the current object is a version from now on. */
+  setAside(bucket: string, key: string): void {
+    const where = "WHERE bucket = ? AND key = ?";
+    this.run(
+      `INSERT INTO versions (${COLUMNS}, marker)
+       SELECT ${COLUMNS.replace("version", "coalesce(version, 'null')")}, 0 FROM objects ${where}`,
       bucket,
       keyBytes(key),
     );
-    if (!row) return false;
-    this.dropAfterCommit((JSON.parse(String(row["segments"])) as Segment[]).map(({ file }) => file));
-    return true;
+    this.run(`DELETE FROM objects ${where}`, bucket, keyBytes(key));
+  }
+
+  /** In a transaction: the newest version is current again, unless that is a marker. */
+  bringBack(bucket: string, key: string): void {
+    const newest = "place = (SELECT max(place) FROM versions WHERE bucket = ? AND key = ?) AND marker = 0";
+    this.run(
+      `INSERT INTO objects (${COLUMNS}) SELECT ${COLUMNS} FROM versions WHERE ${newest}`,
+      bucket,
+      keyBytes(key),
+    );
+    this.run(`DELETE FROM versions WHERE ${newest}`, bucket, keyBytes(key));
+  }
+
+  /** In a transaction. */
+  putMarker(bucket: string, key: string, version: string, modified: number): void {
+    this.run(
+      `INSERT INTO versions (${COLUMNS}, marker) VALUES (?, ?, ?, 0, '', ?, '{}', '[]', 0, NULL, 1)`,
+      bucket,
+      keyBytes(key),
+      version,
+      modified,
+    );
+  }
+
+  /** In a transaction: one that is not current goes for good. */
+  dropVersion(bucket: string, key: string, version: string): "object" | "marker" | undefined {
+    const row = this.get(
+      "DELETE FROM versions WHERE bucket = ? AND key = ? AND version = ? RETURNING segments, marker",
+      bucket,
+      keyBytes(key),
+      version,
+    );
+    this.#dropBytes(row);
+    return row && (row["marker"] === 1 ? "marker" : "object");
+  }
+
+  /** One that is not current. */
+  version(
+    bucket: string,
+    key: string,
+    version: string,
+  ): { readonly object: StoredObject; readonly marker: boolean } | undefined {
+    const row = this.get(
+      "SELECT * FROM versions WHERE bucket = ? AND key = ? AND version = ?",
+      bucket,
+      keyBytes(key),
+      version,
+    );
+    return row && { object: objectOf(bucket, key, row), marker: row["marker"] === 1 };
+  }
+
+  /** The marker that hides a key. */
+  newestMarker(bucket: string, key: string): string | undefined {
+    const row = this.get(
+      "SELECT version FROM versions WHERE bucket = ? AND key = ? AND marker = 1 ORDER BY place DESC LIMIT 1",
+      bucket,
+      keyBytes(key),
+    );
+    return row && String(row["version"]);
+  }
+
+  /** All versions with `from` <= key < `to`, by key and newest first. */
+  versions(bucket: string, from: Buffer, to: Buffer | undefined): Iterable<Row> {
+    const columns = "key, version, size, etag, modified, headers ->> 'x-amz-storage-class' AS class";
+    const range = "WHERE bucket = ? AND key >= ? AND (? IS NULL OR key < ?)";
+    const values = [bucket, from, to ?? null, to ?? null];
+    return this.#db
+      .prepare(
+        `SELECT ${columns}, 0 AS marker, 1 AS latest, 0 AS place FROM objects ${range} UNION ALL
+         SELECT ${columns}, marker, 0, place FROM versions ${range} ORDER BY key, latest DESC, place DESC`,
+      )
+      .iterate(...values, ...values);
   }
 
   /** Entries with `from` <= key < `to` in order; `to` undefined for no end. */

@@ -15,9 +15,11 @@ const implemented = new Set(
    DeleteBucketEncryption DeleteBucketLifecycle DeleteBucketOwnershipControls DeleteBucketPolicy DeleteBucketTagging DeleteObject
    DeleteObjects DeletePublicAccessBlock GetBucketCors GetBucketEncryption GetBucketLifecycleConfiguration GetBucketLocation
    GetBucketNotificationConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketTagging GetBucketVersioning GetObject
-   GetPublicAccessBlock HeadBucket HeadObject ListBuckets ListMultipartUploads ListObjects ListObjectsV2 ListParts PutBucketCors
+   GetPublicAccessBlock HeadBucket HeadObject ListBuckets ListMultipartUploads ListObjectVersions ListObjects ListObjectsV2 ListParts PutBucketCors
    PutBucketEncryption PutBucketLifecycleConfiguration PutBucketNotificationConfiguration PutBucketOwnershipControls PutBucketPolicy
-   PutBucketTagging PutObject PutPublicAccessBlock UploadPart UploadPartCopy`.split(/\s+/),
+   PutBucketTagging PutBucketVersioning PutObject PutPublicAccessBlock UploadPart UploadPartCopy`.split(
+    /\s+/,
+  ),
 );
 /** These go to other hosts than S3's. */
 const elsewhere = new Set(["ListDirectoryBuckets", "WriteGetObjectResponse"]);
