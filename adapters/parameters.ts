@@ -184,6 +184,11 @@ export const parameters = {
     help: "days after which the originals of rejected images are let go; 0 is never",
     check: whole(0, 3650),
   },
+  undoDays: {
+    default: "0",
+    help: "days that what is deleted can be brought back by `darkroom undelete`, and is paid for; 0 is never. A tombstone stands for 15",
+    check: whole(0, 14),
+  },
   logLevel: {
     default: "info",
     help: "of the functions",

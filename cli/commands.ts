@@ -25,6 +25,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   start: () => import("./start.ts"),
   sweep: () => import("./sweep.ts"),
   sync: () => import("./sync.ts"),
+  undelete: () => import("./undelete.ts"),
   upgrade: () => import("./upgrade.ts"),
   upload: () => import("./upload.ts"),
   webhooks: () => import("./webhooks.ts"),

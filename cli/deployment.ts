@@ -29,6 +29,8 @@ export interface Deployment {
   readonly media: string;
   readonly api: string;
   readonly imagesQueue: string;
+  /** Absent of a stack of an earlier release. */
+  readonly eventsQueue?: string | undefined;
   /** For AWS's clients; credentials that are not here are found as the SDK finds them. */
   readonly s3: ClientConfig;
   readonly sqs: ClientConfig;
@@ -48,6 +50,7 @@ const outputs = {
   media: "MediaUrl",
   api: "HttpApiUrl",
   imagesQueue: "ImagesQueueUrl",
+  eventsQueue: "EventsQueueUrl",
 } as const;
 
 /** @throws CliError when it cannot be found */
@@ -78,6 +81,7 @@ async function deployedStack(name: string, { region, endpoint }: AwsOptions): Pr
     media: output("media"),
     api: output("api"),
     imagesQueue: output("imagesQueue"),
+    ...(found.has(outputs.eventsQueue) ? { eventsQueue: found.get(outputs.eventsQueue) } : {}),
     s3: endpoint ? { ...config, endpoint, forcePathStyle: true } : config,
     sqs: config,
   };
@@ -89,7 +93,7 @@ async function localStack(): Promise<Deployment> {
     throw new CliError(
       `No local stack runs (there is no ${noteFile()}). Start it with ${typed("start")}, or name a --stack.`,
     );
-  const { buckets, media, api, imagesQueue, s3, sqs, region, credentials } = note;
+  const { buckets, media, api, imagesQueue, s3, sqs, region, credentials, settings } = note;
   const config = { region, ...(credentials ? { credentials } : {}) };
   return {
     local: true,
@@ -97,6 +101,7 @@ async function localStack(): Promise<Deployment> {
     media,
     api,
     imagesQueue,
+    eventsQueue: settings["EVENTS_QUEUE_URL"],
     s3: { ...config, endpoint: s3, forcePathStyle: true },
     sqs: { ...config, endpoint: sqs },
   };

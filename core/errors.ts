@@ -27,6 +27,13 @@ const table = {
     status: 409,
     sentence: "The original lies in an archive, and has to be restored from there first.",
   },
+  "not-deleted": { outcome: "answer", status: 409, sentence: "This image was not deleted; it is there." },
+  "not-kept": {
+    outcome: "answer",
+    status: 410,
+    sentence:
+      "Nothing is kept of this image any more: the days to take a delete back are over, or the buckets keep no versions.",
+  },
   "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
   "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
   "not-held": {

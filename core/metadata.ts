@@ -115,6 +115,8 @@ export const MetadataSchema = v.object({
   held: v.optional(v.object({ at: time, remindAt: v.optional(time), until: time })),
   /** When somebody released it. */
   releasedAt: v.optional(time),
+  /** It was deleted, and is back since then. */
+  undeletedAt: v.optional(time),
   /** How long the pixel work took. */
   durationMs: v.optional(count),
   /** Variants no longer listed, kept for old pages until their grace period ends. */
@@ -141,7 +143,7 @@ export function parseMetadata(text: string): Metadata {
 }
 
 /** The same that the browser library makes, by the same code. */
-function pictureOf(
+export function pictureOf(
   image: Pick<Metadata, "id" | "status" | "source" | "placeholder" | "variants">,
 ): Metadata["picture"] {
   if (image.status !== "ready" || image.variants.length === 0) return undefined;
@@ -242,6 +244,7 @@ export function transition(
       readyAt: verdict.status === "ready" ? (readySince(current) ?? now) : undefined,
       held: verdict.status === "held" ? heldSince(sameSource ? current : undefined, verdict, at) : undefined,
       releasedAt: releasedSince(sameSource ? current : undefined, verdict, now),
+      undeletedAt: current?.undeletedAt,
       durationMs: verdict.durationMs,
       superseded: [
         ...(current?.superseded ?? []).filter(({ key }) => !listed.has(key)),
@@ -379,6 +382,20 @@ export function tombstone(
     deleting: [],
     uploadedAt: current?.uploadedAt ?? uploadedAt,
     processedAt: at.toISOString(),
+  });
+}
+
+/** The document of an image whose delete was taken back: as it was, and told anew. */
+export function restored(before: Metadata, sequencer: string | undefined, at: Date): Draft {
+  const { rev: _, writeId: __, ...document } = before;
+  const now = at.toISOString();
+  return definedOnly({
+    ...document,
+    sequencer: compareSequencers(sequencer, before.sequencer) > 0 ? sequencer : before.sequencer,
+    deleting: [],
+    processedAt: now,
+    readyAt: before.status === "ready" ? now : undefined,
+    undeletedAt: now,
   });
 }
 

@@ -83,6 +83,26 @@ export interface OpenUploads {
   abort(upload: Pick<OpenUpload, "key" | "uploadId">): Promise<void>;
 }
 
+/** What a bucket keeps of an object that was deleted, or written over; or the marker that a delete has left. */
+export interface KeptVersion {
+  readonly key: string;
+  readonly versionId: string;
+  readonly marker: boolean;
+  readonly at: Date;
+  readonly etag: string;
+  readonly size: number;
+}
+
+/** The versions of one bucket; of one that keeps none there is what is there now. */
+export interface Versions {
+  /** Of keys with the prefix; the versions of a key newest first. */
+  list(prefix: string): AsyncIterable<KeptVersion>;
+  /** As text. */
+  read(version: Pick<KeptVersion, "key" | "versionId">): Promise<string>;
+  /** Writes it anew, with its metadata, as what is there now. */
+  restore(version: Pick<KeptVersion, "key" | "versionId">): Promise<void>;
+}
+
 export interface QueueMessage {
   readonly id: string;
   readonly body: string;

@@ -121,7 +121,8 @@ const lifecycle: Check = {
         });
       // Ours is there because the deployment asks for it, and the sweep knows of it.
       const others = rules.filter(
-        ({ ID, Expiration }) => Expiration !== undefined && ID !== "let-originals-go",
+        ({ ID, Expiration }) =>
+          (Expiration?.Days ?? Expiration?.Date) !== undefined && ID !== "let-originals-go",
       );
       for (const rule of others) {
         const prefix = prefixOf(rule);

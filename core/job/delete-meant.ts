@@ -27,6 +27,8 @@ export async function deleteMeant(
     if (receives > 1) await deleteImage(deps, id, found);
     return skipped(id, "deleted");
   }
+  // An order from before it came back is over, however late its messages are.
+  if ((found.document?.undeletedAt ?? "") > order.startedAt) return skipped(id, "undeleted");
   const original = await deps.uploads.head(originalKey(id));
   if (!found.document && !original) return skipped(id, "unknown");
   if (!(await isStillMeant(deps, order, id, original))) return skipped(id, "changed");

@@ -17,6 +17,13 @@ const NOBODY: readonly Refusal[] = [
   ["s3:PutBucketNotification", UPLOADS],
   ["s3:PutLifecycleConfiguration", UPLOADS],
   ["s3:DeleteBucket", MEDIA],
+  // A delete that can be taken back is final for whoever is no operator, and nobody ends it earlier.
+  ["s3:PutBucketVersioning", UPLOADS],
+  ...["s3:GetObjectVersion", "s3:DeleteObjectVersion"].flatMap((action): Refusal[] => [
+    [action, `${UPLOADS}/originals/x`],
+    [action, `${MEDIA}/images/x/meta.json`],
+  ]),
+  ["s3:ListBucketVersions", MEDIA],
   ["s3:PutObjectAcl", `${UPLOADS}/originals/x`],
   ["s3:ListAllMyBuckets", "*"],
   ["s3:GetObject", "arn:aws:s3:::somebody-elses/originals/x"],

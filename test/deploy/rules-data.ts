@@ -142,7 +142,10 @@ export const bucketRules: Rules = {
             rule["Prefix"] === undefined &&
             at(rule, "AbortIncompleteMultipartUpload.DaysAfterInitiation") === 1,
         );
-        const deletes = rules.filter((rule) => Object.keys(rule).some((key) => key.includes("Expiration")));
+        const ofVersions = ["NoncurrentVersionExpiration", "ExpiredObjectDeleteMarker"];
+        const deletes = rules.filter((rule) =>
+          Object.keys(rule).some((key) => key.includes("Expiration") && !ofVersions.includes(key)),
+        );
         const prefixes = deletes
           .map(({ Prefix, ExpirationInDays }) => `${Prefix} ${ExpirationInDays}`)
           .sort();
@@ -150,9 +153,34 @@ export const bucketRules: Rules = {
       }),
     breaks: [
       [`${UPLOADS}.LifecycleConfiguration.Rules.0.Status`, "Disabled"],
-      [`${UPLOADS}.LifecycleConfiguration.Rules.1.ExpirationInDays`, 3],
-      [`${UPLOADS}.LifecycleConfiguration.Rules.1.Prefix`, "originals/"],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.3.ExpirationInDays`, 3],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.3.Prefix`, "originals/"],
       ["Resources.MediaBucket.Properties.LifecycleConfiguration.Rules.0.ExpirationInDays", 30],
+    ],
+  },
+  "versions are kept where a delete can be taken back, and end": {
+    check: (template) =>
+      each(buckets(template), "versions", ({ Properties }) => {
+        const [name, on, off] = (at(Properties, "VersioningConfiguration.Fn::If") ?? []) as unknown[];
+        const rules = (at(Properties, "LifecycleConfiguration.Rules") ?? []) as object[];
+        const ends = rules.some(
+          (rule) =>
+            at(rule, "Status") === "Enabled" &&
+            at(rule, "Prefix") === undefined &&
+            at(rule, "ExpiredObjectDeleteMarker") === true &&
+            isDeepStrictEqual(at(rule, "NoncurrentVersionExpiration.NoncurrentDays"), {
+              "Fn::If": ["Undo", "0", 1],
+            }),
+        );
+        const isAsked =
+          name === "Undo" && at(on, "Status") === "Enabled" && at(off, "Ref") === "AWS::NoValue";
+        return ends && isAsked && !holds({ Condition: "Undo" }, template);
+      }),
+    breaks: [
+      ["Resources.MediaBucket.Properties.VersioningConfiguration", { Status: "Enabled" }],
+      [`${UPLOADS}.VersioningConfiguration`, undefined],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.1.Status`, "Disabled"],
+      ["Resources.MediaBucket.Properties.LifecycleConfiguration.Rules.1", undefined],
     ],
   },
   "originals grow colder, or go, where that is asked for": {
@@ -175,8 +203,8 @@ export const bucketRules: Rules = {
       ];
     },
     breaks: [
-      [`${UPLOADS}.LifecycleConfiguration.Rules.6`, undefined],
-      [`${UPLOADS}.LifecycleConfiguration.Rules.7.Fn::If.0`, "OriginalsGoCold"],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.8`, undefined],
+      [`${UPLOADS}.LifecycleConfiguration.Rules.9.Fn::If.0`, "OriginalsGoCold"],
       ["Conditions.OriginalsGo", { "Fn::Equals": ["0", "0"] }],
     ],
   },
