@@ -209,8 +209,6 @@ test("every right of a role is needed by some event, or by the service that poll
     "reprocess: s3:ListBucket on MediaBucket",
     // Of what two rounds a day apart have found: here everything is of today.
     "sweep: s3:DeleteObject on MediaBucket/homes/*",
-    // As with the worker, of which there is a sample.
-    "sweep: s3:GetObject on UploadsBucket/owners/*",
     "sweep: s3:PutObject on MediaBucket/homes/*",
     // Only a job over more than 1,000 images has a second page.
     "sweep: s3:PutObject on UploadsBucket/jobs/open/*",
