@@ -34,6 +34,12 @@ const table = {
     sentence:
       "Nothing is kept of this image any more: the days to take a delete back are over, or the buckets keep no versions.",
   },
+  "not-ready": { outcome: "answer", status: 409, sentence: "Only an image that is ready can be edited." },
+  "edited-since": {
+    outcome: "answer",
+    status: 412,
+    sentence: "Somebody has changed this image since you looked; look again.",
+  },
   "job-running": { outcome: "answer", status: 409, sentence: "The same job is running already." },
   "job-over": { outcome: "answer", status: 409, sentence: "This job is over; start another." },
   "not-held": {

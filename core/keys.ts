@@ -215,6 +215,10 @@ export const heldKey = (id: string, key: string) => `${heldPrefix(id)}${key.spli
 /** What the document will say of them. */
 export const heldDocumentKey = (id: string, recipe: string) => `${heldPrefix(id)}document.${recipe}.json`;
 export const parseHeldKey = (key: string) => new RegExp(`^${HELD}(${ID})/`).exec(key)?.[1];
+/** What was asked of an image after its upload; see `edit.ts`. */
+export const EDITS = "edits/";
+export const editKey = (id: string) => `${EDITS}${id}.json`;
+export const parseEditKey = (key: string) => new RegExp(`^${EDITS}(${ID})\\.json$`).exec(key)?.[1];
 
 /** How far the sweep has come. */
 export const SWEEP_KEY = "sweep/cursor.json";

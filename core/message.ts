@@ -33,6 +33,8 @@ export interface DevelopTask {
   readonly force: boolean;
   /** Tries again also what was rejected, or left unchanged by a later try that went wrong. */
   readonly retry: boolean;
+  /** The edit that asks for it: where that, or a later one, has been made, nothing is to do. */
+  readonly edit?: number;
   /** Where the result is counted; absent for a message of nobody's job. */
   readonly counted?: { readonly job: string; readonly label: string };
 }
@@ -74,7 +76,7 @@ export function imagesIn(body: string, bucket: string): string[] {
 
 /**
  * The tasks in a message body that concern `bucket`, in the order they stand. Ours are
- * `{ "darkroom": "develop", "id", "force"?, "retry"?, "job"?, "page"? }`, `{ "darkroom": "delete", "id", "job", "page" }` and
+ * `{ "darkroom": "develop", "id", "force"?, "retry"?, "edit"?, "job"?, "page"? }`, `{ "darkroom": "delete", "id", "job", "page" }` and
  * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued", "lost"? }`.
  */
 export function parseMessage(body: string, bucket: string): Task[] {
@@ -89,7 +91,9 @@ export function parseMessage(body: string, bucket: string): Task[] {
     if (!isId(id)) return [{ kind: "ignored", reason: "job message without an image id" }];
     const counted = countedIn(json);
     const [force, retry] = [child(json, "force") === true, child(json, "retry") === true];
-    return [{ kind: "develop", id, force, retry, ...(counted ? { counted } : {}) }];
+    const edit = child(json, "edit");
+    const asked = isCount(edit) ? { edit } : {};
+    return [{ kind: "develop", id, force, retry, ...asked, ...(counted ? { counted } : {}) }];
   }
   if (child(json, "darkroom") === "delete") {
     const [id, counted] = [child(json, "id"), countedIn(json)];
@@ -123,13 +127,14 @@ function parseScan(json: unknown): Task {
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 /** The messages' bodies, as `parseMessage` reads them. */
-export function developBody({ id, force, retry, counted }: Omit<DevelopTask, "kind">): string {
+export function developBody({ id, force, retry, edit, counted }: Omit<DevelopTask, "kind">): string {
   const page = counted ? { job: counted.job, page: counted.label } : {};
   return JSON.stringify({
     darkroom: "develop",
     id,
     ...(force ? { force } : {}),
     ...(retry ? { retry } : {}),
+    ...(edit === undefined ? {} : { edit }),
     ...page,
   });
 }

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { pictureData } from "../client/picture.ts";
 import type { Finding } from "./checks.ts";
+import { AppliedSchema, appliedOf, type StandingEdit } from "./edit.ts";
 import { type ErrorCode, errors } from "./errors.ts";
 import { type Home, PUBLIC, rehomed } from "./keys.ts";
 import { compareSequencers } from "./message.ts";
@@ -97,6 +98,10 @@ export const MetadataSchema = v.object({
   sequencer: v.optional(v.string()),
   source: v.optional(Source),
   placeholder: v.optional(v.object({ thumbhash: v.string(), dataUrl: v.string(), color: v.string() })),
+  /** What was asked of it after its upload, as far as that is done: `edits/{id}.json`. */
+  edit: v.optional(AppliedSchema),
+  /** What it shows, for those who do not see it: text of whoever may edit it. */
+  alt: v.optional(v.string()),
   /** What the preset keeps of whose it is. */
   rights: v.optional(KeptRights),
   variants: v.array(Variant),
@@ -165,6 +170,9 @@ export interface Verdict {
   readonly recipe?: string | undefined;
   readonly uploadedAt?: string | undefined;
   readonly rights?: Metadata["rights"];
+  /** That was known when the try began. */
+  readonly edit?: StandingEdit | undefined;
+  readonly alt?: string | undefined;
   readonly placeholder?: Metadata["placeholder"];
   readonly variants?: Variant[];
   /** Formats that follow. */
@@ -200,6 +208,9 @@ export function transition(
   const current = standing && verdict.source ? withOriginal(standing) : standing;
   if (current?.status === "deleted") return { stop: "deleted" };
   if (compareSequencers(current?.sequencer, verdict.sequencer) > 0) return { stop: "superseded" };
+  // What was made without knowing of an edit that is shown already is of yesterday.
+  const isEdited = editOf(current) > (verdict.edit?.rev ?? 0);
+  if (isEdited && verdict.status !== "failed" && !verdict.judged) return { stop: "superseded" };
   const sameSource =
     current?.source !== undefined && (!verdict.source || current.source.etag === verdict.source.etag);
   const now = at.toISOString();
@@ -214,6 +225,7 @@ export function transition(
   if (
     verdict.status !== "failed" &&
     !verdict.force &&
+    editOf(current) === (verdict.edit?.rev ?? 0) &&
     isSettled(current, { etag: verdict.source?.etag, recipe })
   ) {
     return { stop: "done" };
@@ -234,6 +246,8 @@ export function transition(
       schema: 1 as const,
       ...image,
       sequencer: verdict.sequencer ?? current?.sequencer,
+      edit: verdict.edit ? appliedOf(verdict.edit) : current?.edit,
+      alt: verdict.status === "ready" ? verdict.alt : undefined,
       rights: verdict.rights,
       picture: pictureOf(image),
       preset: verdict.preset ?? current?.preset,
@@ -255,6 +269,20 @@ export function transition(
       failedAt: failedSince(current, verdict, now),
     }),
   };
+}
+
+/** The number of the edit that a document shows; 0 for none. */
+export const editOf = (document: Pick<Metadata, "edit"> | undefined) => document?.edit?.rev ?? 0;
+
+/** The same image under an edit that asks nothing of its pixels. */
+export function withEdit({ alt: _, ...current }: Metadata, edit: StandingEdit, at: Date): Metadata {
+  return definedOnly({
+    ...current,
+    edit: appliedOf(edit),
+    alt: edit.alt,
+    processedAt: at.toISOString(),
+    readyAt: readySince(current),
+  });
 }
 
 /**

@@ -25,6 +25,25 @@ export interface Header {
   readonly rights?: Rights | undefined;
   /** Whether it has a manifest of content credentials. */
   readonly c2pa?: boolean | undefined;
+  /** What an edit has cut out: the sizes above are then of that. */
+  readonly cut?: Cut | undefined;
+}
+
+export interface Rectangle {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Turned clockwise, in degrees, then a part of that. */
+export interface Turned {
+  readonly turn: 0 | 90 | 180 | 270;
+  readonly crop?: Rectangle;
+}
+/** In pixels of the original, whose size `source` is. */
+export interface Cut extends Turned {
+  readonly source: { readonly width: number; readonly height: number };
 }
 
 /** Colours that the document has a name for; primaries of another kind are `other`. */
@@ -64,6 +83,8 @@ export interface PlannedVariant {
   readonly gainMap?: true;
   /** What its XMP says, and nothing else. */
   readonly rights?: Rights;
+  /** Of an edited picture. */
+  readonly cut?: Cut;
   /** In 10 bits by the source's own curve, PQ or HLG: with the light that no screen of sRGB has. */
   readonly bright?: true;
 }
@@ -88,6 +109,8 @@ export interface Plan {
   readonly bright?: true;
   /** Size to decode to: no step needs more. */
   readonly base: { readonly width: number; readonly height: number };
+  /** What then becomes of the base, in its pixels, before any step. */
+  readonly cut?: Turned;
   /** Largest first; a step's `from` is always an earlier one. */
   readonly steps: readonly Step[];
   /** What the placeholder is computed from: as a step, of the first frame. */
@@ -126,8 +149,11 @@ export function gate(header: Header, preset: Preset): void {
 const WIDE: readonly ColourName[] = ["display-p3", "adobe-rgb", "rec2020", "prophoto-rgb"];
 
 const megapixels = (pixels: number) => String(Math.round(pixels / 100_000) / 10);
-const isOverBudget = ({ width, height, frames }: Header, { animation }: Preset) =>
-  frames > animation.maxFrames || width * height * frames > animation.maxPixels;
+/** Of all that has to be decoded, whatever an edit cuts out of it. */
+function isOverBudget({ frames, cut, ...header }: Header, { animation }: Preset): boolean {
+  const { width, height } = cut?.source ?? header;
+  return frames > animation.maxFrames || width * height * frames > animation.maxPixels;
+}
 
 /**
  * The variants `preset` asks of this source, never enlarged. The ladder of an animation within the budget is
@@ -155,6 +181,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
     background,
     ...(isWide && { colour: "p3" as const }),
     ...(rights && { rights }),
+    ...(header.cut && { cut: header.cut }),
   });
   // A still AVIF beside an animated WebP would win in every <picture>: for animations the ladder keeps the
   // formats that animate, and the last one as the fallback for those that show neither.
@@ -278,11 +305,13 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
     return { from: sourceOf(header, group.shape, earlier), ...group };
   });
   const width = Math.max(1, ...sorted.map(({ shape }) => neededWidth(header, shape)));
-  const base = inside(header, Math.min(width, header.width));
-  const scale = Math.min(1, PLACEHOLDER_SIDE / Math.max(base.width, base.height));
+  const fitting = inside(header, Math.min(width, header.width));
+  // Of a very high picture, a width rounded down can cost rows that a shape was promised.
+  const base = { ...fitting, height: Math.max(fitting.height, ...sorted.map(({ shape }) => shape.height)) };
+  const scale = Math.min(1, PLACEHOLDER_SIDE / Math.max(fitting.width, fitting.height));
   const placeholder = {
-    width: Math.max(1, Math.round(base.width * scale)),
-    height: Math.max(1, Math.round(base.height * scale)),
+    width: Math.max(1, Math.round(fitting.width * scale)),
+    height: Math.max(1, Math.round(fitting.height * scale)),
   };
   return {
     format: header.format,
@@ -290,11 +319,33 @@ export function planOf(header: Header, variants: readonly PlannedVariant[]): Pla
     ...(variants.some(({ colour }) => colour) && { colour: "p3" as const }),
     ...(variants.some(({ gainMap }) => gainMap) && { gainMap: true as const }),
     ...(variants.some(({ bright }) => bright) && { bright: true as const }),
-    source: { width: header.width, height: header.height },
-    // Of a very high picture, a width rounded down can cost rows that a shape was promised.
-    base: { ...base, height: Math.max(base.height, ...sorted.map(({ shape }) => shape.height)) },
+    source: header.cut?.source ?? { width: header.width, height: header.height },
+    ...(header.cut ? wholeFor(base, header, header.cut) : { base }),
     steps,
     placeholder: { from: sourceOf(header, placeholder, sorted), shape: placeholder },
+  };
+}
+
+/** The whole picture at such a size that a cut gives a base of this one, and the cut in its pixels. */
+function wholeFor(
+  base: { width: number; height: number },
+  header: Header,
+  { turn, crop, source }: Cut,
+): Pick<Plan, "base" | "cut"> {
+  const isLying = turn % 180 === 90;
+  const across = base.width / header.width;
+  const down = base.height / header.height;
+  const whole = isLying ? { width: source.height, height: source.width } : source;
+  const width = Math.max(base.width, Math.round(whole.width * across));
+  const height = Math.max(base.height, Math.round(whole.height * down));
+  const part = crop && {
+    left: Math.min(width - base.width, Math.round(crop.left * across)),
+    top: Math.min(height - base.height, Math.round(crop.top * down)),
+    ...base,
+  };
+  return {
+    base: isLying ? { width: height, height: width } : { width, height },
+    cut: { turn, ...(part && { crop: part }) },
   };
 }
 

@@ -1,4 +1,6 @@
 /** In what ways a sample image can stand before an event, and the metadata documents for that. */
+
+import type { Edit } from "../core/edit.ts";
 import { variantKey } from "../core/keys.ts";
 import { type Metadata, tombstone } from "../core/metadata.ts";
 import config from "../core/shipped.ts";
@@ -23,6 +25,8 @@ export interface Sample {
   /** Of its token, in seconds; and how that stands: `over` is wanted since longer than that. */
   readonly attachWithin?: number;
   readonly attach?: "wanted" | "attached" | "over";
+  /** What was asked of it after its upload. */
+  readonly edit?: Omit<Edit, "schema" | "at">;
   /** What was agreed on an upload in parts: its exact size, where that was said, and the limit. */
   readonly size?: number;
   readonly maxBytes?: number;

@@ -19,6 +19,7 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  editKey,
   heldKey,
   heldPrefix,
   imagePrefix,
@@ -134,6 +135,9 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
     }
   }
   await seedAttach(id, sample, world);
+  await uploads.delete(editKey(id));
+  if (sample.edit)
+    await uploads.put(editKey(id), JSON.stringify({ schema: 1, at: UPLOADED_AT, ...sample.edit }));
   if (left) await media.put(thumbKey(id), "");
   if (left) await uploads.put(heldKey(id, thumbKey(id)), "");
   if (sample.stray) await uploads.put(SWEEP_KEY, JSON.stringify(cursorWith(id)));

@@ -4,7 +4,7 @@
  */
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
-import type { Focus, PlannedVariant, Shape } from "../core/plan.ts";
+import type { Focus, PlannedVariant, Rectangle, Shape, Turned } from "../core/plan.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
 import { withGainMap } from "./colour/gain-map.ts";
@@ -230,6 +230,55 @@ export async function upright(raster: Raster, orientation: number): Promise<Rast
   const { bright } = raster;
   const made = await eachFrame(raster, turned);
   return bright ? { ...made, bright: await deepRaster(bright, turned(openBright(bright))) } : made;
+}
+
+/** A turn of an edit, as an orientation of EXIF. */
+const ORIENTATIONS = { 0: 1, 90: 6, 180: 3, 270: 8 } as const;
+
+/** What an edit leaves of the whole picture, with all that goes along with it. */
+export async function cutOut(whole: Raster, { turn, crop }: Turned): Promise<Raster> {
+  const { gainMap, delay, loop } = whole;
+  const turned = await replaced(whole, (lies) => upright(lies, ORIENTATIONS[turn]));
+  const made = crop ? await replaced(turned, (all) => cropped(all, crop)) : turned;
+  const scaled = ({ width, height }: Raster): Rectangle | undefined =>
+    crop && scaledTo(crop, turned, turn % 180 === 90 ? { width: height, height: width } : { width, height });
+  const map = gainMap && {
+    ...gainMap,
+    raster: await cutOut(gainMap.raster, turnedBy(turn, scaled(gainMap.raster))),
+  };
+  return {
+    ...made,
+    ...(delay && { delay }),
+    ...(loop !== undefined && { loop }),
+    ...(map && { gainMap: map }),
+  };
+}
+const turnedBy = (turn: Turned["turn"], crop: Rectangle | undefined): Turned => ({
+  turn,
+  ...(crop && { crop }),
+});
+
+async function cropped(from: Raster, part: Rectangle): Promise<Raster> {
+  const { bright } = from;
+  const made = await eachFrame(from, (image) => image.extract(part));
+  if (!bright) return made;
+  return {
+    ...made,
+    bright: await deepRaster(bright, openBright(bright).extract(scaledTo(part, from, bright))),
+  };
+}
+
+/** The same part of a picture of another size, one pixel at least. */
+function scaledTo({ left, top, width, height }: Rectangle, from: Size, to: Size): Rectangle {
+  const across = (x: number) => Math.round((x * to.width) / from.width);
+  const down = (y: number) => Math.round((y * to.height) / from.height);
+  const [x, y] = [Math.min(to.width - 1, across(left)), Math.min(to.height - 1, down(top))];
+  return {
+    left: x,
+    top: y,
+    width: Math.max(1, Math.min(to.width, across(left + width)) - x),
+    height: Math.max(1, Math.min(to.height, down(top + height)) - y),
+  };
 }
 
 const openBright = ({ data, width, height, channels }: Bright) =>

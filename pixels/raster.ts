@@ -27,11 +27,3 @@ export interface Bright {
   readonly channels: 3 | 4;
   readonly tag: HdrTag;
 }
-
-/** A part of a picture. */
-export interface Rectangle {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}

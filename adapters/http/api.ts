@@ -209,7 +209,7 @@ function problem(
 }
 
 /** RFC 9110 13.1.2: a list of ETags, weak comparison, or `*`. */
-function matches(header: string | undefined, etag: string): boolean {
+export function matches(header: string | undefined, etag: string): boolean {
   return (header ?? "")
     .split(",")
     .some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");

@@ -1,19 +1,21 @@
 /** The routes of `/images…`, which `functions/images.ts` gives their ports. */
+import { ChangesSchema } from "../../core/edit.ts";
 import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
 import { attachImage } from "../../core/image/attach.ts";
 import type { DeleteDeps } from "../../core/image/delete-image.ts";
+import { type EditDeps, editImage } from "../../core/image/edit.ts";
 import { revealHeld } from "../../core/image/held.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
 import { RejectRequest, rejectImage, releaseImage } from "../../core/image/judgement.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
-import { admin, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
+import { admin, matches, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
 export interface ImagesPorts {
   readonly ask: ReturnType<typeof asker>;
   readonly signDownload: SignDownload;
 }
 
-export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts): Routes {
+export function imageRoutes(deps: DeleteDeps & EditDeps, { ask, signDownload }: ImagesPorts): Routes {
   const view = (key: string) => signDownload(key, "inline");
   return {
     "GET /images/{id}": {
@@ -57,6 +59,24 @@ export function imageRoutes(deps: DeleteDeps, { ask, signDownload }: ImagesPorts
       const { reason } = text() === "" ? {} : body(RejectRequest);
       return { status: 200, json: await rejectImage(deps, params["id"] ?? "", reason) };
     }),
+    "PATCH /images/{id}": {
+      scopes: ["upload", "admin"],
+      run: async ({ caller, params, headers, body }) => {
+        const seen = headers["if-match"];
+        const {
+          schema: _,
+          at: __,
+          ...json
+        } = await editImage(
+          deps,
+          caller,
+          params["id"] ?? "",
+          body(ChangesSchema),
+          seen === undefined ? undefined : (etag) => matches(seen, `"${etag}"`),
+        );
+        return { status: 202, json: { id: params["id"], ...json } };
+      },
+    },
     "DELETE /images/{id}": {
       scopes: ["upload", "admin"],
       run: async ({ caller, params }) => {

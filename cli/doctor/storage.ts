@@ -12,7 +12,7 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { s3Store } from "../../adapters/aws/s3-store.ts";
 import config, { presetsFile } from "../../adapters/presets.ts";
 import { dryRunJob } from "../../core/job/dry-run.ts";
-import { ATTACH, HELD, ORIGINALS } from "../../core/keys.ts";
+import { ATTACH, EDITS, HELD, ORIGINALS } from "../../core/keys.ts";
 import { goneAdvice } from "../reprocess.ts";
 import { counted } from "../terminal.ts";
 import { type Check, configured, deploymentOf, type Finding, type Patient } from "./check.ts";
@@ -101,7 +101,7 @@ const cors: Check = {
 };
 
 /** What no rule may let expire. */
-const KEPT = { uploads: [ORIGINALS, "owners/", ATTACH, HELD], media: ["images/", "static/"] };
+const KEPT = { uploads: [ORIGINALS, "owners/", ATTACH, EDITS, HELD], media: ["images/", "static/"] };
 
 const lifecycle: Check = {
   name: "lifecycle",

@@ -5,6 +5,7 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  editKey,
   type Home,
   imagePrefix,
   metaKey,
@@ -81,6 +82,7 @@ export async function purge(
   for await (const upload of listedOpen(openUploads, originalKey(id)))
     if (upload.key === originalKey(id)) await openUploads.abort(upload);
   if (!originalGone) await uploads.delete(originalKey(id));
+  await uploads.delete(editKey(id));
   for (const status of ATTENTION) await uploads.delete(attentionKey(status, id));
   await uploads.delete(attachKey(id));
   await purgeHome(deps, id, home);

@@ -1,16 +1,26 @@
 /** From an original to its variants and metadata: rules 2 to 7 of docs/design.md, in their order. */
 import { healsIn } from "../attention.ts";
 import { commit, noteHome, type Revision, readRevision } from "../commit.ts";
+import { type Edit, recipeOf, type Shown, type StandingEdit } from "../edit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { type Home, homeOf, imagePrefix, originalKey, PUBLIC } from "../keys.ts";
 import { listed } from "../listing.ts";
 import { type CreatedTask, compareSequencers, type DevelopTask, developBody } from "../message.ts";
-import { type Draft, hasProblem, isSettled, transition, type Verdict } from "../metadata.ts";
+import {
+  type Draft,
+  editOf,
+  hasProblem,
+  isSettled,
+  transition,
+  type Verdict,
+  withEdit,
+} from "../metadata.ts";
 import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
-import { type Preset, presetOf } from "../preset.ts";
+import { presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { purge } from "./delete-image.ts";
+import { readEdit } from "./edit.ts";
 import { heldPlace, keepHeld, mustHold } from "./held.ts";
 import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { moveImage } from "./move-image.ts";
@@ -35,6 +45,8 @@ interface Attempt {
   readonly sequencer: string | undefined;
   /** Though it is settled: nothing but a try tells whether the cause is gone. */
   readonly again: boolean;
+  /** The newest that was asked for; until it is known, the one that is shown. */
+  readonly edit: (Shown & Pick<Edit, "rev">) | undefined;
 }
 
 /** @param receives how often the queue has delivered this message, this time included */
@@ -45,11 +57,15 @@ export async function developImage(
 ): Promise<Outcome> {
   const { id } = task;
   const { found, original: opened } = await locate(deps, task);
-  const settled = await settledBefore(deps, task, found, receives);
-  if (settled) {
+  const begun = await beginning(deps, task, found, receives).catch(async (error: unknown) => {
     await leave(opened);
-    return settled;
+    throw error;
+  });
+  if ("status" in begun) {
+    await leave(opened);
+    return begun;
   }
+  const { edit } = begun;
   const original = opened ?? (await openOriginal(deps.uploads, task));
   if (original === "overwritten") return skipped(id, original);
   if (original === "gone") return originalGone(deps, id, found, task.kind === "develop");
@@ -57,8 +73,8 @@ export async function developImage(
     await leaveUnread(original);
     throw error;
   });
-  const attempt = begin(task, standing, receives);
-  const verdict = await reachVerdict(deps, attempt, original);
+  const attempt = { ...begin(task, standing, receives), edit };
+  const verdict = await reachVerdict(deps, attempt, original, edit);
   if (verdict) return commitVerdict(deps, attempt, original, verdict);
   if (standing.document?.source?.gone) await originalBack(deps, id, standing);
   return standing.home === found.home ? skipped(id, "unchanged") : { id, status: "ready" };
@@ -93,13 +109,13 @@ async function locate(
   }
 }
 
-/** What ends a try before it begins. */
-async function settledBefore(
+/** What ends a try before it begins; else the edit that it has to make. */
+async function beginning(
   deps: DevelopDeps,
   task: Attempt["task"],
   found: Revision,
   receives: number,
-): Promise<Outcome | undefined> {
+): Promise<Outcome | { readonly edit: StandingEdit | undefined }> {
   const { id } = task;
   const current = found.document;
   // An earlier try may have died right after its commit: what follows a commit is repeated first.
@@ -110,8 +126,12 @@ async function settledBefore(
   }
   const attempt = begin(task, found, receives);
   if (compareSequencers(current?.sequencer, attempt.sequencer) > 0) return skipped(id, "superseded");
+  if (task.kind === "develop" && task.edit !== undefined && editOf(current) >= task.edit)
+    return skipped(id, "duplicate");
   const isKnown = task.kind === "created" && current?.source?.gone === undefined;
-  return isKnown && isDone(deps, attempt, task.etag, current?.preset) ? skipped(id, "duplicate") : undefined;
+  if (isKnown && isDone(deps, attempt, task.etag, current?.preset)) return skipped(id, "duplicate");
+  const edit = current && (await readEdit(deps.uploads, id));
+  return edit && isOnlySaid(deps, attempt, edit) ? noteEdit(deps, id, found, edit) : { edit };
 }
 
 /** A job takes an image to where its preset has its images today. */
@@ -143,13 +163,58 @@ function begin(task: Attempt["task"], found: Revision, receives: number): Attemp
     found,
     sequencer: isJob ? current?.sequencer : task.sequencer,
     again: isJob && (task.force || (task.retry && hasProblem(current))),
+    edit: current?.edit,
   };
 }
 
 /** Rule 2: whether nothing is to be done about this source. */
-function isDone({ config }: DevelopDeps, attempt: Attempt, etag: string | undefined, preset = ""): boolean {
-  const recipe = presetOf(config, preset)?.recipe;
+function isDone(deps: DevelopDeps, attempt: Attempt, etag: string | undefined, preset = ""): boolean {
+  const { document } = attempt.found;
+  return editOf(document) === (attempt.edit?.rev ?? 0) && isMade(deps, attempt, etag, preset);
+}
+
+/** Whether the variants are those of the edit that was asked for, whichever is noted. */
+function isMade(
+  { config }: DevelopDeps,
+  attempt: Attempt,
+  etag: string | undefined,
+  preset: string,
+): boolean {
+  const recipe = recipeOf(presetOf(config, preset), attempt.edit);
   return !attempt.again && isSettled(attempt.found.document, { etag, recipe });
+}
+
+/** Whether an edit is new and asks nothing of the pixels: it says in words what they show. */
+function isOnlySaid(deps: DevelopDeps, attempt: Attempt, edit: StandingEdit): boolean {
+  const { document } = attempt.found;
+  const { preset = "", source, status } = document ?? {};
+  const isNew = status === "ready" && editOf(document) < edit.rev && isNobodysJob(attempt.task);
+  return isNew && isMade(deps, { ...attempt, edit }, source?.etag, preset);
+}
+
+/** A job has more to look at: where the image is at home. */
+const isNobodysJob = (task: Attempt["task"]) => task.kind === "develop" && !task.counted;
+
+async function noteEdit(
+  deps: DevelopDeps,
+  id: string,
+  found: Revision,
+  edit: StandingEdit,
+): Promise<Outcome> {
+  const { recipe, source } = found.document ?? {};
+  const { document, before, written } = await commit(deps, id, found, (current) => {
+    // Another source or recipe, and it is to be looked at anew.
+    const isSame = current?.source?.etag === source?.etag && current?.recipe === recipe;
+    return isSame && current?.status === "ready" && editOf(current) < edit.rev
+      ? withEdit(current, edit, deps.now())
+      : undefined;
+  });
+  if (written && document) {
+    await followUp(deps, document, before);
+    return { id, status: "ready" };
+  }
+  if (document?.status === "ready" && editOf(document) < edit.rev) throw new DarkroomError("unavailable");
+  return skipped(id, "superseded");
 }
 
 /** Rule 3. Overwritten since: the notification of that write is on its way. */
@@ -168,6 +233,7 @@ async function reachVerdict(
   deps: DevelopDeps,
   attempt: Attempt,
   original: StoredObject,
+  edit: StandingEdit | undefined,
 ): Promise<DatedVerdict | undefined> {
   const { task, receives, found, sequencer, again } = attempt;
   const { id } = task;
@@ -188,7 +254,7 @@ async function reachVerdict(
   const mayDefer = task.kind === "created" && isFirst && !held;
   const force = task.kind === "develop" && task.force;
   const { home } = found;
-  const submission = { original, upload, presetName, current, force, mayDefer, receives, held, home };
+  const submission = { original, upload, edit, presetName, current, force, mayDefer, receives, held, home };
   const [judged, registered] = await Promise.allSettled([
     suspected(deps.uploads, { id, etag, receives, current }, async () => {
       if (!current) await noteHome(deps.media, id, home);
@@ -203,13 +269,17 @@ async function reachVerdict(
   if (registered.status === "rejected") throw registered.reason;
   if (!judged.value) await leaveUnread(original);
   const judgement = judged.value ?? { source: sourceOf(original), ...condemned() };
-  const shown = held && preset ? await holdBack(deps.uploads, id, preset, judgement) : judgement;
+  const recipe = recipeOf(preset, edit);
+  const known = { ...judgement, alt: edit?.alt };
+  const { holdDays } = preset ?? {};
+  const shown = held ? { holdDays, ...(await holdBack(deps.uploads, id, recipe, known)) } : known;
   return {
     ...shown,
     sequencer,
     force: again,
     preset: preset?.name ?? presetName,
-    recipe: preset?.recipe,
+    recipe,
+    edit,
     uploadedAt,
   };
 }
@@ -218,18 +288,20 @@ async function reachVerdict(
 async function holdBack(
   uploads: ObjectStore,
   id: string,
-  { recipe, holdDays }: Preset,
-  judgement: Judgement,
-): Promise<Judgement & Pick<Verdict, "holdDays">> {
-  const { status, source, variants = [], placeholder, durationMs } = judgement;
-  if (status !== "ready" || !source) return judgement;
+  recipe: string | undefined,
+  judgement: Judgement & Pick<Verdict, "alt">,
+): Promise<Judgement> {
+  const { status, source, variants = [], placeholder, rights, alt, durationMs } = judgement;
+  if (status !== "ready" || !source || recipe === undefined) return judgement;
   await keepHeld(uploads, id, recipe, {
     etag: source.etag,
     variants,
     ...(placeholder && { placeholder }),
+    ...(rights && { rights }),
+    ...(alt !== undefined && { alt }),
     ...(durationMs !== undefined && { durationMs }),
   });
-  return { status: "held", source, holdDays };
+  return { status: "held", source };
 }
 
 /** Rules 6 and 7. A delete that came in between is met at the commit, and one that comes later meets the commit. */

@@ -12,7 +12,7 @@ import type { ObjectStore } from "../ports.ts";
 import type { Preset } from "../preset.ts";
 
 const Held = v.object({
-  ...v.pick(MetadataSchema, ["placeholder", "variants", "durationMs"]).entries,
+  ...v.pick(MetadataSchema, ["placeholder", "variants", "rights", "alt", "durationMs"]).entries,
   /** Of the original that they were made of. */
   etag: v.string(),
 });

@@ -1,6 +1,7 @@
 /** Reads one original and has it developed: rules 4 and 5 of docs/design.md. What it comes to is a verdict on the file. */
 import { createHash } from "node:crypto";
 import { variantOptions } from "../commit.ts";
+import { editedHeader, type Shown, shownAt } from "../edit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import { estimateOf, type Means, mostBytes, withinMeans } from "../estimate.ts";
 import { detectFormat, formats, type OutputFormat } from "../formats.ts";
@@ -27,6 +28,7 @@ export interface JudgeDeps extends DeleteDeps {
 export interface Submission {
   readonly original: StoredObject;
   readonly upload: Partial<UploadMetadata>;
+  readonly edit: Shown | undefined;
   readonly presetName: string;
   /** The document that stands now. */
   readonly current: Metadata | undefined;
@@ -56,7 +58,7 @@ export const sourceOf = ({ size, etag }: StoredObject): Source => ({ bytes: size
 
 /** Rejections and failures are a verdict; every other error is thrown, for a later try. */
 export async function judge(deps: JudgeDeps, id: string, submission: Submission): Promise<Judgement> {
-  const { original, upload, current, home } = submission;
+  const { original, upload, edit, current, home } = submission;
   let source = sourceOf(original);
   let rights: Rights | undefined;
   try {
@@ -88,9 +90,11 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
         source = { ...source, ...seen };
         rights = keptOf(said, preset.keep);
         gate(header, preset);
+        const shown = editedHeader(header, edit);
+        const focus = edit?.focus ?? (upload.focus && shownAt(upload.focus, edit));
         const missing: PlannedVariant[] = [];
         const later = submission.mayDefer ? laterFormats(preset, header) : [];
-        for (const variant of variantsOf(header, preset, upload.focus)) {
+        for (const variant of variantsOf(shown, preset, focus)) {
           const key = keyOf(id, hash, variant, home);
           if (current?.deleting.some((entry) => entry.key === key)) {
             throw new DarkroomError(
@@ -106,7 +110,7 @@ export async function judge(deps: JudgeDeps, id: string, submission: Submission)
           if (size === undefined) missing.push(variant);
           variants.set(key, describe(deps, key, variant, size ?? 0));
         }
-        const plan = planOf(header, missing);
+        const plan = planOf(shown, missing);
         if (deps.means) withinMeans(estimateOf(plan, bytes.length, Math.ceil(deps.means.vcpus)), deps.means);
         return plan;
       },

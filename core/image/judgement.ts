@@ -54,8 +54,8 @@ export async function releaseImage(deps: JudgementDeps, id: string): Promise<Met
       if (lost)
         throw new DarkroomError("unavailable", `${lost.key} is being swept away; try again in a moment.`);
       await inLanes(variants, LANES, (variant) => publish(deps, id, variant, found.home));
-      const { placeholder, durationMs } = held;
-      return { status: "ready", placeholder, variants, durationMs };
+      const { placeholder, rights, alt, durationMs } = held;
+      return { status: "ready", placeholder, rights, alt, variants, durationMs };
     },
   );
 }
@@ -91,9 +91,7 @@ async function settle(
   deps: JudgementDeps,
   id: string,
   isDone: (document: Metadata) => boolean,
-  judge: (
-    found: Found,
-  ) => Promise<Pick<Verdict, "status" | "error" | "placeholder" | "variants" | "durationMs">>,
+  judge: (found: Found) => Promise<Omit<Verdict, "judged" | "force" | "recipe" | "sequencer">>,
 ): Promise<Metadata> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const found = await find(deps, id);

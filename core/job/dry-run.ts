@@ -3,6 +3,7 @@
  * extrapolates, saying so.
  */
 
+import { editedHeader, recipeOf } from "../edit.ts";
 import type { FormatName } from "../formats.ts";
 import { formats } from "../formats.ts";
 import { inLanes } from "../lanes.ts";
@@ -175,8 +176,8 @@ async function look(
   const preset = presetOf(deps.config, document.preset ?? deps.config.defaultPreset);
   if (!preset) return { changes: false, ...(document.preset === undefined ? {} : { gone: document.preset }) };
   const tried = document.status === "failed" || (isRetry(select) && hasProblem(document));
-  if (!force && !tried && document.recipe === preset.recipe && !isAstray(document, preset))
-    return { changes: false };
+  const isMade = document.recipe === recipeOf(preset, document.edit) && !isAstray(document, preset);
+  if (!force && !tried && isMade) return { changes: false };
   const make = variantsToMake(document, preset, force);
   const { durationMs, variants } = document;
   // What one variant took, for as many as are missing.
@@ -197,7 +198,7 @@ function variantsToMake(document: Metadata, preset: Preset, force: boolean): num
   if (!format || !Object.hasOwn(formats, format) || !width || !height || !sha256) return undefined;
   const header = { format: format as FormatName, width, height, frames, alpha };
   const there = new Set([...variants, ...superseded].map(names));
-  const wanted = variantsOf(header, preset);
+  const wanted = variantsOf(editedHeader(header, document.edit), preset, document.edit?.focus);
   return force
     ? wanted.length
     : wanted.filter((variant) => !there.has(names({ key: keyOf(id, sha256, variant) }))).length;

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { attentionOf } from "../attention.ts";
 import { readRevision } from "../commit.ts";
+import { recipeOf } from "../edit.ts";
 import { DarkroomError } from "../errors.ts";
 import {
   ATTENTION,
@@ -270,7 +271,7 @@ export function inTime({ uploadedAfter, uploadedBefore }: Select, at: number): b
 function isStale(document: Metadata | undefined, config: Config): boolean {
   if (document?.preset === undefined) return false;
   const preset = presetOf(config, document.preset);
-  return !preset || document.recipe !== preset.recipe || isAstray(document, preset);
+  return !preset || document.recipe !== recipeOf(preset, document.edit) || isAstray(document, preset);
 }
 
 /** Private though its preset has its images in public, or the other way round. */

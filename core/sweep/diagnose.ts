@@ -63,7 +63,7 @@ export type Remedy =
   | { readonly do: "remind" }
   /** Nobody has judged it in time. */
   | { readonly do: "refuse" }
-  /** It was attached, and never came. */
+  /** It was attached, or edited after its end, and never came. */
   | { readonly do: "vain" }
   /** `failures/` says something else than the document. */
   | { readonly do: "index" }
@@ -76,7 +76,7 @@ export type Remedy =
  * @param settledBefore see `Cursor`
  */
 export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
-  const { original, document, variants, attention, openUploads, attach } = traces;
+  const { original, document, variants, attention, openUploads, attach, edit } = traces;
   if (!document) return false;
   if (attach?.size || traces.held.length > 0) return true;
   // Of an original that is gone for good the index says so.
@@ -84,7 +84,7 @@ export function needsDocument(traces: Traces, settledBefore: Date | undefined): 
     ? attention.length === 0
     : ["original-gone", "original-expired"].includes(attention.join());
   if (!settledBefore || !isExpected || openUploads.length > 0) return true;
-  return [original, document, ...variants].some((one) => one && one.lastModified >= settledBefore);
+  return [original, document, edit, ...variants].some((one) => one && one.lastModified >= settledBefore);
 }
 
 /** @param document undefined where there is none */
@@ -94,13 +94,14 @@ export function diagnose(
   now: Date,
   { patience, lastRound }: Pick<Terms, "patience" | "lastRound">,
 ): Remedy[] {
-  const { original, variants, openUploads, attention, attach, held } = traces;
+  const { original, variants, openUploads, attention, attach, edit, held } = traces;
   const since = (time: Date | string) => now.getTime() - new Date(time).getTime();
 
   if (!document) {
     if (original) return since(original.lastModified) > patience.upload ? [{ do: "develop" }] : [];
     const remedies: Remedy[] = attention.length > 0 ? [{ do: "index" }] : [];
-    const isVain = attach && openUploads.length === 0 && since(attach.lastModified) > TOMBSTONE_MS;
+    const waiting = [attach, edit].filter((one) => one !== undefined);
+    const isVain = openUploads.length === 0 && waiting.some((one) => since(one.lastModified) > TOMBSTONE_MS);
     if (isVain) remedies.push({ do: "vain" });
     // A document that was in the listing and is gone has just been buried.
     const objects = variants.length + held.length;
@@ -108,7 +109,7 @@ export function diagnose(
     return remedies;
   }
   if (document.status === "deleted") {
-    const left = [original, ...variants, ...openUploads, ...attention, attach, ...held];
+    const left = [original, ...variants, ...openUploads, ...attention, attach, edit, ...held];
     const objects = left.filter((one) => one !== undefined).length;
     if (objects > 0) return [{ do: "stray", objects }];
     return traces.document && isRipe(document, traces.document, now) ? [{ do: "ripe" }] : [];
@@ -127,7 +128,7 @@ export function diagnose(
   // The rest in the next round, by the document as it is then.
   if (isGone === (original !== undefined)) return [...remedies, { do: isGone ? "back" : "gone" }];
 
-  if (original && isToDevelop(original, document, since, patience)) remedies.push({ do: "develop" });
+  if (isToDevelop(traces, document, since, patience)) remedies.push({ do: "develop" });
   else if (isDueAgain(document, now, lastRound)) remedies.push({ do: "retry" });
   const keys = keysToRetire(document, since, patience);
   if (keys.length > 0) remedies.push({ do: "retire", keys });
@@ -159,7 +160,7 @@ function overdueOf({ status, held }: Metadata, now: Date): "remind" | "refuse" |
 type Since = (time: Date | string) => number;
 
 function isToDevelop(
-  original: ListedObject,
+  { original, edit }: Traces,
   document: Metadata,
   since: Since,
   { upload }: Patience,
@@ -168,6 +169,10 @@ function isToDevelop(
   const isUntried = (time: Date | string) =>
     document.lastError === undefined || Date.parse(document.lastError.at) <= new Date(time).getTime();
   const isLate = (time: Date | string) => isUntried(time) && since(time) > upload;
+  // Of an edit that asks nothing of the pixels the original may be gone.
+  const isUnedited = document.status === "ready" && edit !== undefined && document.edit?.etag !== edit.etag;
+  if (isUnedited && isLate(edit.lastModified)) return true;
+  if (!original) return false;
   return (
     (document.source?.etag !== original.etag && isLate(original.lastModified)) ||
     (document.pending.length > 0 && isLate(document.processedAt))

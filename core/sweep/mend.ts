@@ -11,6 +11,7 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  editKey,
   heldPrefix,
   homeKey,
   metaKey,
@@ -114,6 +115,7 @@ async function apply(deps: MendDeps, id: string, found: Revision, remedy: Remedy
     case "vain":
       if (await deps.uploads.head(originalKey(id))) return false;
       await deps.uploads.delete(attachKey(id));
+      await deps.uploads.delete(editKey(id));
       return true;
     case "retire":
       return (document && (await retire(deps, { ...found, document }, remedy.keys))) !== undefined;

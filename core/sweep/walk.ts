@@ -11,6 +11,8 @@ import {
   attentionPrefix,
   behindHeld,
   behindImage,
+  EDITS,
+  editKey,
   HELD,
   HOMES,
   homeKey,
@@ -20,6 +22,7 @@ import {
   originalKey,
   parseAttachKey,
   parseAttentionKey,
+  parseEditKey,
   parseHeldKey,
   parseHomeKey,
   parseImageKey,
@@ -45,6 +48,8 @@ export interface Traces {
   attach: ListedObject | undefined;
   /** What lies under `held/{id}/`. */
   readonly held: ListedObject[];
+  /** What was asked of it after its upload. */
+  edit: ListedObject | undefined;
 }
 
 export interface WalkDeps {
@@ -76,6 +81,7 @@ export async function* walk(deps: WalkDeps, after: string | undefined): AsyncGen
         attention: [],
         attach: undefined,
         held: [],
+        edit: undefined,
       };
       for (const [i, lane] of lanes.entries()) {
         for (let head = heads[i]; head?.value?.id === id; head = heads[i]) {
@@ -114,6 +120,9 @@ function sightings(
     }),
     sighted(listed(uploads, HELD, from(behindHeld)), parseHeldKey, (traces, object) => {
       traces.held.push(object);
+    }),
+    sighted(listed(uploads, EDITS, from(editKey)), parseEditKey, (traces, object) => {
+      traces.edit = object;
     }),
     ...ATTENTION.map((status) =>
       sighted(

@@ -1,5 +1,6 @@
 /** One queue message, from the live queue (`developMessage`) or from the dead letters (`failMessage`). */
 import { commit, readRevision } from "../commit.ts";
+import { recipeOf } from "../edit.ts";
 import { DarkroomError, errors } from "../errors.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage } from "../image/develop-image.ts";
@@ -13,7 +14,7 @@ import { type ScanDeps, scanPages } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
 import { originalKey } from "../keys.ts";
 import { type DeleteTask, type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
-import { isSettled, transition } from "../metadata.ts";
+import { editOf, isSettled, transition } from "../metadata.ts";
 import { type Config, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
@@ -172,10 +173,10 @@ async function failImage(
   }
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
-  const recipe = presetOf(deps.config, preset)?.recipe;
+  const recipe = recipeOf(presetOf(deps.config, preset), found.document?.edit);
   // Another delivery of the same message has done the work.
-  const force = task.kind === "develop" && task.force;
-  if (!force && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
+  const isMeant = task.kind === "develop" && (task.force || (task.edit ?? 0) > editOf(found.document));
+  if (!isMeant && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
     await followUp(deps, found.document, "unknown", original.metadata);
     return { id, status: "skipped", reason: "settled" };
   }

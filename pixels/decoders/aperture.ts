@@ -2,9 +2,10 @@
  * The clean aperture of a HEIC's primary image (`clap`, ISO/IEC 14496-12, 12.1.4): libheif 1.23 takes the size of what is cut
  * out for its decoder's limit and fails (strukturag/libheif#1856), so it never gets to see the property, and we cut.
  */
+
+import type { Rectangle } from "../../core/plan.ts";
 import { itemsOf } from "../colour/items.ts";
 import type { Box } from "../look/boxes.ts";
-import type { Rectangle } from "../raster.ts";
 
 export interface Aperture {
   /** Of the picture as it is decoded: after the rotation and mirroring that stand after it. */

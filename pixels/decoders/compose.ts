@@ -1,8 +1,8 @@
 /** The frames of a GIF or APNG as they are seen: each drawn over what the ones before it have left. */
-import type { Plan } from "../../core/plan.ts";
+import type { Plan, Rectangle } from "../../core/plan.ts";
 import { shaped } from "../develop.ts";
 import { letGo } from "../let-go.ts";
-import type { Raster, Rectangle } from "../raster.ts";
+import type { Raster } from "../raster.ts";
 
 /** One of the pictures that an animation is made of; it may lie outside of the canvas in part. */
 export interface Frame extends Rectangle {

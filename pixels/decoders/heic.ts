@@ -6,12 +6,12 @@
  */
 import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
 import type { FormatName } from "../../core/formats.ts";
+import type { Rectangle } from "../../core/plan.ts";
 import { coloursOf } from "../colour/colours.ts";
 import type { Numbers } from "../colour/straight.ts";
 import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
 import { isAdobeRgb } from "../exif.ts";
 import { pngOf } from "../png.ts";
-import type { Rectangle } from "../raster.ts";
 import { apertureOf } from "./aperture.ts";
 import { headerOf, type Source } from "./source.ts";
 

@@ -1,7 +1,7 @@
 /** The frames of an animated PNG (PNG third edition, 4.9), each as a PNG of its own. */
 
+import type { Rectangle } from "../../core/plan.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
-import type { Rectangle } from "../raster.ts";
 import { chunksOf } from "./png.ts";
 
 export interface ApngFrame extends Rectangle {

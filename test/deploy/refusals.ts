@@ -99,7 +99,8 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
     ["s3:GetObject", `${MEDIA}/private/o/x/w320.avif`],
     ["s3:PutObject", `${UPLOADS}/failures/failed/x.json`],
-    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["s3:GetObject", `${UPLOADS}/jobs/1/job.json`],
+    ["sqs:SendMessage", queue("BackfillQueue")],
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
   ],
   reprocess: [
@@ -119,6 +120,7 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     UNLIST,
     ["s3:PutObject", `${UPLOADS}/jobs/1/job.json`],
     ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:PutObject", `${UPLOADS}/edits/x.json`],
     ["s3:GetObject", `${UPLOADS}/owners/o/1-x`],
     ["sqs:SendMessage", queue("ImagesQueue")],
     ["sqs:ReceiveMessage", queue("ImagesDeadLetters")],

@@ -240,7 +240,7 @@ test("an event holds what handlers read, and nothing else", () => {
       "requestContext",
       "routeKey",
     ],
-    headers: ["accept", "authorization", "if-none-match"],
+    headers: ["accept", "authorization", "if-match", "if-none-match"],
     requestContext: ["requestId"],
     record: ["attributes", "body", "eventSourceARN", "messageId", "receiptHandle"],
     attributes: ["ApproximateReceiveCount", "SentTimestamp"],

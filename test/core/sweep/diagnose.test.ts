@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { attachKey, imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
+import { attachKey, editKey, imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
 import { type Metadata, placeholder } from "../../../core/metadata.ts";
 import { diagnose, needsDocument, PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import type { Traces } from "../../../core/sweep/walk.ts";
@@ -14,6 +14,7 @@ const keyOf = (name: string) => variantKey(ID, name, "0123456789abcdef", "webp")
 const object = (key: string, age: number, etag = "e") => ({ key, etag, size: 1, lastModified: ago(age) });
 const original = (age: number, etag = "e") => object(originalKey(ID), age, etag);
 const wanted = (age: number) => object(attachKey(ID), age);
+const edit = (age: number) => object(editKey(ID), age);
 const attached = (age: number) => ({ ...wanted(age), size: 0 });
 const traces = (over: Partial<Traces>): Traces => ({
   id: ID,
@@ -24,6 +25,7 @@ const traces = (over: Partial<Traces>): Traces => ({
   attention: [],
   attach: undefined,
   held: [],
+  edit: undefined,
   ...over,
 });
 const document = (over: Partial<Metadata>, age = HOUR): Metadata => ({
@@ -63,6 +65,38 @@ const cases: [string, Partial<Traces>, Metadata | undefined, string[]][] = [
     ["expire"],
   ],
   ["attached", { original: original(DAY), document: meta, attach: attached(DAY) }, document({}), []],
+  [
+    "an edit that its message was lost of",
+    { original: original(DAY), document: meta, edit: edit(2 * HOUR) },
+    document({}),
+    ["develop"],
+  ],
+  ["just edited", { original: original(DAY), document: meta, edit: edit(MINUTE) }, document({}), []],
+  [
+    "an edit that is shown",
+    { original: original(DAY), document: meta, edit: edit(DAY) },
+    document({ edit: { rev: 1, etag: "e" } }),
+    [],
+  ],
+  [
+    "an edit that was tried",
+    { original: original(DAY), document: meta, edit: edit(2 * HOUR), attention: ["rejected"] },
+    document({ lastError: { ...failed, at: ago(HOUR).toISOString() } }),
+    [],
+  ],
+  [
+    "words for a picture whose original is gone",
+    { document: meta, edit: edit(2 * HOUR), attention: ["original-gone"] },
+    gone,
+    ["develop"],
+  ],
+  [
+    "edited while it was deleted",
+    { document: meta, edit: edit(0) },
+    document({ status: "deleted" }),
+    ["stray 1"],
+  ],
+  ["an edit of which there is nothing else", { edit: edit(16 * DAY) }, undefined, ["vain"]],
   ["attached before it comes", { attach: attached(DAY) }, undefined, []],
   ["attached, and never came", { attach: attached(16 * DAY) }, undefined, ["vain"]],
   ["attached, and on its way", { attach: attached(16 * DAY), openUploads: [open] }, undefined, []],

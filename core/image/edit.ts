@@ -1,0 +1,91 @@
+/**
+ * Edits an image that is ready: what is wished is written to `edits/{id}.json` under a condition, and a message has a worker do
+ * it, who takes the newest there is. So of a thousand edits in a second the last one is what is shown, and few are made.
+ */
+import type { Caller } from "../caller.ts";
+import { readText } from "../commit.ts";
+import { type Changes, changed, type Edit, hasPixels, parseEdit, type StandingEdit } from "../edit.ts";
+import { DarkroomError, hasOutcome } from "../errors.ts";
+import { editKey } from "../keys.ts";
+import { developBody } from "../message.ts";
+import { editOf, type Metadata } from "../metadata.ts";
+import type { ObjectStore, Queue } from "../ports.ts";
+import { find, type ImageDeps } from "./images.ts";
+
+export interface EditDeps extends ImageDeps {
+  /** Of new originals: somebody looks at this image. */
+  readonly images: Pick<Queue, "send">;
+  readonly now: () => Date;
+}
+
+/** What an edit cannot be read of is none: the next one replaces it. */
+export async function readEdit(
+  uploads: Pick<ObjectStore, "get">,
+  id: string,
+): Promise<StandingEdit | undefined> {
+  const stored = await uploads.get(editKey(id));
+  if (!stored) return undefined;
+  const edit = parseEdit(await readText(stored.body));
+  return edit && { ...edit, etag: stored.etag };
+}
+
+/** Lost races in a row after which whoever asks had better come back later. */
+const MAX_TRIES = 10;
+
+/**
+ * @param isSeen whether the caller has seen this revision of the document, where they said which one: then no edit may be on its way
+ * @returns the edit that stands; the document says `edit.rev` once it is made
+ * @throws DarkroomError `not-found`, `gone`, `not-ready`, `original-gone`, `edited-since`, `bad-request`
+ */
+export async function editImage(
+  deps: EditDeps,
+  caller: Caller,
+  id: string,
+  changes: Changes,
+  isSeen?: (etag: string) => boolean,
+): Promise<Edit> {
+  const { document, etag = "" } = await find(deps, caller, id);
+  if (document?.status === "deleted") throw new DarkroomError("gone");
+  if (document?.status !== "ready") throw new DarkroomError("not-ready");
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const standing = await readEdit(deps.uploads, id);
+    const rev = standing?.rev ?? 0;
+    const isLate = isSeen && !(isSeen(etag) && rev === editOf(document));
+    if (isLate || (changes.rev ?? rev) !== rev) throw new DarkroomError("edited-since");
+    const next = changed(standing, changes, deps.now());
+    if (next) check(next, standing, document);
+    if (next && !(await write(deps.uploads, id, next, standing))) continue;
+    const edit = next ?? standing;
+    // Also of one that changes nothing: the one before may have died before it was queued.
+    if (edit) await deps.images.send(developBody({ id, force: false, retry: false, edit: edit.rev }));
+    return edit ?? { schema: 1, rev: 0, at: document.processedAt };
+  }
+  throw new DarkroomError("unavailable");
+}
+
+function check(next: Edit, standing: Edit | undefined, { source = { bytes: 0, etag: "" } }: Metadata): void {
+  const pixels = ({ focus, turn, crop }: Partial<Edit> = {}) => JSON.stringify([focus, turn, crop]);
+  if (source.gone && pixels(next) !== pixels(standing)) throw new DarkroomError("original-gone");
+  const { width = 1, height = 1 } = source;
+  if (next.crop && !hasPixels(next.crop, next.turn ?? 0, { width, height }))
+    throw new DarkroomError("bad-request", "crop: there is no pixel in it.");
+}
+
+/** False where somebody else was first. */
+async function write(
+  uploads: Pick<ObjectStore, "put">,
+  id: string,
+  edit: Edit,
+  standing: StandingEdit | undefined,
+): Promise<boolean> {
+  try {
+    await uploads.put(editKey(id), JSON.stringify(edit), {
+      type: "application/json",
+      ...(standing ? { ifMatch: standing.etag } : { ifNoneMatch: "*" as const }),
+    });
+    return true;
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+    return false;
+  }
+}
