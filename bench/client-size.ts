@@ -7,7 +7,7 @@ const parts = [
   {
     name: "upload + waitUntilReady",
     code: `export { createDarkroom } from "./client/darkroom.ts"`,
-    limit: 6000,
+    limit: 4649,
   },
   { name: "picture + srcset", code: `export { picture, srcset } from "./client/darkroom.ts"`, limit: 2000 },
   { name: "placeholderUrl", code: `export { placeholderUrl } from "./client/darkroom.ts"`, limit: 1500 },

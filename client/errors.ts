@@ -6,10 +6,9 @@ const sentences = {
   "file-empty": "The file is empty.",
   "file-changed": "The file was changed or removed while it was being uploaded. Choose it again.",
   "token-refused": "You are not signed in, or no longer. Sign in again, then upload again.",
-  "token-failed": "Your permission to upload could not be fetched. Try again in a moment.",
+  "token-failed": "Permission to upload could not be fetched. Try again in a moment.",
   "clock-wrong": "The server's clock is wrong, so its storage refuses uploads. Tell whoever runs this site.",
-  "upload-refused":
-    "The storage refused the file. Try again; if it happens again, tell whoever runs this site.",
+  "upload-refused": "The storage refused the file. Try again, or tell whoever runs this site.",
   "upload-lost": "This upload was stopped on the server. Start it again.",
   held: "The image has arrived. It is shown once somebody has looked at it.",
   "still-processing": "The image is not ready yet. It will be; look again later.",

@@ -4,7 +4,10 @@
  */
 import type { UploadOptions, UploadState } from "./upload.ts";
 
-type Kept = Pick<UploadOptions, "preset" | "focus" | "ref" | "name">;
+type Kept = Pick<UploadOptions, "preset" | "focus" | "ref" | "name"> & {
+  /** Of several on one page, or of several people at one browser: `unfinished` asks for one by its name. */
+  readonly list?: string | undefined;
+};
 
 /** An upload that was on its way when the page went. */
 export interface Unfinished {
@@ -28,12 +31,16 @@ interface Row {
  */
 export async function resumable(file: Blob, kept: Kept = {}): Promise<UploadOptions> {
   const row: Row = { file, kept, state: undefined };
+  const { list: _, ...upload } = kept;
   const key = await inStore<IDBValidKey>("readwrite", (store) => store.add(row)).catch(() => undefined);
-  return key === undefined ? kept : following(key, row, await claim(key));
+  return key === undefined ? upload : following(key, row, await claim(key));
 }
 
-/** What an earlier page left, oldest first, but for what another tab is busy with. */
-export async function unfinished(): Promise<Unfinished[]> {
+/**
+ * What an earlier page left, oldest first, but for what another tab is busy with.
+ * @param list only what was kept under this name; all where absent
+ */
+export async function unfinished(list?: string): Promise<Unfinished[]> {
   const [keys, rows] = await Promise.all([
     inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys()),
     inStore<Row[]>("readonly", (store) => store.getAll()),
@@ -41,6 +48,7 @@ export async function unfinished(): Promise<Unfinished[]> {
   const left = await Promise.all(
     rows.map(async (row, i) => {
       const key = keys[i];
+      if (list !== undefined && row.kept.list !== list) return [];
       const release = key === undefined ? undefined : await claim(key);
       return key === undefined || !release ? [] : [{ file: row.file, options: following(key, row, release) }];
     }),
@@ -73,8 +81,9 @@ function following(
   release: (() => void) | undefined,
 ): UploadOptions {
   let latest = state;
+  const { list: _, ...options } = kept;
   return {
-    ...kept,
+    ...options,
     parts: file.size > PARTS_ABOVE,
     // The latest, so that whoever tries again with the same options goes on too.
     get resume() {

@@ -1,6 +1,6 @@
 /** The browser library as files: modules that a page can load as they are, with types. */
 import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { fileOfOurs } from "../adapters/project.ts";
@@ -9,11 +9,17 @@ import { fileOfOurs } from "../adapters/project.ts";
 export const entries = {
   client: "darkroom",
   "client/resume": "resume-store",
+  element: "element",
+  node: "node",
   react: "react",
+  "react/picture": "react-picture",
+  server: "server",
+  svelte: "svelte",
+  vue: "vue",
 } as const;
 
 /** Of whom a page has one already. */
-const PEERS = ["react"];
+const PEERS = ["react", "svelte/reactivity", "vue"];
 
 /** `exports` and, for TypeScript's old way of looking (`node10`), `typesVersions`; `folder` is where the files are in the package. */
 export function entryPoints(folder: string) {
@@ -42,10 +48,20 @@ export async function buildBrowserLibrary(out: string): Promise<void> {
     target: "es2022",
     minify: true,
     sourcemap: true,
-    external: PEERS,
+    external: [...PEERS, "node:*"],
   });
+  // Hooks are for the browser; `<Picture>` alone is not marked, and renders on a server (React's `react-server` condition).
+  const react = `${out}/react.js`;
+  writeFileSync(react, `"use client";\n${readFileSync(react, "utf8")}`);
   emitTypes(["-p", fileOfOurs("client")], out);
+  emitTypes([...NODE, fileOfOurs("client/node.ts")], out);
 }
+
+/** For what is compiled outside of a project of TypeScript's. */
+export const NODE = (
+  "--target es2024 --lib es2024 --module nodenext --types node --strict --exactOptionalPropertyTypes " +
+  "--allowImportingTsExtensions --skipLibCheck --ignoreConfig"
+).split(" ");
 
 /** Declarations alone, as TypeScript writes them. */
 export function emitTypes(what: readonly string[], out: string): void {

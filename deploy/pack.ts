@@ -7,7 +7,7 @@ import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFile
 import { basename, dirname, join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { fileOfOurs } from "../adapters/project.ts";
-import { buildBrowserLibrary, emitTypes, entryPoints } from "./browser-library.ts";
+import { buildBrowserLibrary, emitTypes, entryPoints, NODE } from "./browser-library.ts";
 import { lockedFor } from "./target.ts";
 
 const root = fileOfOurs("");
@@ -51,7 +51,7 @@ async function packDarkroom(): Promise<string> {
   chmodSync(join(out, "cli/bin.cjs"), 0o755);
   await bundleLocalAws(join(out, "node_modules/local-aws"));
   await buildBrowserLibrary(join(out, "browser"));
-  emitTypes([...TYPES, fileOfOurs("core/preset.ts")], join(out, "core"));
+  emitTypes([...NODE, "--rootDir", fileOfOurs("core"), fileOfOurs("core/preset.ts")], join(out, "core"));
   execFileSync(process.execPath, [
     fileOfOurs("node_modules/vite/bin/vite.js"),
     ...["build", "--outDir", join(out, "web"), "--logLevel", "warn"],
@@ -79,9 +79,6 @@ async function packDarkroom(): Promise<string> {
     publishConfig,
   });
 }
-
-const TYPES = ["--rootDir", fileOfOurs("core"), "--target", "es2024", "--module", "nodenext", "--strict"];
-TYPES.push("--allowImportingTsExtensions", "--types", "node", "--ignoreConfig");
 
 /** No registry has it: it travels along, under the name by which it is imported. */
 async function bundleLocalAws(out: string): Promise<void> {

@@ -54,7 +54,10 @@ const example = (file: string) => () => {
 
 const blocks: Record<string, () => string> = {
   plain: example("plain.html"),
+  element: example("element.html"),
   react: example("react.tsx"),
+  vue: example("vue.vue"),
+  svelte: example("svelte.svelte"),
   uppy6: example("uppy-6.js"),
   uppy5: example("uppy-5.js"),
   express: example("express.ts"),

@@ -48,7 +48,8 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "node: @aws-sdk/client- aws-lambda jose local-aws/ standardwebhooks",
   ],
   // No dependency: what a page loads is ours alone.
-  ["client", "client/*", "react"],
+  ["client", "client/*", "react svelte/reactivity vue"],
+  ["client/node.ts", "client client/*", "node:"],
   // As a user's page would: by the names that the package exports.
   ["web", "", "darkroom/ react react-dom/client"],
   [

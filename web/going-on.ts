@@ -15,8 +15,9 @@ addEventListener("beforeunload", (event) => {
 });
 
 /** For `useUpload`. */
-export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUntilReady"> => ({
+export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUntilReady" | "remove"> => ({
   waitUntilReady: darkroom.waitUntilReady,
+  remove: darkroom.remove,
   async upload(file, options = {}) {
     const { preset, signal } = options;
     const keep = kept.get(file) ?? (await write(file, preset));

@@ -1,7 +1,7 @@
 /** All uploads together, at the foot of the window while there is something to do. */
+import { explain } from "darkroom/client";
 import type { FileUpload } from "darkroom/react";
 import { useEffect, useRef } from "react";
-import { explain } from "./advice.ts";
 import { announce } from "./announce.ts";
 import { plural } from "./words.ts";
 
@@ -12,25 +12,25 @@ interface Props {
 }
 
 export function Overall({ uploads, onCancel, onRetry }: Props) {
-  const being = (status: FileUpload["status"]) => uploads.filter((one) => one.status === status);
+  const being = (...of: FileUpload["status"][]) => uploads.filter(({ status }) => of.includes(status));
   const [sending, developing, ready, failed] = [
-    being("sending"),
+    being("sending", "offline"),
     being("developing"),
     being("ready"),
     being("failed"),
   ];
-  const again = failed.filter(({ error }) => error && !explain(error, undefined).final);
+  const again = failed.filter(({ error }) => error && !explain(error).final);
   const busy = sending.length + developing.length;
   const refused = failed.length > 0 ? `, ${failed.length} failed` : "";
   const text = `${ready.length} of ${plural(uploads.length, "image")} ready${refused}.`;
   const lastError = failed.at(-1)?.error;
-  const lastRefusal = lastError ? explain(lastError, undefined).what : "";
+  const lastRefusal = lastError ? explain(lastError).what : "";
   useCalmly(uploads.length > 0 ? `${text} ${lastRefusal}` : "");
 
   if (busy === 0 && again.length < 2) return undefined;
   const counted = uploads.filter(({ status }) => status !== "failed");
   const total = counted.reduce((sum, one) => sum + one.total, 0);
-  const sent = counted.reduce((sum, one) => sum + (one.status === "sending" ? one.sent : one.total), 0);
+  const sent = counted.reduce((sum, one) => sum + (sending.includes(one) ? one.sent : one.total), 0);
   return (
     <aside className="overall" aria-label="All uploads">
       <p>{text}</p>

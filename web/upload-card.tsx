@@ -1,10 +1,11 @@
 /** One file: on its way, refused, or developed. */
+import { explain } from "darkroom/client";
 import type { FileUpload } from "darkroom/react";
 import { memo, useEffect, useState } from "react";
-import { explain } from "./advice.ts";
 import { Developed, RemoveButton } from "./developed.tsx";
 import { presetOfFile } from "./going-on.ts";
 import type { Shown } from "./lightbox.tsx";
+import { presetOf } from "./presets.ts";
 import { bytes } from "./words.ts";
 
 interface Props {
@@ -60,11 +61,13 @@ export const UploadCard = memo(function UploadCard({ upload, onRetry, onRemove, 
 
 function Progress({ upload: { status, sent, total }, name }: { upload: FileUpload; name: string }) {
   const said =
-    status === "developing"
-      ? "Developing…"
-      : sent === 0
-        ? `Waiting, ${bytes(total)}`
-        : `${bytes(sent)} of ${bytes(total)}`;
+    status === "offline"
+      ? "Waiting for the network…"
+      : status === "developing"
+        ? "Developing…"
+        : sent === 0
+          ? `Waiting, ${bytes(total)}`
+          : `${bytes(sent)} of ${bytes(total)}`;
   return (
     <>
       <progress
@@ -78,7 +81,7 @@ function Progress({ upload: { status, sent, total }, name }: { upload: FileUploa
 }
 
 function Refusal({ upload: { error, file } }: { upload: FileUpload }) {
-  const { what, todo } = error ? explain(error, presetOfFile(file)) : {};
+  const { what, todo } = error ? explain(error, presetOf(presetOfFile(file))) : {};
   return (
     <p className="problem">
       <strong>{what}</strong> {todo}
@@ -88,7 +91,7 @@ function Refusal({ upload: { error, file } }: { upload: FileUpload }) {
 
 /** The same again would end the same. */
 const isFinal = ({ error, file }: FileUpload) =>
-  error !== undefined && explain(error, presetOfFile(file)).final;
+  error !== undefined && explain(error, presetOf(presetOfFile(file))).final;
 
 /** The file itself. Browsers cannot show all that we accept, HEIC above all: those get its name's end. */
 function Preview({ file }: { file: Blob }) {

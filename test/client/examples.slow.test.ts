@@ -1,13 +1,13 @@
 /** The examples of docs/front-end.md as they stand there, on a site of its own in front of the local stack. */
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { type BuildOptions, build } from "esbuild";
 import express from "express";
@@ -176,59 +176,4 @@ test("Express: the token is an upload token of ten minutes, for one owner", asyn
   const payload = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
   assert.deepEqual([payload.sub, payload.scope], ["42", "upload"]);
   assert.ok(Math.abs(payload.exp - Date.now() / 1000 - 600) < 60);
-});
-
-const CONSUMER = `
-import { createDarkroom, DarkroomError, type Image, imageIdFromKey, picture, uppySigner } from "darkroom/client";
-import { resumable, unfinished } from "darkroom/client/resume";
-import { Picture, useUpload } from "darkroom/react";
-
-const darkroom = createDarkroom({ endpoint: "https://api.example", token: async () => "jwt" });
-export async function send(file: File): Promise<Image> {
-  const { id, ready } = await darkroom.upload(file, { ...(await resumable(file)), focus: { x: 0.5, y: 0.5 } });
-  const text: string = id;
-  // @ts-expect-error a string
-  const number: number = id;
-  // @ts-expect-error there is no such option
-  await darkroom.upload(file, { presett: "photo" });
-  return ready;
-}
-export const html = (image: Image): string => picture(image, { alt: "" }).html;
-export const props: Parameters<typeof Picture>[0]["alt"] = "text";
-export const all = [DarkroomError, imageIdFromKey, uppySigner(darkroom), unfinished, useUpload];
-`;
-
-test("installed as a package it has types, however a project looks for them, and loads", () => {
-  const project = join(data, "project");
-  mkdirSync(project);
-  const run = (command: string, args: string[]) =>
-    execFileSync(command, args, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  const [packed] = JSON.parse(run("npm", ["pack", "--json", resolve("dist/client")]));
-  writeFileSync(join(project, "package.json"), `{ "type": "module" }`);
-  run("npm", ["install", "--offline", "--no-audit", "--no-fund", "--legacy-peer-deps", packed.filename]);
-  // What a project with React has.
-  for (const name of ["react", "@types", "csstype"])
-    symlinkSync(resolve("node_modules", name), join(project, "node_modules", name));
-  writeFileSync(join(project, "consumer.ts"), CONSUMER);
-  for (const [module, moduleResolution] of [
-    ["esnext", "bundler"],
-    ["nodenext", "nodenext"],
-  ]) {
-    const compilerOptions = {
-      ...{ module, moduleResolution, target: "es2022", lib: ["es2022", "dom", "dom.iterable"], types: [] },
-      ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false },
-    };
-    writeFileSync(
-      join(project, "tsconfig.json"),
-      JSON.stringify({ compilerOptions, files: ["consumer.ts"] }),
-    );
-    const types = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc")], {
-      cwd: project,
-      encoding: "utf8",
-    });
-    assert.equal(types.stdout + types.stderr, "", moduleResolution);
-  }
-  const load = `const m = await import("darkroom/client"); const r = await import("darkroom/react");
-    console.log(typeof m.createDarkroom, typeof r.Picture)`;
-  assert.equal(run(process.execPath, ["--input-type=module", "-e", load]).trim(), "function function");
 });

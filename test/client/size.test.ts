@@ -1,4 +1,4 @@
-/** The promise of the README: uploading costs a page no more than 6 kB. */
+/** The promise of the README: uploading costs a page no more than 4.6 kB. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { clientSizes } from "../../bench/client-size.ts";

@@ -1,0 +1,210 @@
+/**
+ * For a back end of one's own, in Node, Deno, Bun and at the edge: tokens, webhooks, and the API as an admin. Web Crypto and
+ * `fetch`, and nothing else.
+ */
+import { type Api, connect } from "./api.ts";
+import { DarkroomError } from "./errors.ts";
+import type { Image } from "./image.ts";
+import type { ListedImages, ListOptions } from "./list.ts";
+import type { Transport } from "./transport.ts";
+
+export { DarkroomError } from "./errors.ts";
+export type { Image, Variant } from "./image.ts";
+export type { ListedImage, ListedImages } from "./list.ts";
+export { picture } from "./picture.ts";
+
+export interface TokenOptions {
+  /** `AUTH_SECRET`, 32 bytes at least. */
+  readonly secret: string;
+  /** Whose images it is for: `sub`. */
+  readonly owner: string;
+  /** `upload` by default; several with a space between: `upload original`. */
+  readonly scope?: string;
+  /** Seconds from now; ten minutes by default. */
+  readonly expiresIn?: number;
+  /** The only preset it may upload for. */
+  readonly preset?: string;
+  readonly maxBytes?: number;
+  readonly maxUploadsPerMinute?: number;
+  /** What your application calls these uploads: told again as `context.ref`. */
+  readonly ref?: string;
+  /** Seconds after which what was not attached is deleted. */
+  readonly attachWithin?: number;
+}
+
+/** A token for a page, or for `adminApi`. @throws TypeError for a secret that is too short */
+export async function createToken(options: TokenOptions): Promise<string> {
+  const { secret, owner: sub, scope = "upload", expiresIn = 600, ...claims } = options;
+  const bytes = utf8(secret);
+  if (bytes.length < 32) throw new TypeError("AUTH_SECRET has 32 bytes at least.");
+  const now = Math.floor(Date.now() / 1000);
+  const body = { ...claims, sub, scope, iat: now, exp: now + expiresIn };
+  const signed = [{ alg: "HS256", typ: "JWT" }, body]
+    .map((part) => base64Url(utf8(JSON.stringify(part))))
+    .join(".");
+  return `${signed}.${base64Url(await hmac(bytes, utf8(signed)))}`;
+}
+
+/** Whose an image is and what for; private. */
+export interface Context {
+  /** `sub` of the token that it was uploaded with. */
+  readonly owner?: string;
+  /** The token's claim: as trusted as your back end. */
+  readonly ref?: string;
+  /** The file's own: as trusted as the page. */
+  readonly clientRef?: string;
+  readonly name?: string;
+}
+interface Told<T extends string, D> {
+  readonly type: T;
+  /** ISO 8601: when it came to that, not when it is told. */
+  readonly timestamp: string;
+  /** The image's document; `rev` is greater in what happened later. */
+  readonly data: D & { readonly id: string; readonly rev: number };
+  readonly context?: Context;
+}
+/** Why it is not ready: for programs, and a sentence for whoever uploaded it. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+type Ended<S extends string> = { readonly status: S; readonly error: Reason };
+
+/** What a receiver is told, by `type`. `data.status` says what the image is now: what is told late has the document of then. */
+export type WebhookEvent =
+  | Told<"image.ready" | "image.updated", Image>
+  | Told<"image.rejected", Ended<"rejected">>
+  | Told<"image.failed", Ended<"failed">>
+  | Told<"image.deleted", { readonly status: "deleted" }>;
+
+export interface WebhookOptions {
+  /** `WEBHOOK_SECRET`, `whsec_…`; several with spaces between while one is replaced. */
+  readonly secret: string;
+  /** Seconds that a clock may be wrong, and a message under way; five minutes by default. */
+  readonly tolerance?: number;
+}
+/** What is used of a `Request`; `text` is the body as it came, before it is parsed. */
+export interface WebhookRequest {
+  readonly headers:
+    | { get(name: string): string | null }
+    | Readonly<Record<string, string | string[] | undefined>>;
+  text(): Promise<string> | string;
+}
+
+/**
+ * The event, if it was signed with the secret and is fresh. Answer 2xx, and pass over what you have seen: it may come twice
+ * (the same `webhook-id`) and late (a `data.rev` that is not greater).
+ * @throws DarkroomError `unsigned`: answer 401
+ */
+export async function verifyWebhook(
+  request: WebhookRequest,
+  { secret, tolerance = 300 }: WebhookOptions,
+): Promise<WebhookEvent> {
+  const { headers } = request;
+  const header = (name: string) =>
+    String(
+      (typeof headers.get === "function" ? headers.get(name) : (headers as Record<string, unknown>)[name]) ??
+        "",
+    );
+  const [id = "", timestamp = "", given = ""] = ["id", "timestamp", "signature"].map((name) =>
+    header(`webhook-${name}`),
+  );
+  const body = await request.text();
+  const isFresh = Math.abs(Date.now() / 1000 - Number(timestamp)) <= tolerance;
+  const signatures = given.split(" ").map((one) => one.replace(/^v1,/, ""));
+  const message = utf8(`${id}.${timestamp}.${body}`);
+  const secrets = secret
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map((one) => fromBase64(one.replace(/^whsec_/, "")))
+    .filter(({ length }) => length > 0);
+  const matches = await Promise.all(
+    secrets.flatMap((key) => signatures.map((signature) => isMac(key, message, signature))),
+  );
+  if (id && isFresh && matches.includes(true)) return JSON.parse(body) as WebhookEvent;
+  throw new DarkroomError("unsigned", "The webhook is not signed with this secret, or is not fresh.");
+}
+
+export interface AdminOptions {
+  /** Of the API. */
+  readonly endpoint: string;
+  /** `AUTH_SECRET`: tokens are made of it as they are needed. Or `token`. */
+  readonly secret?: string;
+  /** A token with the scope `admin`, or what fetches one. */
+  readonly token?: string | (() => string | Promise<string>);
+}
+
+/** The API as an admin: everybody's images. Whatever it has no method for is in `api`. */
+export interface Admin {
+  /** An image whosever it is; its state where it is not ready. @throws DarkroomError `not-found`, `gone` */
+  image(
+    id: string,
+  ): Promise<(Image | { readonly status: string; readonly error?: Reason }) & { readonly context?: Context }>;
+  /** Images that need attention. */
+  attention(
+    status: "failed" | "rejected" | "original-gone" | "held",
+    options?: ListOptions,
+  ): Promise<ListedImages>;
+  /** Keeps an image whose token said `attachWithin`. */
+  attach(id: string): Promise<void>;
+  /** Deletes an image and everything made of it; as often as you like. */
+  remove(id: string): Promise<void>;
+  readonly api: Api;
+}
+
+export function adminApi({ endpoint, secret, token }: AdminOptions): Admin {
+  const made = () => createToken({ secret: secret ?? "", owner: "admin", scope: "admin upload" });
+  const api = connect(endpoint, token ?? made, server);
+  const at = (id: string) => `/images/${encodeURIComponent(id)}`;
+  return {
+    api,
+    image: async (id) => (await api.call<Awaited<ReturnType<Admin["image"]>>>("GET", at(id))).json,
+    attention: async (status, { limit = 24, cursor = "" } = {}) => {
+      const query = new URLSearchParams({ status, limit: `${limit}`, ...(cursor && { cursor }) });
+      return (await api.call<ListedImages>("GET", `/admin/images?${query}`)).json;
+    },
+    attach: async (id) => void (await api.call("POST", `${at(id)}/attach`)),
+    remove: async (id) => void (await api.call("DELETE", at(id))),
+  };
+}
+
+/** It waits between tries; files go from browsers, or by `darkroom/node`. */
+const server: Transport = {
+  send: () => Promise.reject(new TypeError("darkroom/server sends no files; darkroom/node does.")),
+  pause: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      const leave = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+    }),
+};
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const key = (bytes: Uint8Array<ArrayBuffer>) =>
+  crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+const hmac = async (secret: Uint8Array<ArrayBuffer>, text: Uint8Array<ArrayBuffer>) =>
+  new Uint8Array(await crypto.subtle.sign("HMAC", await key(secret), text));
+
+/** Compared by the runtime, in constant time. */
+async function isMac(
+  secret: Uint8Array<ArrayBuffer>,
+  text: Uint8Array<ArrayBuffer>,
+  given: string,
+): Promise<boolean> {
+  return crypto.subtle.verify("HMAC", await key(secret), fromBase64(given), text);
+}
+
+const base64Url = (bytes: Uint8Array) =>
+  btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+
+/** Empty where it is none. */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  } catch {
+    return new Uint8Array();
+  }
+}

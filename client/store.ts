@@ -1,0 +1,40 @@
+/** What frameworks show: a state, who is told of each other one. Each framework's own module is a thin layer over it. */
+export interface Store<T> {
+  /** The same object until something has changed. */
+  readonly state: () => T;
+  /** @returns ends the telling */
+  readonly subscribe: (told: () => void) => () => void;
+}
+
+export function store<T>(first: T): Store<T> & { readonly set: (next: T) => void } {
+  let now = first;
+  const listeners = new Set<() => void>();
+  return {
+    state: () => now,
+    set(next) {
+      now = next;
+      for (const told of [...listeners]) told();
+    },
+    subscribe(told) {
+      listeners.add(told);
+      return () => listeners.delete(told);
+    },
+  };
+}
+
+/** Images that S3 has and images that are gone, for lists of the same client on the same page. */
+export interface News {
+  readonly id: string;
+  readonly is: "uploaded" | "removed";
+}
+const hearers = new WeakMap<object, Set<(news: News) => void>>();
+
+export function tell(darkroom: object, news: News): void {
+  for (const hear of hearers.get(darkroom) ?? []) hear(news);
+}
+
+export function hear(darkroom: object, told: (news: News) => void): () => void {
+  const all = hearers.get(darkroom) ?? new Set();
+  hearers.set(darkroom, all.add(told));
+  return () => all.delete(told);
+}

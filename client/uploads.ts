@@ -1,0 +1,217 @@
+/** Files on their way, as a list to be shown: of no framework, and what each one's `useUpload` is made of. */
+import type { Darkroom } from "./create.ts";
+import { DarkroomError, hasCode } from "./errors.ts";
+import type { Image } from "./image.ts";
+import type { Unfinished } from "./resume-store.ts";
+import { type Store, store, tell } from "./store.ts";
+import type { UploadOptions } from "./upload.ts";
+
+/** One file on its way. */
+export interface FileUpload {
+  /** Of this list: for `cancel`, `remove` and `retry`, and for a framework's `key`. */
+  readonly key: number;
+  readonly file: Blob;
+  /**
+   * `offline`: it goes on by itself as soon as there is a network again. `held`: it has arrived, and is shown once somebody has
+   * looked at it.
+   */
+  readonly status: "sending" | "developing" | "offline" | "ready" | "held" | "failed";
+  /** Bytes. */
+  readonly sent: number;
+  readonly total: number;
+  /** From `developing` on. */
+  readonly id?: string;
+  readonly image?: Image;
+  /** Why it failed: a `DarkroomError`, whose message is for people; `explain` says more. */
+  readonly error?: Error;
+}
+
+export type FileOptions = Pick<UploadOptions, "preset" | "focus" | "ref">;
+
+export interface UploadsOptions {
+  /**
+   * A name, such as `photos-of-42`, under which files are kept in the browser until S3 has them: they go on after a
+   * reload, on the next page that asks by this name. They also go on when whoever shows them is gone. Without it they end
+   * with that.
+   */
+  readonly resume?: string | undefined;
+}
+
+export interface Uploads extends Store<readonly FileUpload[]> {
+  /** Sends these files too. */
+  readonly upload: (files: Iterable<Blob>, options?: FileOptions) => void;
+  /** For `change` of an `<input type="file">`, which it empties: the same file can be chosen again. */
+  readonly choose: (event: { readonly target: unknown }, options?: FileOptions) => void;
+  /** Stops this one and takes it out of the list; what S3 has already stays. */
+  readonly cancel: (key: number) => void;
+  /** Takes it out of the list and deletes its image. @throws DarkroomError; it then stays */
+  readonly remove: (key: number) => Promise<void>;
+  /** Begins one that failed anew; one that S3 has, and that was only not heard of again, is waited for. */
+  readonly retry: (key: number) => void;
+  /** Whoever shows it is there. @returns for when he is gone */
+  readonly open: () => () => void;
+}
+
+interface Running {
+  readonly controller: AbortController;
+  readonly run: () => void;
+  /** Nothing of it is kept for another page any more. */
+  readonly forget: () => void;
+}
+
+type Client = Pick<Darkroom, "upload" | "waitUntilReady" | "remove">;
+
+/** Lists that outlive whoever shows them, by client and name. */
+const named = new WeakMap<object, Map<string, Uploads>>();
+
+export function uploadsOf(darkroom: Client, { resume }: UploadsOptions = {}): Uploads {
+  if (resume === undefined) return new List(darkroom, undefined);
+  const lists = named.get(darkroom) ?? new Map<string, Uploads>();
+  named.set(darkroom, lists);
+  const one = lists.get(resume) ?? new List(darkroom, resume);
+  lists.set(resume, one);
+  return one;
+}
+
+const isOffline = () => (globalThis.navigator as { onLine?: boolean } | undefined)?.onLine === false;
+
+/** A class for its length alone; its methods are taken out of it, and so are bound. */
+class List implements Uploads {
+  readonly #darkroom: Client;
+  readonly #resume: string | undefined;
+  /** As they are but for the network. */
+  #rows: readonly FileUpload[] = [];
+  readonly #shown = store(this.#rows);
+  readonly #running = new Map<number, Running>();
+  #nextKey = 0;
+  #watchers = 0;
+  #left: Promise<Unfinished[]> | undefined;
+
+  constructor(darkroom: Client, resume: string | undefined) {
+    this.#darkroom = darkroom;
+    this.#resume = resume;
+  }
+
+  readonly state = this.#shown.state;
+  readonly subscribe = this.#shown.subscribe;
+
+  readonly upload: Uploads["upload"] = (files, options = {}) => {
+    for (const file of files) this.#add(file, options);
+  };
+
+  readonly choose: Uploads["choose"] = ({ target }, options) => {
+    const input = target as { files: Iterable<File> | null; value: string };
+    this.upload([...(input.files ?? [])], options);
+    input.value = "";
+  };
+
+  readonly cancel: Uploads["cancel"] = (key) => {
+    const { controller, forget } = this.#running.get(key) ?? {};
+    controller?.abort();
+    forget?.();
+    this.#running.delete(key);
+    this.#show(this.#rows.filter((one) => one.key !== key));
+  };
+
+  readonly remove: Uploads["remove"] = async (key) => {
+    const { id } = this.#rows.find((one) => one.key === key) ?? {};
+    if (id !== undefined) {
+      await this.#darkroom.remove(id);
+      tell(this.#darkroom, { id, is: "removed" });
+    }
+    this.cancel(key);
+  };
+
+  readonly retry: Uploads["retry"] = (key) => this.#running.get(key)?.run();
+
+  readonly open: Uploads["open"] = () => {
+    if (this.#watchers++ === 0) {
+      globalThis.addEventListener?.("online", this.#online);
+      globalThis.addEventListener?.("offline", this.#offline);
+      // Where the browser keeps nothing there is nothing to go on with.
+      if (this.#resume !== undefined) this.#goOn(this.#resume).catch(() => {});
+    }
+    return () => {
+      if (--this.#watchers > 0 || this.#resume !== undefined) return;
+      globalThis.removeEventListener?.("online", this.#online);
+      globalThis.removeEventListener?.("offline", this.#offline);
+      for (const { controller } of this.#running.values()) controller.abort();
+      this.#running.clear();
+    };
+  };
+
+  readonly #offline = () => this.#show(this.#rows);
+  readonly #online = () => {
+    this.#show(this.#rows);
+    for (const { key, error } of this.#rows) if (hasCode(error, "offline", "unreachable")) this.retry(key);
+  };
+
+  #show(rows: readonly FileUpload[]): void {
+    this.#rows = rows;
+    const held = (one: FileUpload): FileUpload => (isUnderWay(one) ? { ...one, status: "offline" } : one);
+    this.#shown.set(isOffline() ? rows.map(held) : rows);
+  }
+
+  #change(key: number, set: Partial<FileUpload>): void {
+    this.#show(this.#rows.map((one) => (one.key === key ? { ...one, ...set } : one)));
+  }
+
+  #add(file: Blob, options: FileOptions, kept?: UploadOptions): void {
+    const key = this.#nextKey++;
+    this.#show([...this.#rows, { key, file, status: "sending", sent: 0, total: file.size }]);
+    this.#start(key, file, options, kept);
+  }
+
+  /** What an earlier page left, once. */
+  async #goOn(name: string): Promise<void> {
+    this.#left ??= import("./resume-store.ts").then(({ unfinished }) => unfinished(name));
+    for (const { file, options } of (await this.#left).splice(0)) this.#add(file, {}, options);
+  }
+
+  /**
+   * @param kept what `resumable` or `unfinished` gave for it
+   * @param there its image's id, where S3 has it
+   */
+  #start(key: number, file: Blob, options: FileOptions, kept?: UploadOptions, there?: string): void {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let keep = kept;
+    const remember = (id?: string) =>
+      this.#running.set(key, {
+        controller,
+        run: () => this.#start(key, file, options, keep, id),
+        forget: () => void keep?.onState?.(undefined),
+      });
+    remember(there);
+    const set = (what: Partial<FileUpload>) => {
+      if (!signal.aborted) this.#change(key, what);
+    };
+    set({ status: "sending", sent: 0 });
+    const send = async () => {
+      if (this.#resume !== undefined) keep ??= await keepFile(file, options, this.#resume);
+      signal.throwIfAborted();
+      return this.#darkroom.upload(file, { ...options, ...keep, signal, onProgress: set });
+    };
+    const all = async () => {
+      const { id, ready } = there
+        ? { id: there, ready: this.#darkroom.waitUntilReady(there, { signal }) }
+        : await send();
+      remember(id);
+      set({ status: "developing", id });
+      if (!there) tell(this.#darkroom, { id, is: "uploaded" });
+      set({ status: "ready", image: await ready });
+    };
+    all().catch((error: Error) => {
+      if (signal.aborted) return;
+      if (!(error instanceof DarkroomError && error.retryable)) remember();
+      set(hasCode(error, "held") ? { status: "held" } : { status: "failed", error });
+    });
+  }
+}
+
+const isUnderWay = ({ status }: FileUpload) => status === "sending" || status === "developing";
+
+async function keepFile(file: Blob, options: FileOptions, resume: string): Promise<UploadOptions> {
+  const { resumable } = await import("./resume-store.ts");
+  return resumable(file, { ...options, list: resume });
+}
