@@ -1,5 +1,6 @@
 /** Darkroom in Node: the same client, for files on disk, streams and buffers. */
 import { openAsBlob } from "node:fs";
+import { access } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -49,6 +50,8 @@ async function opened(source: Source, type = ""): Promise<{ blob: Blob; name?: s
   if (source instanceof Uint8Array) return { blob: new Blob([source], { type }) };
   if (typeof source === "string" || source instanceof URL) {
     const path = typeof source === "string" ? source : fileURLToPath(source);
+    // What it says of a file that is not there names nothing.
+    await access(path);
     return { blob: await openAsBlob(path, { type }), name: basename(path) };
   }
   const blob = await new Response(source as ReadableStream<Uint8Array>).blob();
@@ -73,14 +76,15 @@ export const node: Transport = {
       },
     });
     try {
-      const response = await fetch(url, {
+      const request = {
         method: "PUT",
         // A stream has no length that fetch knows of, and S3 takes nothing without one.
         headers: { ...headers, "content-length": `${body.size}` },
         body: body.stream().pipeThrough(counted),
-        duplex: "half",
+        duplex: "half" as const,
         signal: AbortSignal.any([stalled.signal, ...(signal ? [signal] : [])]),
-      });
+      };
+      const response = await fetch(url, request);
       return {
         status: response.status,
         text: await response.text(),

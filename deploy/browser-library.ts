@@ -10,6 +10,7 @@ export const entries = {
   client: "darkroom",
   "client/resume": "resume-store",
   element: "element",
+  expo: "expo",
   node: "node",
   react: "react",
   "react/picture": "react-picture",
