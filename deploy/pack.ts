@@ -5,9 +5,9 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
 import { fileOfOurs } from "../adapters/project.ts";
-import { buildBrowserLibrary, emitTypes, entryPoints, NODE } from "./browser-library.ts";
+import { apart, buildBrowserLibrary, emitTypes, entryPoints, NODE } from "./browser-library.ts";
 import { lockedFor } from "./target.ts";
 
 const root = fileOfOurs("");
@@ -133,16 +133,6 @@ async function compile(entries: string[], folder: string, out: string): Promise<
   );
   return new Set(names);
 }
-
-/** A relative import stays one, of a file that is compiled by itself. */
-const apart: Plugin = {
-  name: "apart",
-  setup({ onResolve }) {
-    onResolve({ filter: /^\./ }, ({ kind, path }) =>
-      kind === "entry-point" ? undefined : { path: path.replace(/\.ts$/, ".js"), external: true },
-    );
-  },
-};
 
 async function packBrowserLibrary(): Promise<string> {
   const out = fileOfOurs("dist/darkroom-browser");

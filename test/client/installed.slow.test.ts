@@ -214,15 +214,8 @@ test("it has types, however a project looks for them", async () => {
     await project.run("node", resolve("node_modules/typescript/bin/tsc"));
   }
   // Also the old way, \`node10\`, which TypeScript 7 no longer knows. It is modules alone: \`require\` of them is Node's to allow.
-  const attw = [
-    "exec",
-    "--yes",
-    "@arethetypeswrong/cli@0.18.5",
-    "--",
-    "--ignore-rules",
-    "cjs-resolves-to-esm",
-  ];
-  await project.run("npm", ...attw, tarballs.browser);
+  const attw = ["exec", "--yes", "@arethetypeswrong/cli@0.18.5", "--", tarballs.browser];
+  await project.run("npm", ...attw, "--ignore-rules", "cjs-resolves-to-esm");
   const load = `console.log(typeof (await import("darkroom/client")).createDarkroom, typeof (await import("darkroom/react")).Picture)`;
   assert.equal((await project.run("node", "--input-type=module", "-e", load)).trim(), "function object");
 });
