@@ -73,6 +73,8 @@ type Ended<S extends string> = { readonly status: S; readonly error: Reason };
 /** What a receiver is told, by `type`. `data.status` says what the image is now: what is told late has the document of then. */
 export type WebhookEvent =
   | Told<"image.ready" | "image.updated", Image>
+  /** It waits to be judged; `held.until` is when it is deleted. */
+  | Told<"image.held", { readonly status: "held" }>
   | Told<"image.rejected", Ended<"rejected">>
   | Told<"image.failed", Ended<"failed">>
   | Told<"image.deleted", { readonly status: "deleted" }>;

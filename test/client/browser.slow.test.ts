@@ -245,7 +245,7 @@ test("a file that changes on the disk, or is removed from it, is named as the re
     });
     assert.deepEqual(error, {
       code: "file-changed",
-      message: "The file was changed or removed while it was being uploaded. Choose it again.",
+      message: "The file was changed or removed during its upload. Choose it again.",
     });
   }
 });
@@ -269,7 +269,7 @@ test("a file that changes while it is on its way is named as the reason, and not
     door.open();
     assert.deepEqual(await ended, {
       code: "file-changed",
-      message: "The file was changed or removed while it was being uploaded. Choose it again.",
+      message: "The file was changed or removed during its upload. Choose it again.",
     });
     assert.equal(await status(id), 404);
   }

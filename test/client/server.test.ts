@@ -46,6 +46,7 @@ test("it knows every type of event", () => {
   const known = {
     "image.ready": true,
     "image.updated": true,
+    "image.held": true,
     "image.rejected": true,
     "image.failed": true,
     "image.deleted": true,
