@@ -60,8 +60,29 @@ export const settings = {
   MEDIA_URL: {
     parse: url,
     help: "where the CDN serves the media bucket",
-    for: ["worker"],
+    for: ["images", "worker"],
     from: { value: "mediaUrl" },
+  },
+  CDN_KEY_ID: {
+    parse: text,
+    help: "public key by which the CDN verifies what is signed for private images",
+    optional: true,
+    for: ["images"],
+    from: { value: "cdnKeyId" },
+  },
+  CDN_PRIVATE_KEY: {
+    parse: text,
+    help: "its private key: RSA of 2,048 bits, PKCS #8 in base64",
+    optional: true,
+    for: ["images"],
+    from: { value: "cdnPrivateKey" },
+  },
+  COOKIE_DOMAIN: {
+    parse: text,
+    help: "domain of the cookies for private images; without it their values are told, and none is set",
+    optional: true,
+    for: ["images"],
+    from: { param: "cookieDomain" },
   },
   IMAGES_QUEUE_URL: {
     parse: url,

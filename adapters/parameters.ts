@@ -118,6 +118,17 @@ export const parameters = {
       true,
     ),
   },
+  cookieDomain: {
+    default: "",
+    local: "localhost",
+    help: "domain that both the API's and the images' are of, for cookies that the API itself sets for private images",
+    check: matches(/^([a-z0-9-]+\.)*[a-z]{2,}$/, "a domain such as example.com", true),
+  },
+  cdnKey: {
+    default: "1",
+    help: "which key signs for private images: one more than before changes it (docs/deploy.md)",
+    check: whole(1, 1_000_000),
+  },
   alarmEmail: {
     default: "",
     help: "who is told of alarms; AWS asks that address to confirm",

@@ -22,6 +22,11 @@ const table = {
   forbidden: { outcome: "answer", status: 403, sentence: "This token does not allow that." },
   "not-found": { outcome: "answer", status: 404, sentence: "There is none of that name here." },
   gone: { outcome: "answer", status: 410, sentence: "This image was deleted." },
+  "not-signed": {
+    outcome: "answer",
+    status: 501,
+    sentence: "Private images are not served here: there is no key to sign for them.",
+  },
   archived: {
     outcome: "answer",
     status: 409,

@@ -309,6 +309,13 @@ export function rehomedDocument(current: Metadata, home: Home, mediaUrl: string,
   });
 }
 
+/** The same image by other URLs; its markup data as well. */
+export function withUrls<D extends Metadata>(document: D, urlOf: (variant: Variant) => string): D {
+  const { picture: _, ...rest } = document;
+  const variants = document.variants.map((variant) => ({ ...variant, url: urlOf(variant) }));
+  return definedOnly({ ...rest, variants, picture: pictureOf({ ...document, variants }) }) as unknown as D;
+}
+
 /** Of another source it is another failure. */
 function failedSince(current: Metadata | undefined, verdict: Verdict, now: string): string | undefined {
   if (verdict.status !== "failed" && !verdict.heals) return undefined;

@@ -4,12 +4,14 @@
  */
 import inspector from "node:inspector";
 import { pathToFileURL } from "node:url";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { concurrencyLimit } from "../adapters/aws/concurrency.ts";
 import { bucketOf } from "../adapters/aws/live-stack.ts";
 import { type Source, settingsOf } from "../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters } from "../adapters/parameters.ts";
 import { ENDING, fileOfOurs, OURS } from "../adapters/project.ts";
 import { type Invocation, prepareInvocation } from "../laptop/invoke-local.ts";
+import { makeCdnKeys, secretOf } from "./cdn-keys.ts";
 import { type FunctionEvent, lowerToFit } from "./fit.ts";
 import { aliasOf, makeGradual, type Versioned } from "./gradual.ts";
 import { checkNames, checkRegion } from "./names.ts";
@@ -155,6 +157,7 @@ export default class Darkroom {
     if (this.#serverless.processedInput.commands.join(" ") === "deploy") {
       await this.#keepBuckets();
       await this.#fitAccount();
+      await this.#makeKeys();
     }
     // Not before it is asked for: it loads the presets in force.
     const { buildFunctions, describe } = await import("./build.ts").catch(this.#say);
@@ -185,6 +188,23 @@ export default class Darkroom {
             "Leave it as it was; it is for a new stack (docs/deploy.md, Removing everything).",
         ),
       );
+  }
+
+  /** CloudFormation takes them from there. */
+  async #makeKeys(): Promise<void> {
+    const provider = this.#serverless.getProvider("aws");
+    const { service, custom } = this.#serverless.service;
+    const client = new SecretsManagerClient(await provider.getAwsSdkV3Config());
+    const stack = `${service}-${provider.getStage()}`;
+    try {
+      const made = await makeCdnKeys(client, stack, Number(custom.parameters["cdnKey"]));
+      if (made > 0)
+        this.#log.notice(`${made} keys for private images were made, in the secret ${secretOf(stack)}.`);
+    } catch (error) {
+      this.#say(new Error(`The keys for private images cannot be made: ${(error as Error).message}`));
+    } finally {
+      client.destroy();
+    }
   }
 
   async #fitAccount(): Promise<void> {

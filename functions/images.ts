@@ -1,14 +1,26 @@
 /** `/images…`: the state of an image, an owner's images, originals, deletion. */
 import { setTimeout } from "node:timers/promises";
+import { cdnSigner } from "../adapters/aws/cdn-signer.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { viewSigner } from "../adapters/aws/upload-signer.ts";
 import { api } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { imageRoutes } from "../adapters/http/images.ts";
+import config from "../adapters/presets.ts";
 import { asker } from "../core/image/ask-again.ts";
 
 const setUp = () =>
-  ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "EVENTS_QUEUE_URL", "IMAGES_QUEUE_URL", "WORKERS");
+  ports(
+    "UPLOADS_BUCKET",
+    "MEDIA_BUCKET",
+    "EVENTS_QUEUE_URL",
+    "IMAGES_QUEUE_URL",
+    "WORKERS",
+    "MEDIA_URL",
+    "CDN_KEY_ID",
+    "CDN_PRIVATE_KEY",
+    "COOKIE_DOMAIN",
+  );
 
 export const handler = api(() => {
   const { env, deps } = setUp();
@@ -18,6 +30,13 @@ export const handler = api(() => {
     routes: imageRoutes(deps, {
       ask: asker({ ...deps, workers: env.WORKERS }, setTimeout),
       signDownload: viewSigner(deps.now),
+      access: {
+        signAccess: cdnSigner(env.CDN_KEY_ID, env.CDN_PRIVATE_KEY),
+        mediaUrl: env.MEDIA_URL,
+        config,
+        now: deps.now,
+      },
+      cookieDomain: env.COOKIE_DOMAIN,
     }),
   };
 });

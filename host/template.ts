@@ -133,7 +133,7 @@ export function readTemplate(root: URL = OURS): Template {
   const resources: Record<string, Resource> = {};
   const extensions: Record<string, Pick<Resource, "Properties">> = {};
   for (const reference of service.resources) {
-    const path = /^\$\{file\((.+)\)\}$/.exec(reference)?.[1];
+    const path = /^\$\{file\((.+\.yml)\)\}$/.exec(reference)?.[1];
     const file = path ? (load(path) as Resources) : {};
     Object.assign(resources, file.Resources);
     Object.assign(extensions, file.extensions);

@@ -97,6 +97,7 @@ async function answer(
     String(value),
   ]);
   for (const [name, value] of headers) response.setHeader(name, value);
+  if (result.cookies) response.setHeader("set-cookie", result.cookies);
   response.writeHead(result.statusCode ?? 200);
   response.end(Buffer.from(result.body ?? "", result.isBase64Encoded ? "base64" : "utf8"));
 }

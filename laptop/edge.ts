@@ -47,7 +47,10 @@ export class Edge {
     if (held && held.until > this.#now()) return objectOf(held);
     this.#drop(key);
     const stored = await this.#media.get(key);
-    const seconds = Number(/max-age=(\d+)/.exec(stored?.cacheControl ?? "")?.[1] ?? 0);
+    const { cacheControl = "" } = stored ?? {};
+    // As CloudFront takes it where a policy has a least age of 0.
+    const isPrivate = /\bprivate\b/.test(cacheControl);
+    const seconds = isPrivate ? 0 : Number(/max-age=(\d+)/.exec(cacheControl)?.[1] ?? 0);
     if (!stored || seconds < LEAST_SECONDS || stored.size > ROOM_BYTES / 16) return stored;
     const chunks: Uint8Array[] = [];
     for await (const chunk of stored.body) chunks.push(chunk);

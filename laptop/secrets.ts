@@ -1,5 +1,12 @@
 /** Keys of the local stack, and the tokens signed with them. */
-import { createHmac, randomBytes } from "node:crypto";
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SignJWT } from "jose";
@@ -15,6 +22,18 @@ export function keptSecret(data: string, own: string | undefined): string {
 
 export function derivedWebhookSecret(secret: string): string {
   return `whsec_${createHmac("sha256", secret).update("webhooks").digest("base64")}`;
+}
+
+/** By which the media URL knows what is signed for private images, as CloudFront does; made at the first start. */
+export function keptCdnKey(data: string): { id: string; privateKey: string; publicKey: KeyObject } {
+  const file = join(data, "cdn-key");
+  if (!existsSync(file)) {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    writePrivate(file, privateKey.export({ type: "pkcs8", format: "der" }).toString("base64"));
+  }
+  const privateKey = readFileSync(file, "utf8");
+  const key = createPrivateKey({ key: Buffer.from(privateKey, "base64"), type: "pkcs8", format: "der" });
+  return { id: "KLOCAL", privateKey, publicKey: createPublicKey(key) };
 }
 
 async function mintToken(secret: string, scopes: readonly Scope[], hours: number): Promise<string> {

@@ -18,7 +18,7 @@ import { cloudFront, Edge } from "./edge.ts";
 import { type Listening, listen } from "./listen.ts";
 import { mediaServer } from "./media.ts";
 import { pageServer } from "./page.ts";
-import { derivedWebhookSecret, keptSecret, mintTokens, writePrivate } from "./secrets.ts";
+import { derivedWebhookSecret, keptCdnKey, keptSecret, mintTokens, writePrivate } from "./secrets.ts";
 import { type Faults, type Servers, startServers } from "./servers.ts";
 import { webhookReceiver } from "./webhooks.ts";
 
@@ -77,13 +77,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers = await startServers({ ...options, ports, log });
   const provisioned = await provision(servers, template, log);
   const edge = new Edge(s3Store(servers.s3, buckets.media));
-  const media = await listen(cloudFront(edge, mediaServer(edge, log)), ports.media);
+  const cdnKey = keptCdnKey(data);
+  const keys = new Map([[cdnKey.id, cdnKey.publicKey]]);
+  const media = await listen(cloudFront(edge, mediaServer(edge, keys, log)), ports.media);
   const settings: Record<string, string> = {
     ...settingsFrom(refsOf(provisioned.queues, buckets), {
       mediaUrl: media.url,
       authSecret: secret,
       webhookSecret,
+      cdnKeyId: cdnKey.id,
+      cdnPrivateKey: cdnKey.privateKey,
     }),
+    COOKIE_DOMAIN: "localhost",
     WEBHOOK_URLS: process.env["WEBHOOK_URLS"] ?? "",
     WEBHOOK_ALLOW_PRIVATE: process.env["WEBHOOK_ALLOW_PRIVATE"] || "true",
   };

@@ -30,7 +30,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   [
     "adapters/aws",
     "core/* adapters",
-    "node: @aws-sdk/client- @smithy/ @middy/core aws-lambda @aws-lambda-powertools/metrics @aws-lambda-powertools/metrics/",
+    "node: @aws-sdk/client- @aws-sdk/cloudfront-signer @smithy/ @middy/core aws-lambda @aws-lambda-powertools/metrics @aws-lambda-powertools/metrics/",
   ],
   [
     "adapters/http",
@@ -57,7 +57,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "core/* adapters adapters/* pixels host client client/*",
     "node: @aws-sdk/client- chokidar commander mime-types valibot",
   ],
-  ["deploy", "core/* adapters adapters/* host laptop", "node: esbuild"],
+  ["deploy", "core/* adapters adapters/* host laptop", "node: @aws-sdk/client-secrets-manager esbuild"],
   [
     "bench",
     "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy",

@@ -31,6 +31,8 @@ export interface ApiResponse {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
+  /** `Set-Cookie`, a value each. */
+  readonly cookies?: readonly string[];
   /** A document, sent instead. */
   readonly xml?: string;
   /** Without quotes. Who has this version already is told so: 304. */
@@ -165,10 +167,9 @@ function sentence(issue: v.BaseIssue<unknown>): string {
   return issue.expected === "never" ? "is not known here" : `expected ${issue.expected ?? "another value"}`;
 }
 
-function render(
-  { status, headers, json, xml, etag, retryAfter }: ApiResponse,
-  known?: string,
-): APIGatewayProxyStructuredResultV2 {
+function render({ cookies, ...rest }: ApiResponse, known?: string): APIGatewayProxyStructuredResultV2 {
+  if (cookies !== undefined) return { ...render(rest, known), cookies: [...cookies] };
+  const { status, headers, json, xml, etag, retryAfter } = rest;
   if (retryAfter !== undefined)
     return render({ status, headers: { ...headers, "retry-after": String(retryAfter) }, json });
   if (etag !== undefined) {

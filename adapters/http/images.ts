@@ -1,5 +1,6 @@
 /** The routes of `/images…`, which `functions/images.ts` gives their ports. */
 import { ChangesSchema } from "../../core/edit.ts";
+import { type Access, type AccessDeps, accessOf, opened } from "../../core/image/access.ts";
 import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
 import { attachImage } from "../../core/image/attach.ts";
 import type { DeleteDeps } from "../../core/image/delete-image.ts";
@@ -8,14 +9,19 @@ import { revealHeld } from "../../core/image/held.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
 import { RejectRequest, rejectImage, releaseImage } from "../../core/image/judgement.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
-import { admin, matches, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
+import { type ApiResponse, admin, matches, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
 export interface ImagesPorts {
   readonly ask: ReturnType<typeof asker>;
   readonly signDownload: SignDownload;
+  readonly access: AccessDeps;
+  readonly cookieDomain: string | undefined;
 }
 
-export function imageRoutes(deps: DeleteDeps & EditDeps, { ask, signDownload }: ImagesPorts): Routes {
+export function imageRoutes(
+  deps: DeleteDeps & EditDeps,
+  { ask, signDownload, access, cookieDomain }: ImagesPorts,
+): Routes {
   const view = (key: string) => signDownload(key, "inline");
   return {
     "GET /images/{id}": {
@@ -23,11 +29,17 @@ export function imageRoutes(deps: DeleteDeps & EditDeps, { ask, signDownload }: 
       query: ["wait"],
       run: async ({ caller, params, query }) => {
         const wait = wholeNumber(query, "wait", { byDefault: 0, from: 0, to: MAX_WAIT_SECONDS });
-        const { document: json, ...rest } = await ask(caller, params["id"] ?? "", wait);
+        const said = await ask(caller, params["id"] ?? "", wait);
+        if (said.retryAfter !== undefined)
+          return { status: 202, json: said.document, retryAfter: said.retryAfter };
+        const { document } = said;
         // Each time with other URLs: no ETag says that nothing has changed.
-        if (json.status === "held" && caller.scopes.has("admin"))
-          return { status: 200, json: await revealHeld(deps.uploads, view, json) };
-        return { status: rest.retryAfter === undefined ? 200 : 202, ...rest, json };
+        if (document.status === "held" && caller.scopes.has("admin"))
+          return { status: 200, json: await revealHeld(deps.uploads, view, document) };
+        const json = opened(access, document);
+        // What is signed anew is another answer, of the same document.
+        const signed = json.signedUntil ? `-${Date.parse(json.signedUntil) / 1000}` : "";
+        return { status: 200, json, etag: said.etag + signed };
       },
     },
     "GET /images/{id}/original": {
@@ -44,8 +56,14 @@ export function imageRoutes(deps: DeleteDeps & EditDeps, { ask, signDownload }: 
       query: PAGE,
       run: async ({ caller, query }) => {
         const page = pageOf(query, 25, 100);
-        return { status: 200, json: await listImages(deps, caller, page) };
+        const { images, ...rest } = await listImages(deps, caller, page);
+        const json = images.map((image) => (image.status === "processing" ? image : opened(access, image)));
+        return { status: 200, json: { images: json, ...rest } };
       },
+    },
+    "POST /access": {
+      scopes: ["upload"],
+      run: async ({ caller }) => accessAnswer(accessOf(access, caller), cookieDomain),
     },
     "POST /images/{id}/attach": admin(async ({ params }) => {
       await attachImage(deps, params["id"] ?? "");
@@ -84,5 +102,24 @@ export function imageRoutes(deps: DeleteDeps & EditDeps, { ask, signDownload }: 
         return { status: 204 };
       },
     },
+  };
+}
+
+/**
+ * Pages of the same site show the images by these cookies, and no other page, script or path of the CDN gets them. Only where
+ * the API is of that site too can it set them; a back end may set their values itself.
+ */
+function accessAnswer({ until, ...access }: Access, domain: string | undefined): ApiResponse {
+  const json = { ...access, expiresAt: until.toISOString() };
+  const terms = [
+    ...[`Domain=${domain}`, `Path=${new URL(access.prefix).pathname}`, `Expires=${until.toUTCString()}`],
+    ...["Secure", "HttpOnly", "SameSite=Lax"],
+  ].join("; ");
+  const cookies = Object.entries(access.cookies).map(([name, value]) => `${name}=${value}; ${terms}`);
+  return {
+    status: 200,
+    json,
+    headers: { "cache-control": "no-store" },
+    ...(domain === undefined ? {} : { cookies }),
   };
 }

@@ -145,7 +145,7 @@ export const functionRules: Rules = {
       ...(JSON.stringify(template).includes(SECRET) ? ["the secret of whoever packaged is in it"] : []),
       ...functionsOf(template).flatMap(({ name, variables }) =>
         Object.entries(variables)
-          .filter(([variable]) => /SECRET|PASSWORD|TOKEN|(^|_)KEY/.test(variable))
+          .filter(([variable]) => /SECRET|PASSWORD|TOKEN|(^|_)KEY(?!_ID)/.test(variable))
           .filter(
             ([, value]) => !/^(\{\{resolve:secretsmanager:[^{}]+\}\})?$/.test(String(plain(value, template))),
           )

@@ -112,6 +112,8 @@ export const mediaRules: Rules = {
         ...(reads("arn:aws:s3:::MediaBucket/static/1/a.css") ? [] : ["it may not read static files"]),
         ...(reads(picture, "ANOTHER") ? ["another distribution may"] : []),
         ...(reads("arn:aws:s3:::UploadsBucket/originals/x") ? ["it may read originals"] : []),
+        ...(reads("arn:aws:s3:::MediaBucket/private/o/x/w320.avif") ? [] : ["it may not read private ones"]),
+        ...(reads("arn:aws:s3:::MediaBucket/homes/x") ? ["it may read where they are"] : []),
         ...(reads("arn:aws:s3:::MediaBucket/else") ? ["it may read everything"] : []),
         // A missing key is then 403 and not 404.
         ...(reads("arn:aws:s3:::MediaBucket", "MediaDistribution", "s3:ListBucket") ? ["it may list"] : []),
@@ -129,6 +131,45 @@ export const mediaRules: Rules = {
       [`${READ}.Resource.1`, undefined],
       ["Resources.MediaAccess.Properties.OriginAccessControlConfig.SigningBehavior", "never"],
       [`${CDN}.Origins.0.OriginAccessControlId`, undefined],
+    ],
+  },
+  "what is private is served with a signature only, by a key that was known long before": {
+    check: (template) => {
+      const [private_] = behaviours(template).filter(([, one]) => at(one, "PathPattern") === "private/*");
+      const groups = at(private_?.[1], "TrustedKeyGroups");
+      const items = at(template, "Resources.CdnKeyGroup.Properties.KeyGroupConfig.Items") as {
+        Ref: string;
+      }[];
+      const keys = items.map(({ Ref }) =>
+        at(template, `Resources.${Ref}.Properties.PublicKeyConfig.EncodedKey`),
+      );
+      const signing = at(
+        template,
+        "Resources.ImagesLambdaFunction.Properties.Environment.Variables",
+      ) as Record<string, unknown>;
+      const secret = "{{resolve:secretsmanager:darkroom-dev-cdn-keys:SecretString:";
+      return [
+        ...(isDeepStrictEqual(groups, [{ Ref: "CdnKeyGroup" }]) ? [] : ["everybody is served"]),
+        ...(isDeepStrictEqual(
+          keys,
+          [0, 1, 2].map((key) => `${secret}public${key}}}`),
+        )
+          ? []
+          : ["keys"]),
+        ...(isDeepStrictEqual(signing["CDN_KEY_ID"], { Ref: "CdnKey1" }) ? [] : ["signed by an unknown key"]),
+        ...(signing["CDN_PRIVATE_KEY"] === `${secret}private1}}` ? [] : ["signed by another key"]),
+        ...(JSON.stringify(template).match(/private1\}/g)?.length === 1 ? [] : ["others have the key"]),
+      ];
+    },
+    breaks: [
+      [`${CDN}.CacheBehaviors.1.TrustedKeyGroups`, undefined],
+      [`${CDN}.CacheBehaviors.1.PathPattern`, "private"],
+      ["Resources.CdnKeyGroup.Properties.KeyGroupConfig.Items.2", undefined],
+      ["Resources.ImagesLambdaFunction.Properties.Environment.Variables.CDN_KEY_ID", { Ref: "CdnKey2" }],
+      [
+        "Resources.WorkerLambdaFunction.Properties.Environment.Variables.CDN_PRIVATE_KEY",
+        "{{resolve:secretsmanager:darkroom-dev-cdn-keys:SecretString:private1}}",
+      ],
     ],
   },
   "the path alone is the cache key, and what is compressible is compressed": {
@@ -237,7 +278,7 @@ export const mediaRules: Rules = {
       const patterns = (at(template, `${CDN}.CacheBehaviors`) as object[]).map((one) =>
         at(one, "PathPattern"),
       );
-      return isDeepStrictEqual(patterns, ["static/*"]) ? [] : [`behaviours: ${patterns}`];
+      return isDeepStrictEqual(patterns, ["static/*", "private/*"]) ? [] : [`behaviours: ${patterns}`];
     },
     breaks: [[`${CDN}.CacheBehaviors.0.PathPattern`, "*"]],
   },

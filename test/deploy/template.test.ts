@@ -10,6 +10,7 @@ import { ownSettings, settingsOf } from "../../adapters/environment.ts";
 import { checkParameters, listOf, notices, parametersOf } from "../../adapters/parameters.ts";
 import { WORKER_BATCH, WORKER_GB } from "../../core/money/prices.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { cdnKeyResources } from "../../deploy/cdn-keys.ts";
 import { policies } from "../../laptop/media.ts";
 import { sampleEvents } from "../events/cases.ts";
 import { at } from "./packaged.ts";
@@ -39,7 +40,10 @@ const service = parse(read("serverless.yml"), { merge: true }) as {
 const functions = Object.entries(service.functions);
 const resources: Record<string, { Type: string; Properties: Record<string, unknown> }> = Object.assign(
   {},
-  ...service.resources.map((reference) => parse(read(/file\((.+)\)/.exec(reference)?.[1] ?? "")).Resources),
+  cdnKeyResources("darkroom-dev", "eu-central-1", 1).Resources,
+  ...service.resources
+    .filter((reference) => reference.endsWith(".yml)}"))
+    .map((reference) => parse(read(/file\((.+)\)/.exec(reference)?.[1] ?? "")).Resources),
 );
 
 test("a function has one name: in the template, as file, as role and before its events", () => {

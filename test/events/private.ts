@@ -15,6 +15,7 @@ import {
   variantKey,
 } from "../../core/keys.ts";
 import { developBody } from "../../core/message.ts";
+import type { Metadata } from "../../core/metadata.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { cursorWith, type SampleWorld } from "../../laptop/samples.ts";
 import { EVENTS } from "./cases.ts";
@@ -67,6 +68,13 @@ export async function privateLives({ as, world, token, receiver }: Running): Pro
   assert.equal(await statusOf(ready), "ready");
   assert.ok(await media.head(metaKey(ready, HOME)));
   assert.equal(await media.head(metaKey(ready)), undefined);
+  const { body } = (await as("images", http("GET /images/{id}", ready))) as { body: string };
+  const signed = JSON.parse(body) as Metadata & { signedUntil: string };
+  assert.ok(signed.signedUntil);
+  for (const url of [...signed.variants.map(({ url }) => url), signed.picture?.img.src ?? ""]) {
+    assert.equal((await fetch(url)).status, 200);
+    assert.equal((await fetch(url.replace(/\?.*/, ""))).status, 403);
+  }
   const dryRun = { select: { ids: [ready], status: "stale" }, dryRun: true };
   await as("reprocess", http("POST /admin/reprocess", ready, dryRun));
   const told = { id: ready, rev: 1, type: "image.ready", at: new Date() };

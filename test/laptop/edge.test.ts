@@ -19,7 +19,7 @@ async function edge(t: Parameters<typeof served>[0]) {
     t,
     cloudFront(
       held,
-      mediaServer(held, () => {}),
+      mediaServer(held, new Map(), () => {}),
     ),
   );
   const client = new CloudFrontClient({

@@ -27,9 +27,11 @@ test("media: serves images/ and static/, and nothing else", async (t) => {
     "owners/images/a",
     "failures/failed/a.json",
     "images/",
+    "private/o/a/w1.jpg",
+    "homes/a",
   ])
     await media.put(key, body, { type: "image/jpeg", cacheControl: "public, max-age=31536000, immutable" });
-  const url = await served(t, mediaServer(media, silent));
+  const url = await served(t, mediaServer(media, new Map(), silent));
   const cases: [string, number][] = [
     ["/images/a/w1.jpg", 200],
     ["/images/a/w1.jpg?v=1", 200],
@@ -37,6 +39,12 @@ test("media: serves images/ and static/, and nothing else", async (t) => {
     ["/images/a/missing.jpg", 403],
     ["/images/", 403],
     ["/originals/a", 403],
+    ["/homes/a", 403],
+    ["/private/o/a/w1.jpg", 403],
+    ["/images/../private/o/a/w1.jpg", 403],
+    ["/images/%2e%2e/private/o/a/w1.jpg", 403],
+    ["/%70rivate/o/a/w1.jpg", 403],
+    ["/images/..%2fprivate/o/a/w1.jpg", 403],
     ["/owners/images/a", 403],
     ["/failures/failed/a.json", 403],
     ["//images/a/w1.jpg", 403],
@@ -63,7 +71,7 @@ test("media: serves images/ and static/, and nothing else", async (t) => {
 test("media: 304 for the version the browser has, 200 for another", async (t) => {
   const media = memoryStore({ now: () => new Date(NOW) });
   await media.put("images/a/meta.json", "{}");
-  const url = `${await served(t, mediaServer(media, silent))}/images/a/meta.json`;
+  const url = `${await served(t, mediaServer(media, new Map(), silent))}/images/a/meta.json`;
   // The MD5 of `{}`, as printed by md5sum.
   const etag = '"99914b932bd37a50b983c5e7c90ae93b"';
   const get = (ifNoneMatch: string) => fetch(url, { headers: { "if-none-match": ifNoneMatch } });
@@ -85,7 +93,7 @@ test("media: only reads, and 503 while the store is away", async (t) => {
     ...memoryStore({ now: () => new Date(NOW) }),
     get: () => Promise.reject(new Error("away")),
   };
-  const url = await served(t, mediaServer(media, silent));
+  const url = await served(t, mediaServer(media, new Map(), silent));
   for (const method of ["PUT", "POST", "DELETE", "OPTIONS"]) {
     const response = await fetch(`${url}/images/a/w1.jpg`, { method });
     assert.equal(response.status, 405, method);
