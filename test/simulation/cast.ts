@@ -7,6 +7,7 @@ import { leaveLegacy } from "./legacy.ts";
 import { moderated } from "./moderated.ts";
 import { greedy } from "./parts.ts";
 import { backOffice, browser, closeAccount, operator, redrive, viewer } from "./people.ts";
+import { discreet } from "./private.ts";
 import type { Random } from "./random.ts";
 import { DAY, HOUR, MINUTE, type Scene } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
@@ -42,6 +43,7 @@ export const cast: readonly Role[] = [
   { act: person(greedy), chance: 0.1 },
   { act: person(form), chance: 0.4, in: swept },
   { act: person(moderated), chance: 0.3 },
+  { act: person(discreet), chance: 0.3, count: (random) => 1 + random.below(2) },
   { act: async ({ scene }) => scene.receivers.sulk(), chance: 0.3, in: ({ expects }) => expects.telling },
   { act: person(redrive), chance: 0.3 },
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.

@@ -30,7 +30,8 @@ export class Cdn {
   /** Somebody looks at a variant. */
   async fetch(key: string): Promise<void> {
     this.#settle();
-    if (this.#held.has(key) || !(await this.#media.head(key))) return;
+    const stored = this.#held.has(key) ? undefined : await this.#media.head(key);
+    if (!stored || /\bprivate\b/.test(stored.cacheControl ?? "")) return;
     const { now } = this.#scheduler;
     this.#held.set(key, { since: now, until: now + this.#age });
   }

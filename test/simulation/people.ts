@@ -56,7 +56,7 @@ async function dawdle({ random, scheduler }: Scene, actor: Actor, turns: number)
   for (let i = random.chance(0.5) ? random.below(turns) : 0; i > 0; i--) await scheduler.turn(actor);
 }
 
-async function remove(scene: Scene, actor: Actor, id: string): Promise<void> {
+export async function remove(scene: Scene, actor: Actor, id: string): Promise<void> {
   const accepted = scene.promises.accepted.get(id);
   if (accepted) accepted.asked = true;
   let unknown = false;

@@ -1,6 +1,6 @@
 /** What must hold, at every instant or in the end. Each throws where it does not. */
 import { attentionOf } from "../../core/attention.ts";
-import { readText } from "../../core/commit.ts";
+import { readRevision, readText } from "../../core/commit.ts";
 import { listImages } from "../../core/image/images.ts";
 import { JOBS } from "../../core/job-keys.ts";
 import {
@@ -9,7 +9,10 @@ import {
   attentionKey,
   DELIVERIES,
   EVENTS,
+  type Home,
   heldPrefix,
+  homeKey,
+  homeOf,
   imagePrefix,
   MARKS,
   markKey,
@@ -20,7 +23,7 @@ import {
   STOPPED_KEY,
   SWEEP_KEY,
 } from "../../core/keys.ts";
-import { type Metadata, parseMetadata } from "../../core/metadata.ts";
+import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore, OpenUploads } from "../../core/ports.ts";
 import { TOMBSTONE_MS } from "../../core/sweep/diagnose.ts";
 import type { ImageEvent } from "../../core/tell/tell.ts";
@@ -53,6 +56,8 @@ interface Accepted {
   asked: boolean;
   /** Whether a delete was answered with success. */
   deleted: boolean;
+  /** It was signed for by a preset that is always private. */
+  secret?: true;
   /** Its original went by other means than a delete of ours, and has not come back. */
   gone: boolean;
   /** Its original was away at some time. */
@@ -77,6 +82,8 @@ const AT_REST: readonly (readonly [(promises: Promises) => unknown, in_?: (clima
     [(promises) => promises.allWasTold(), ({ swept, rough }) => !swept || rough],
     [(promises) => promises.eventsCopyNothing(), ({ expects }) => expects.keeping],
     [(promises) => promises.cdnForgets(), ({ expects }) => expects.forgetting],
+    // What a worker leaves half-way that dies over a move is the sweep's.
+    [(promises) => promises.privateIsPrivate(), ({ swept }) => swept],
   ];
 
 /** What has an end of its own: kept events and what is parked, jobs, and what the CDN was told. */
@@ -143,8 +150,30 @@ export class Promises {
   }
 
   async #documentOf(id: string): Promise<Metadata | undefined> {
-    const stored = await this.#media.get(metaKey(id));
-    return stored && parseMetadata(await readText(stored.body));
+    return (await readRevision(this.#media, id)).document;
+  }
+
+  async #homeOf(id: string): Promise<Home> {
+    return (await readRevision(this.#media, id)).home;
+  }
+
+  /** What is private has nothing in public, at any instant; what has moved, nothing but the note, once all is done. */
+  async #isSecret(id: string): Promise<void> {
+    const [shown] = (await this.#media.list(imagePrefix(id))).objects;
+    if (shown) throw new Error(`${id} is private, and ${shown.key} is there for all`);
+  }
+
+  /** Of what is private nothing stays in public, nor at the CDN for more than a day. */
+  async privateIsPrivate(): Promise<void> {
+    const held = this.#scene.cdn.images();
+    for (const id of this.accepted.keys()) {
+      if ((await this.#documentOf(id))?.access !== "private") continue;
+      const { objects } = await this.#media.list(imagePrefix(id));
+      const open = objects.find(({ key }) => key !== metaKey(id))?.key;
+      if (open) throw new Error(`${id} is private, and ${open} stays for all`);
+      if (held.has(id) && this.#scene.climate.expects.forgetting)
+        throw new Error(`${id} is private, and the CDN still serves it`);
+    }
   }
 
   /** At every instant: `ready` names nothing that is not there, a tombstone stays, and none comes unasked. */
@@ -157,6 +186,7 @@ export class Promises {
       await this.#keepsTombstone(id, accepted, document);
       if (document?.status === "deleted" && !accepted.asked) this.#mayExpire(id, accepted);
       if (document) await this.#isEvident(document);
+      if (accepted.secret) await this.#isSecret(id);
       if (accepted.moderated?.released === false) await this.#isHidden(id, document);
       if (document?.status !== "ready") continue;
       for (const { key, bytes } of document.variants) {
@@ -183,7 +213,8 @@ export class Promises {
 
   async #keepsTombstone(id: string, accepted: Accepted, document: Metadata | undefined): Promise<void> {
     if (document?.status === "deleted") {
-      accepted.tombstoneSince = (await this.#media.head(metaKey(id)))?.lastModified.getTime() ?? 0;
+      accepted.tombstoneSince =
+        (await this.#media.head(metaKey(id, await this.#homeOf(id))))?.lastModified.getTime() ?? 0;
     } else if (accepted.tombstoneSince !== undefined) {
       if (document) throw new Error(`${id} was deleted, and is ${document.status} again`);
       const age = this.#scene.scheduler.now - accepted.tombstoneSince;
@@ -227,8 +258,13 @@ export class Promises {
       if (document && deleted !== (status === "deleted"))
         throw new Error(`${id}: deleted ${deleted}, yet ${status}`);
       if (document?.status === "deleted") {
+        const home = await this.#homeOf(id);
         const { objects } = await this.#media.list(imagePrefix(id));
-        const left = objects.filter(({ key }) => key !== metaKey(id)).length + (original ? 1 : 0);
+        const { objects: inside } = await this.#media.list(imagePrefix(id, home));
+        const rest = [...objects, ...inside].filter(
+          ({ key }) => ![metaKey(id), metaKey(id, home)].includes(key),
+        );
+        const left = rest.length + (original ? 1 : 0);
         if (left > 0) throw new Error(`${id} was deleted and ${left} objects are left`);
       } else if (document) {
         this.#isWhole(accepted, document, original?.etag);
@@ -377,7 +413,11 @@ export class Promises {
       const document = await this.#documentOf(id);
       if (attach && !document && withinGrace) named.add(attachKey(id));
       if (!document || (document.status === "deleted" && !withinGrace)) continue;
-      named.add(metaKey(id));
+      named
+        .add(metaKey(id))
+        .add(homeKey(id))
+        .add(metaKey(id, await this.#homeOf(id)));
+      if (withinGrace) named.add(metaKey(id, homeOf(OWNER)));
       named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));
       if (document.status === "deleted") continue;
       if (!gone) named.add(originalKey(id));

@@ -209,6 +209,21 @@ export const sabotages: Sabotages = {
       store: garbling(/meta\.json$/, (text) => text.replace('"status":"held"', '"status":"ready"')),
     }),
   ],
+  "private pictures that are there for all": [
+    /is private, and .* is there for all/,
+    () => ({
+      store: with_((store) => ({
+        put: async (key, body, options) => {
+          if (/^private\/.*webp$/.test(key)) await store.put(key.replace(/^private\/[^/]+/, "images"), body);
+          return store.put(key, body, options);
+        },
+      })),
+    }),
+  ],
+  "pictures made private that stay for all": [
+    /is private, and .* stays for all/,
+    () => ({ store: keeping(/^images\/.*webp$/), climate: "swept" }),
+  ],
   "abandoned forms whose pictures stay": [
     /nobody has attached/,
     () => ({ sweptStore: blindTo(/^attach\//), climate: "swept" }),

@@ -88,6 +88,12 @@ const ladder = (widths: number[], more: Pick<ConfigInput["presets"][string], "la
         holdDays: 5,
         ladder: { widths, formats: ["webp"] },
       },
+      secret: { accept: ["jpeg"], access: "private", ladder: { widths, formats: ["webp"] } },
+      wandering: {
+        accept: ["jpeg"],
+        access: widths.includes(64) ? "public" : "private",
+        ladder: { widths, formats: ["webp"] },
+      },
     },
   });
 /** Recipes to go to and fro between: they share some variants. */
