@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,8 @@ import { openUploads } from "../adapters/aws/open-uploads.ts";
 import { s3Client, s3Store } from "../adapters/aws/s3-store.ts";
 import { MemoryQueue } from "../adapters/memory/memory-queue.ts";
 import { newId, originalKey } from "../core/keys.ts";
+import { WORKER_VCPUS } from "../core/money/cost.ts";
 import type { ObjectStore } from "../core/ports.ts";
-import type { Config } from "../core/preset.ts";
 import config from "../core/shipped.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
 import { pixelProcess } from "../pixels/process.ts";
@@ -21,8 +21,8 @@ import { cpuMs, lastChild } from "./peak.ts";
 import { fileOf, photo, photoSource } from "./photos.ts";
 import { median, type Report, round } from "./report.ts";
 
-const BATCH = 10;
-const LANES = 2;
+/** One after the other, as messages come: `batchSize` and `concurrency` of the worker are one. */
+const IMAGES = 5;
 const LATENCY = { get: 50, put: 30 };
 const RUNS = 3;
 
@@ -84,8 +84,7 @@ async function bench() {
   return {
     counts,
     original,
-    work: (body: string, as: Config = config) =>
-      developMessage({ ...deps, config: as }, { body, receives: 1, bucket: "uploads" }),
+    work: (body: string) => developMessage(deps, { body, receives: 1, bucket: "uploads" }),
     setLatency: (to: typeof latency) => {
       latency = to;
     },
@@ -125,52 +124,40 @@ export async function path(quick: boolean): Promise<Report> {
   const utilisations: number[] = [];
   let [idle, busy] = [0, 0];
   for (let i = 0; i < (quick ? 1 : RUNS); i++) {
-    const bodies = await Promise.all(Array.from({ length: BATCH }, () => original(large)));
+    const bodies = await Promise.all(Array.from({ length: IMAGES }, () => original(large)));
     setLatency(LATENCY);
     const before = cpuMs(lastChild());
     const started = performance.now();
     let occupied = 0;
-    const lane = async () => {
-      for (let body = bodies.shift(); body; body = bodies.shift()) {
-        const [outcome] = await work(body, fast);
-        occupied += outcome?.durationMs ?? 0;
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    for (const body of bodies) {
+      const [outcome] = await work(body);
+      occupied += outcome?.durationMs ?? 0;
+    }
     idle = performance.now() - started - occupied;
     setLatency({ get: 0, put: 0 });
-    busy = (cpuMs(lastChild()) - before) / availableParallelism();
+    busy = (cpuMs(lastChild()) - before) / WORKER_VCPUS;
     utilisations.push((100 * busy) / (busy + idle));
   }
   await close();
   const utilisation = round(median(utilisations), 1);
   return {
     title: "The path's own cost",
-    on: `${photoSource}: a 12 MP JPEG through the worker's use case and the local S3 (a process of its own); a batch of ${BATCH} in the profile fast, ${LANES} lanes, ${LATENCY.get} ms for every GET and ${LATENCY.put} ms for every PUT. Medians of ${RUNS}.`,
+    on: `${photoSource}: a 12 MP JPEG through the worker's use case and the local S3 (a process of its own); ${IMAGES} one after the other, as the worker takes them, ${LATENCY.get} ms for every GET and ${LATENCY.put} ms for every PUT. Medians of ${RUNS}.`,
     rows: [
       { what: "CPU besides pixels, balanced", value: `${round(median(shares), 1)} %` },
       { what: `requests to S3 for one image of ${variants} variants`, value: requests },
       { what: "requests for a duplicate of its event", value: duplicate },
       {
-        what: `a batch's CPU time in pixels, spread over ${availableParallelism()} vCPUs`,
+        what: `CPU time in pixels of these ${IMAGES}, spread over the worker's ${round(WORKER_VCPUS, 2)} vCPUs`,
         value: `${round(busy / 1000, 1)} s`,
       },
       { what: "time in which no image is with the pixel process", value: `${round(idle / 1000, 2)} s` },
     ],
     figures: [
       { what: "CPU besides pixels", value: round(median(shares), 1), unit: "%", atMost: 5 },
-      { what: "CPU utilisation over the batch", value: utilisation, unit: "%", atLeast: 90 },
+      { what: "CPU utilisation over these images", value: utilisation, unit: "%", atLeast: 90 },
       { what: "requests besides variants", value: requests - variants, atMost: 6 },
       { what: "requests for a duplicate", value: duplicate, atMost: 1 },
     ],
   };
 }
-
-const photoPreset = config.presets.get("photo");
-const fast: Config = {
-  ...config,
-  presets: new Map([
-    ...config.presets,
-    ...(photoPreset ? [["photo", { ...photoPreset, profile: "fast" as const }] as const] : []),
-  ]),
-};

@@ -24,6 +24,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   encoders: async () => (await import("./encoders.ts")).encoders(),
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
+  forget: async () => (await import("./forget.ts")).forget(),
   later: async (quick) => (await import("./later.ts")).later(quick),
   jobs: async () => (await import("./jobs.ts")).jobs(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),

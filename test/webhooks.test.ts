@@ -308,6 +308,25 @@ test("what waits for a receiver keeps no copy, and of an image deleted meanwhile
   ]);
 });
 
+test("a clock that jumps a day either way loses no webhook, and holds one back by that day at most", async (t) => {
+  for (const jump of [24 * 60 * MINUTE, -24 * 60 * MINUTE]) {
+    const { clock, receiver, under, happens, turn, drain, deps } = await system(t);
+    const right = deps.now;
+    deps.now = () => new Date(right().getTime() + jump);
+    receiver.answer = ({ response }) => response.writeHead(500).end();
+    await happens();
+    await drain();
+    assert.equal((await under(DELIVERIES)).length, 1);
+    deps.now = right;
+    receiver.answer = ({ response }) => response.writeHead(204).end();
+    const before = receiver.received.length;
+    clock.advance((PARK_SECONDS[0] ?? 0) * 1000 + Math.max(0, jump));
+    await turn();
+    assert.equal(receiver.received.length, before + 1);
+    assert.deepEqual(await under(DELIVERIES), []);
+  }
+});
+
 test("a dead receiver is asked by one webhook at a time, the others get theirs at once", async (t) => {
   const { queue, clock, receivers, under, happens, turn, drain, deps } = await system(t, 2);
   const [dead, good] = receivers;
