@@ -205,8 +205,8 @@ const table = {
     decoder: "heic",
     loader: "VipsForeignLoadPngBuffer",
     decode: { ns: 40, bytes: 9 },
-    // `bench/heic-memory.ts`: 48 MP peak at 450 MB as cameras write them (4:2:0, 8 bits), at 590 with 10 bits, at 870
-    // in 4:4:4 with 10 bits; only with alpha on top of that, which no camera writes, at 1,150: 65 MP at 1,560.
+    // `bench/heic-memory.ts`: 64 MP peak at 560 MB as cameras write them (4:2:0, 8 bits), at 670 in 4:2:2 with 10 bits; only
+    // in 4:4:4 with alpha, which no camera writes, at 1,480.
     alpha: true,
     animates: false,
   },

@@ -126,7 +126,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
   "cmyk-profile": {
     what: "CMYK with a profile",
     why: "Every program comes to other colours, as inks have more of them than profiles agree about: here libvips by Little CMS, in the perceptual intent.",
-    applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "prtrCMYK"),
+    applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "CMYKLab "),
   },
   "adobe-rgb": {
     what: "JPEGs that say by EXIF (interoperability index R03) that they are Adobe RGB, and have no profile",
