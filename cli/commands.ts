@@ -29,6 +29,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   undelete: () => import("./undelete.ts"),
   upgrade: () => import("./upgrade.ts"),
   upload: () => import("./upload.ts"),
+  usage: () => import("./usage.ts"),
   webhooks: () => import("./webhooks.ts"),
   worker: () => import("./worker.ts"),
 };

@@ -13,6 +13,9 @@ export interface Caller {
   readonly maxUploadsPerMinute?: number;
   /** What the application calls the uploads of this token. */
   readonly ref?: string;
+  /** What the owner may have: images, and bytes of originals. */
+  readonly maxImages?: number;
+  readonly maxOwnerBytes?: number;
   /** Seconds in which these uploads have to be attached. */
   readonly attachWithin?: number;
 }

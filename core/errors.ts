@@ -99,6 +99,7 @@ const table = {
     sentence: "The file that arrived is not the one that was announced; upload it again.",
   },
   timeout: { outcome: "rejected", status: 422, sentence: "The image takes too long to read." },
+  "over-quota": { outcome: "rejected", status: 422, sentence: "There is no room for another image." },
   "not-allowed": { outcome: "rejected", status: 422, sentence: "This image is not allowed here." },
   "decoder-crashed": { outcome: "rejected", status: 422, sentence: "The image cannot be read." },
 

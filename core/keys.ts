@@ -121,6 +121,32 @@ export function parseOwnerKey(key: string): { owner: string; uploadedAt: number;
   return { owner: match[1], uploadedAt: MAX_TIME - Number(match[2]), id: match[3] };
 }
 
+/** What an image takes, in bytes: see `usage.ts`. */
+export const COUNTS = "counts/";
+export interface Count {
+  readonly owner: string;
+  /** In milliseconds. */
+  readonly uploadedAt: number;
+  readonly id: string;
+  readonly originals: number;
+  readonly variants: number;
+}
+export const countPrefix = (owner: string) => `${COUNTS}${owner}/`;
+export const countsOf = (owner: string, uploadedAt: number, id: string) =>
+  `${countPrefix(owner)}${invertedTime(uploadedAt)}-${id}-`;
+/** Sorts as the owner's entries do. */
+export const countKey = ({ owner, uploadedAt, id, originals, variants }: Count) =>
+  `${countsOf(owner, uploadedAt, id)}${originals}-${variants}`;
+export function parseCountKey(key: string): Count | undefined {
+  const match = new RegExp(`^${COUNTS}(${OWNER})/([0-9]{13})-(${ID})-([0-9]{1,15})-([0-9]{1,15})$`).exec(key);
+  if (!match) return undefined;
+  const [, owner = "", inverted, id = "", originals, variants] = match;
+  const uploadedAt = MAX_TIME - Number(inverted);
+  return { owner, uploadedAt, id, originals: Number(originals), variants: Number(variants) };
+}
+/** Owners with the most, by the last round of the sweep. */
+export const TOP_OWNERS_KEY = "sweep/owners.json";
+
 export const EVENTS = "events/";
 /** Before all events of that time and later, and after all earlier ones. In UTC. */
 export function eventsFrom(at: Date): string {

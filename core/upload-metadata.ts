@@ -18,6 +18,9 @@ export interface UploadMetadata {
   readonly clientRef?: string;
   /** Seconds after which the image goes, unless it is attached. */
   readonly attachWithin?: number;
+  /** What the owner may have: images, and bytes of originals. */
+  readonly maxImages?: number;
+  readonly maxOwnerBytes?: number;
   /** As its preset said when it was signed for; absent where everybody may see it. */
   readonly access?: "private";
 }
@@ -40,6 +43,8 @@ export function writeUploadMetadata(upload: UploadMetadata): Record<string, stri
     ...(upload.ref ? { ref: encodeRef(upload.ref) } : {}),
     ...(upload.clientRef ? { "client-ref": encodeRef(upload.clientRef) } : {}),
     ...(upload.attachWithin ? { "attach-within": String(upload.attachWithin) } : {}),
+    ...(upload.maxImages === undefined ? {} : { "max-images": String(upload.maxImages) }),
+    ...(upload.maxOwnerBytes === undefined ? {} : { "max-owner-bytes": String(upload.maxOwnerBytes) }),
   };
   const taken = Object.entries({ ...values, filename: "" })
     .flat()
@@ -80,6 +85,7 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
   >;
   const [ref, clientRef] = [decodeRef(metadata["ref"]), decodeRef(metadata["client-ref"])];
   const attachWithin = Number(/^[0-9]{1,7}$/.exec(metadata["attach-within"] ?? "")?.[0] ?? 0);
+  const [maxImages, maxOwnerBytes] = [limitOf(metadata["max-images"]), limitOf(metadata["max-owner-bytes"])];
   const point = focus?.split(",").map(Number) ?? [];
   const [x, y] = point;
   return {
@@ -93,6 +99,8 @@ export function readUploadMetadata(metadata: Readonly<Record<string, string>>): 
     ...(ref ? { ref } : {}),
     ...(clientRef ? { clientRef } : {}),
     ...(attachWithin >= ATTACH_WITHIN.from ? { attachWithin } : {}),
+    ...(maxImages === undefined ? {} : { maxImages }),
+    ...(maxOwnerBytes === undefined ? {} : { maxOwnerBytes }),
     ...(metadata["access"] === "private" ? { access: "private" } : {}),
   };
 }
@@ -103,6 +111,7 @@ export function firstHomeOf(metadata: Readonly<Record<string, string>>): Home {
   return access === "private" ? homeOf(owner) : PUBLIC;
 }
 
+const limitOf = (text = "") => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined);
 const isShare = (value: number) => value >= 0 && value <= 1;
 
 /** Percent-encoded UTF-8 of the NFC form without control characters, at most 1,024 bytes, cut between characters. */

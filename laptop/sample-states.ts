@@ -22,6 +22,8 @@ export interface Sample {
   readonly multipart?: boolean;
   /** Of the bytes announced at signing, base64; another one than the file's for a mismatch. */
   readonly sha256?: string;
+  /** Of its token. */
+  readonly maxImages?: number;
   /** Of its token, in seconds; and how that stands: `over` is wanted since longer than that. */
   readonly attachWithin?: number;
   readonly attach?: "wanted" | "attached" | "over";

@@ -19,6 +19,8 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  countKey,
+  countPrefix,
   editKey,
   heldKey,
   heldPrefix,
@@ -27,6 +29,7 @@ import {
   originalKey,
   ownerKey,
   ownerPrefix,
+  parseCountKey,
   STOPPED_KEY,
   SWEEP_KEY,
 } from "../core/keys.ts";
@@ -144,6 +147,9 @@ async function seed(id: string, sample: Sample, world: SampleWorld): Promise<voi
   const written = document?.(id, sample, { etag, bytes: file.length });
   if (written === undefined) return;
   await uploads.put(ownerKey(sample.owner, Date.parse(UPLOADED_AT), id), "");
+  // Whoever wrote the document died before this was right.
+  const wrong = { owner: sample.owner, uploadedAt: Date.parse(UPLOADED_AT), id, originals: 1, variants: 1 };
+  await uploads.put(countKey(wrong), "");
   if (typeof written !== "string") {
     for (const { key, type, bytes } of written.variants) await media.put(key, Buffer.alloc(bytes), { type });
     for (const { key } of [...written.superseded, ...written.deleting]) await media.put(key, "");
@@ -199,9 +205,13 @@ function isAsWanted(found: StoredHead | undefined, sample: Sample, file: Buffer)
   return found?.size === file.length && isDeepStrictEqual(found.metadata, metadataOf(sample));
 }
 
-function metadataOf({ sha256, ref, attachWithin, ...sample }: Sample): Record<string, string> {
+function metadataOf({ sha256, ref, attachWithin, maxImages, ...sample }: Sample): Record<string, string> {
   const { owner, preset, filename } = sample;
-  const asked = { ...(attachWithin ? { attachWithin } : {}), ...(ref ? { ref } : {}) };
+  const asked = {
+    ...(attachWithin ? { attachWithin } : {}),
+    ...(maxImages === undefined ? {} : { maxImages }),
+    ...(ref ? { ref } : {}),
+  };
   return writeUploadMetadata({ owner, preset, filename, ...(sha256 ? { sha256 } : {}), ...asked });
 }
 
@@ -238,6 +248,8 @@ async function clear(id: string, { owner }: Sample, { uploads, media }: SampleWo
   for (const { key } of (await uploads.list(heldPrefix(id))).objects) await uploads.delete(key);
   const owned = await uploads.list(ownerPrefix(owner));
   for (const { key } of owned.objects) if (key.endsWith(id)) await uploads.delete(key);
+  const counts = await uploads.list(countPrefix(owner));
+  for (const { key } of counts.objects) if (parseCountKey(key)?.id === id) await uploads.delete(key);
 }
 
 async function upload(id: string, sample: Sample, Body: Buffer, world: SampleWorld): Promise<string> {

@@ -17,6 +17,8 @@ import { environment } from "../environment.ts";
 export type Authenticate = (token: string | undefined, where: "header" | "path") => Promise<Caller>;
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+/** 0: nothing more. */
+const limit = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e15 - 1));
 const Claims = v.object({
   sub: v.pipe(
     v.string(),
@@ -31,6 +33,8 @@ const Claims = v.object({
   maxBytes: v.optional(positive),
   maxUploadsPerMinute: v.optional(positive),
   ref: v.optional(v.pipe(v.string(), v.check(isRef, "1 to 256 characters, 512 bytes"))),
+  maxImages: v.optional(limit),
+  maxOwnerBytes: v.optional(limit),
   attachWithin: v.optional(v.pipe(positive, v.minValue(ATTACH_WITHIN.from), v.maxValue(ATTACH_WITHIN.to))),
 });
 
@@ -143,7 +147,7 @@ function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path"
       throw refused("A token in the path may be valid for one hour at most.");
     }
   }
-  const { preset, maxBytes, maxUploadsPerMinute, ref, attachWithin } = claims;
+  const { preset, maxBytes, maxUploadsPerMinute, ref, attachWithin, maxImages, maxOwnerBytes } = claims;
   return {
     owner: ownerOf(claims.sub),
     scopes: granted,
@@ -152,6 +156,8 @@ function callerOf(claims: v.InferOutput<typeof Claims>, where: "header" | "path"
     ...(maxUploadsPerMinute === undefined ? {} : { maxUploadsPerMinute }),
     ...(ref === undefined ? {} : { ref }),
     ...(attachWithin === undefined ? {} : { attachWithin }),
+    ...(maxImages === undefined ? {} : { maxImages }),
+    ...(maxOwnerBytes === undefined ? {} : { maxOwnerBytes }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The routes of `/images…`, which `functions/images.ts` gives their ports. */
 import { ChangesSchema } from "../../core/edit.ts";
+import { DarkroomError } from "../../core/errors.ts";
 import { type Access, type AccessDeps, accessOf, opened } from "../../core/image/access.ts";
 import { type asker, MAX_WAIT_SECONDS } from "../../core/image/ask-again.ts";
 import { attachImage } from "../../core/image/attach.ts";
@@ -9,6 +10,9 @@ import { revealHeld } from "../../core/image/held.ts";
 import { listImages, removeImage } from "../../core/image/images.ts";
 import { RejectRequest, rejectImage, releaseImage } from "../../core/image/judgement.ts";
 import { originalUrl, type SignDownload } from "../../core/image/original.ts";
+import { ownerOf } from "../../core/keys.ts";
+import { topOwners } from "../../core/sweep/tally.ts";
+import { usageOf } from "../../core/usage.ts";
 import { type ApiResponse, admin, matches, PAGE, pageOf, type Routes, wholeNumber } from "./api.ts";
 
 export interface ImagesPorts {
@@ -65,18 +69,6 @@ export function imageRoutes(
       scopes: ["upload"],
       run: async ({ caller }) => accessAnswer(accessOf(access, caller), cookieDomain),
     },
-    "POST /images/{id}/attach": admin(async ({ params }) => {
-      await attachImage(deps, params["id"] ?? "");
-      return { status: 204 };
-    }),
-    "POST /images/{id}/release": admin(async ({ params }) => {
-      const document = await releaseImage(deps, params["id"] ?? "");
-      return { status: 200, json: document };
-    }),
-    "POST /images/{id}/reject": admin(async ({ params, body, text }) => {
-      const { reason } = text() === "" ? {} : body(RejectRequest);
-      return { status: 200, json: await rejectImage(deps, params["id"] ?? "", reason) };
-    }),
     "PATCH /images/{id}": {
       scopes: ["upload", "admin"],
       run: async ({ caller, params, headers, body }) => {
@@ -95,6 +87,7 @@ export function imageRoutes(
         return { status: 202, json: { id: params["id"], ...json } };
       },
     },
+    ...backEndRoutes(deps),
     "DELETE /images/{id}": {
       scopes: ["upload", "admin"],
       run: async ({ caller, params }) => {
@@ -102,6 +95,36 @@ export function imageRoutes(
         return { status: 204 };
       },
     },
+  };
+}
+
+/** What an application's own back end, or whoever judges, says and asks of images. */
+function backEndRoutes(deps: DeleteDeps): Routes {
+  return {
+    "POST /images/{id}/attach": admin(async ({ params }) => {
+      await attachImage(deps, params["id"] ?? "");
+      return { status: 204 };
+    }),
+    "POST /images/{id}/release": admin(async ({ params }) => {
+      const document = await releaseImage(deps, params["id"] ?? "");
+      return { status: 200, json: document };
+    }),
+    "POST /images/{id}/reject": admin(async ({ params, body, text }) => {
+      const { reason } = text() === "" ? {} : body(RejectRequest);
+      return { status: 200, json: await rejectImage(deps, params["id"] ?? "", reason) };
+    }),
+    "GET /admin/usage": admin(
+      async ({ query }) => {
+        const { owner: sub } = query;
+        if (sub === undefined)
+          return { status: 200, json: (await topOwners(deps.uploads)) ?? { owners: [] } };
+        if (sub === "" || sub.length > 1024 || !sub.isWellFormed())
+          throw new DarkroomError("bad-request", "owner: 1 to 1,024 characters.");
+        const owner = ownerOf(sub);
+        return { status: 200, json: { owner, ...(await usageOf(deps.uploads, owner, deps.now())) } };
+      },
+      ["owner"],
+    ),
   };
 }
 

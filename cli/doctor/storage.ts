@@ -12,7 +12,7 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { s3Store } from "../../adapters/aws/s3-store.ts";
 import config, { presetsFile } from "../../adapters/presets.ts";
 import { dryRunJob } from "../../core/job/dry-run.ts";
-import { ATTACH, EDITS, HELD, ORIGINALS } from "../../core/keys.ts";
+import { ATTACH, COUNTS, EDITS, HELD, ORIGINALS } from "../../core/keys.ts";
 import { goneAdvice } from "../reprocess.ts";
 import { counted } from "../terminal.ts";
 import { type Check, configured, deploymentOf, type Finding, type Patient } from "./check.ts";
@@ -60,9 +60,18 @@ const SIGNED = [
   "content-type",
   "if-none-match",
   "x-amz-checksum-sha256",
-  ...["owner", "preset", "filename", "focus", "sha256", "ref", "client-ref", "attach-within"].map(
-    (name) => `x-amz-meta-${name}`,
-  ),
+  ...[
+    "owner",
+    "preset",
+    "filename",
+    "focus",
+    "sha256",
+    "ref",
+    "client-ref",
+    "attach-within",
+    "max-images",
+    "max-owner-bytes",
+  ].map((name) => `x-amz-meta-${name}`),
 ];
 
 const cors: Check = {
@@ -101,7 +110,7 @@ const cors: Check = {
 };
 
 /** What no rule may let expire. */
-const KEPT = { uploads: [ORIGINALS, "owners/", ATTACH, EDITS, HELD], media: ["images/", "static/"] };
+const KEPT = { uploads: [ORIGINALS, "owners/", ATTACH, EDITS, HELD, COUNTS], media: ["images/", "static/"] };
 
 const lifecycle: Check = {
   name: "lifecycle",

@@ -18,6 +18,8 @@ import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
 import { noteForget } from "../tell/forget.ts";
 import { tell } from "../tell/tell.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+import { countImage } from "../usage.ts";
 import { clearHeld } from "./held.ts";
 
 export interface DeleteDeps {
@@ -62,6 +64,8 @@ export async function deleteImage(
     return tombstone(current, id, uploadedAt, deps.now());
   });
   await purge(deps, id, home, upload.originalGone);
+  const owner = upload.owner ?? (original && readUploadMetadata(original.metadata).owner);
+  if (owner && document) await countImage(deps.uploads, owner, document, "unknown");
   // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
   if (document) await tell(deps.events, document, original?.metadata);
   return document;

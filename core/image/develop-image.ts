@@ -26,6 +26,7 @@ import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./
 import { moveImage } from "./move-image.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
+import { OVER_QUOTA, refusalByQuota } from "./quota.ts";
 import { register } from "./register.ts";
 import { condemned, suspected } from "./suspect.ts";
 
@@ -258,7 +259,8 @@ async function reachVerdict(
   const [judged, registered] = await Promise.allSettled([
     suspected(deps.uploads, { id, etag, receives, current }, async () => {
       if (!current) await noteHome(deps.media, id, home);
-      return judge(deps, id, submission);
+      const refusal = await refusalByQuota(deps, id, upload, original, current);
+      return refusal ? noRoom(original, refusal, deps.now()) : judge(deps, id, submission);
     }),
     register(deps.uploads, id, upload, uploadedAt, current),
   ]);
@@ -282,6 +284,17 @@ async function reachVerdict(
     edit,
     uploadedAt,
   };
+}
+
+/** Whose original goes: it is marked as let go from the start. */
+async function noRoom(
+  original: StoredObject,
+  error: NonNullable<Judgement["error"]>,
+  now: Date,
+): Promise<Judgement> {
+  await leaveUnread(original);
+  const source = { ...sourceOf(original), gone: now.toISOString(), expired: true as const };
+  return { status: "rejected", source, error };
 }
 
 /** Of what is good nothing but that. */
@@ -334,6 +347,8 @@ async function commitVerdict(
     return skipped(id, stop ?? "done");
   }
   await followUp(deps, document, before, original.metadata);
+  if (verdict.error?.code === OVER_QUOTA)
+    await deps.uploads.delete(originalKey(id), { ifMatch: original.etag });
   if (document.pending.length > 0) await deps.backfill.send(developBody({ id, force: false, retry: false }));
   const healed = verdict.status === "ready" && healsIn(before);
   return { ...outcomeOf(deps, task, original, verdict), ...(healed ? { healed } : {}) };

@@ -1,10 +1,12 @@
 /** An original that is gone though nobody asked us to delete it: rule 7. Its image stays as it is, and says so. */
 import { indexAttention } from "../attention.ts";
 import { commit, type Revision } from "../commit.ts";
+import { originalKey } from "../keys.ts";
 import { withOriginal, withoutOriginal } from "../metadata.ts";
 import { followUp } from "../tell/tell.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 import { type Outcome, skipped } from "./outcome.ts";
+import { OVER_QUOTA } from "./quota.ts";
 
 export interface MarkDeps extends Omit<DeleteDeps, "openUploads"> {
   /** For how long the deployment keeps originals; for ever where 0 or absent. */
@@ -34,6 +36,8 @@ export async function originalGone(
 
 /** It has come back, by a restore. */
 export async function originalBack(deps: MarkDeps, id: string, found: Revision): Promise<void> {
+  // Whoever found no room for it died before it went.
+  if (found.document?.error?.code === OVER_QUOTA) return deps.uploads.delete(originalKey(id));
   const { document, before, written } = await commit(deps, id, found, (current) =>
     current?.source?.gone === undefined ? undefined : withOriginal(current),
   );

@@ -67,25 +67,25 @@ export interface Bill {
 
 /**
  * Of one upload, besides one PUT for each variant. The shipped client asks for the signature and twice for the image; the browser's
- * PUT, the owner's entry, the document and the kept event are written; the worker, whoever asks, and the event read.
+ * PUT, the owner's entry and the image's count, the document and the kept event are written; the worker, whoever asks, and the event read.
  */
 export const UPLOAD = {
   calls: 3,
-  writes: 4,
+  writes: 5,
   reads: 7,
   /** The notification, a count of the queue for the first ask, the event and its webhook; each received and deleted alone. */
   messages: 10,
   /** Beside the worker's: of the API and of the events. */
   invocations: 5,
 } as const;
-/** Of one delete: the call, two notifications and an event with its webhook, the note for the CDN. */
+/** Of one delete: the call, two notifications and an event with its webhook, the note for the CDN; half of the writes are lists. */
 const DELETE = {
   calls: 1,
-  writes: 10,
+  writes: 14,
   reads: 9,
   messages: 12,
   invocations: 5,
-  gbSeconds: 0.395,
+  gbSeconds: 0.465,
   forgotten: 1,
 } as const;
 /** What Lambda gives for 2 GB (1,769 MB is one). */
@@ -93,7 +93,7 @@ export const WORKER_VCPUS = (WORKER_GB * 1024) / 1769;
 /** An answer of S3's or SQS's; what a function that waits for none takes itself; a receiver's answer. In seconds. */
 const [REQUEST, OWN, RECEIVER] = [0.02, 0.01, 0.15];
 /** One after the other, of the worker beside developing, and of all other invocations of an upload together. */
-const IN_A_ROW = { worker: 4, others: 5 } as const;
+const IN_A_ROW = { worker: 5, others: 5 } as const;
 const API_GB = 0.5;
 /**
  * Bytes of log: our lines and metrics of one upload, counted on the local stack; what Lambda writes of an invocation, and API
@@ -151,7 +151,7 @@ function rounds({ uploads, months }: Load, variants: number): Usage {
   const quarter = 900;
   const count = (DAYS * 86_400) / (quarter * (Math.floor(rest / quarter) + 1));
   const pages = (keys: number) => Math.ceil(keys / 1000);
-  const writes = ROUND + 2 * pages(kept) + pages(kept * (variants + 1)) + 2 * Math.ceil(kept / REST.batch);
+  const writes = ROUND + 3 * pages(kept) + pages(kept * (variants + 1)) + 2 * Math.ceil(kept / REST.batch);
   const reads = 2 * Math.min(kept, (uploads / DAYS) * YOUNG_DAYS);
   const seconds = REQUEST * (writes + reads / REST.lanes);
   return { s3Write: count * writes, s3Read: count * reads, lambdaGbSecond: count * seconds * API_GB };

@@ -11,12 +11,15 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  countsOf,
   editKey,
   heldPrefix,
   homeKey,
   metaKey,
   originalKey,
+  ownerKey,
   PUBLIC,
+  parseCountKey,
   parseOwnerKey,
 } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
@@ -24,7 +27,10 @@ import { developBody } from "../message.ts";
 import { letGo, placeholder } from "../metadata.ts";
 import type { ListedObject, ObjectStore, Queue } from "../ports.ts";
 import { followUp, tell } from "../tell/tell.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
+import { countImage } from "../usage.ts";
 import { lookAround } from "./around.ts";
+import type { Counted } from "./counted.ts";
 import {
   diagnose,
   isRipe,
@@ -182,6 +188,8 @@ async function letOriginalGo(
   );
   if (!written || !document) return undefined;
   await deps.uploads.delete(originalKey(id), { ifMatch: original.etag });
+  const { owner } = readUploadMetadata(original.metadata);
+  if (owner) await countImage(deps.uploads, owner, document, "unknown");
   await indexAttention(deps, document, before);
   return "letGo";
 }
@@ -232,32 +240,53 @@ export async function bury(deps: MendDeps, id: string): Promise<boolean> {
 }
 
 /**
- * Removes an owner's entry that lists nothing any more: of an image whose tombstone is about to go, or of a time that its
+ * Brings the count beside an owner's entry in line, and removes an entry that lists nothing any more: of an image whose tombstone is about to go, or of a time that its
  * metadata does not give. One of which there is neither metadata nor original is a stray.
  */
 export async function mendEntry(
   deps: MendDeps,
-  { key, lastModified }: ListedObject,
+  { entry: listedEntry, counts }: Counted,
   ripe: ReadonlySet<string>,
   { patience, settledBefore }: Terms,
-): Promise<"unlist" | "stray" | undefined> {
-  const entry = parseOwnerKey(key);
-  if (!entry) return undefined;
-  if (!ripe.has(entry.id)) {
-    if (settledBefore && lastModified < settledBefore) return undefined;
-    const { document } = await readRevision(deps.media, entry.id);
-    if (!document) return (await isVain(deps, entry.id, lastModified, patience)) ? "stray" : undefined;
-    // The time that a first revision gives stays; only the entry of that time is ever looked for.
-    if (Date.parse(document.uploadedAt ?? "") === entry.uploadedAt) return undefined;
+): Promise<{ deed?: "unlist" | "stray"; count?: string | undefined }> {
+  const there = counts.map((one) => one.key);
+  if (!listedEntry) {
+    await uncount(deps, counts, patience);
+    return {};
   }
+  const { key, lastModified } = listedEntry;
+  const entry = parseOwnerKey(key);
+  if (!entry) return {};
+  if (!ripe.has(entry.id)) {
+    const isOld = (one: ListedObject) => settledBefore !== undefined && one.lastModified < settledBefore;
+    if (there.length === 1 && [listedEntry, ...counts].every(isOld)) return { count: there[0] };
+    const { document } = await readRevision(deps.media, entry.id);
+    if (!document) return (await isVain(deps, entry.id, lastModified, patience)) ? { deed: "stray" } : {};
+    // The time that a first revision gives stays; only the entry of that time is ever looked for.
+    if (Date.parse(document.uploadedAt ?? "") === entry.uploadedAt)
+      return { count: await countImage(deps.uploads, entry.owner, document, there) };
+  }
+  for (const count of there) await deps.uploads.delete(count);
   await deps.uploads.delete(key);
-  return "unlist";
+  return { deed: "unlist" };
+}
+
+/** Of images whose entries are gone: of a try that came late. The listings are of different moments. */
+async function uncount({ uploads, now }: MendDeps, counts: readonly ListedObject[], { upload }: Patience) {
+  for (const { key, lastModified } of counts) {
+    const count = parseCountKey(key);
+    if (!count || now().getTime() - lastModified.getTime() <= upload) continue;
+    const { objects } = await uploads.list(ownerKey(count.owner, count.uploadedAt, count.id), { limit: 1 });
+    if (objects.length === 0) await uploads.delete(key);
+  }
 }
 
 /** Removes the entry of an image that two rounds have found no other trace of. */
 export async function unlist(deps: MendDeps, key: string): Promise<"unlist" | undefined> {
-  const id = parseOwnerKey(key)?.id ?? "";
+  const { owner = "", uploadedAt = 0, id = "" } = parseOwnerKey(key) ?? {};
   if ((await hasDocument(deps.media, id)) || (await deps.uploads.head(originalKey(id)))) return undefined;
+  for (const count of (await deps.uploads.list(countsOf(owner, uploadedAt, id))).objects)
+    await deps.uploads.delete(count.key);
   await deps.uploads.delete(key);
   return "unlist";
 }

@@ -18,6 +18,16 @@ export const sumOf = ({ originals, images, owners }: Seen) => originals + images
 const Strays = v.record(v.string(), count);
 export type Strays = v.InferOutput<typeof Strays>;
 
+/** What an owner has, as far as it has been counted. */
+export const Owned = v.object({
+  owner: v.string(),
+  images: count,
+  originals: count,
+  variants: count,
+  uploadsThisMonth: count,
+});
+export type Owned = v.InferOutput<typeof Owned>;
+
 const Cursor = v.object({
   /** Another one means other rules: what was settled by the old ones is looked at again. */
   schema: v.literal(2),
@@ -38,6 +48,9 @@ const Cursor = v.object({
   before: v.optional(Seen),
   /** Tombstones found ripe in this round: they go when their owners' entries are gone. */
   ripe: v.array(v.string()),
+  /** The owner whose entries are being counted, and those with the most of those before. */
+  tally: v.optional(Owned),
+  top: v.optional(v.array(Owned)),
   /** Found by the last round, and by this one. */
   strays: Strays,
   found: Strays,

@@ -11,12 +11,13 @@ import { DarkroomError } from "../errors.ts";
 import { type ScanDeps, scanOpenJobs } from "../job/scan-page.ts";
 import { OWNERS, parseOwnerKey, SWEEP_KEY } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
-import { listed } from "../listing.ts";
 import type { Log } from "../ports.ts";
 import { emptied, isTooMuch, readStop, type Stop, writeStop } from "./breaker.ts";
+import { withCounts } from "./counted.ts";
 import type { Patience, Remedy, Terms } from "./diagnose.ts";
 import { bury, clear, type MendDeps, mend, mendEntry, unlist } from "./mend.ts";
 import { type Cursor, NOTHING, type Round, readCursor, type Strays, writeCursor } from "./sweep-cursor.ts";
+import { tallied, writeTop } from "./tally.ts";
 import { type Traces, walk } from "./walk.ts";
 
 export interface SweepDeps extends MendDeps, Omit<ScanDeps, "backfill"> {
@@ -183,24 +184,28 @@ class Run {
   async #owners(): Promise<Break> {
     if (this.cursor.stage !== "owners") return undefined;
     const ripe = new Set(this.cursor.ripe);
-    const end = await this.#batches(listed(this.#deps.uploads, OWNERS, this.cursor.after), async (batch) => {
+    const end = await this.#batches(withCounts(this.#deps.uploads, this.cursor.after), async (batch) => {
       const strays: [key: string, objects: number][] = [];
-      await inLanes(batch, LANES, (entry) =>
+      const counts = await inLanes(batch, LANES, async (counted) => {
+        let mended: Awaited<ReturnType<typeof mendEntry>> = {};
         // No key in the log: the owner is in it.
-        this.#attempt(parseOwnerKey(entry.key)?.id ?? "", async () => {
-          const deed = await mendEntry(this.#deps, entry, ripe, this.#terms);
-          if (deed === "stray") strays.push([entry.key, 1]);
-          return deed ? [deed] : [];
-        }),
-      );
+        await this.#attempt(parseOwnerKey(counted.entry?.key ?? "")?.id ?? "", async () => {
+          mended = await mendEntry(this.#deps, counted, ripe, this.#terms);
+          if (counted.entry && mended.deed === "stray") strays.push([counted.entry.key, 1]);
+          return mended.deed ? [mended.deed] : [];
+        });
+        return mended.count;
+      });
       const { seen } = this.cursor;
       return {
-        after: batch.at(-1)?.key,
-        seen: { ...seen, owners: seen.owners + batch.length },
+        after: batch.findLast(({ entry }) => entry)?.entry?.key ?? this.cursor.after,
+        seen: { ...seen, owners: seen.owners + batch.filter(({ entry }) => entry).length },
+        ...tallied(this.cursor, counts, this.#deps.now()),
         ...this.#noted(strays),
       };
     });
     if (end) return end;
+    await writeTop(this.#deps, this.cursor);
     return (await this.#save({ stage: "deletes", after: undefined })) ? undefined : "overtaken";
   }
 

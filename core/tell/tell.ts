@@ -4,7 +4,8 @@ import { indexAttention } from "../attention.ts";
 import { EVENT_TYPE, isId, originalKey } from "../keys.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
 import type { ObjectStore, Queue, StoredHead } from "../ports.ts";
-import { type Context, contextOf } from "../upload-metadata.ts";
+import { type Context, contextOf, readUploadMetadata } from "../upload-metadata.ts";
+import { countImage } from "../usage.ts";
 
 export const EVENT_TYPES = [
   "image.ready",
@@ -104,7 +105,7 @@ export const withContext = <E extends AnyEvent | ImageEvent>(
 ): E => (metadata ? { ...event, context: contextOf(metadata) } : event);
 
 /**
- * What follows a commit: the index of what needs attention, and the telling. Done again after a redelivery, when an
+ * What follows a commit: the index of what needs attention, the owner's count, and the telling. Done again after a redelivery, when an
  * earlier try may have died between its commit and this. `before` as in `indexAttention`; `metadata` of the original,
  * where it has been read.
  */
@@ -120,5 +121,7 @@ export async function followUp(
 ): Promise<void> {
   await indexAttention(deps, document, before);
   const known = metadata ?? (await deps.uploads.head(originalKey(document.id)))?.metadata;
+  const owner = known && readUploadMetadata(known).owner;
+  if (owner) await countImage(deps.uploads, owner, document, before);
   await tell(deps.events, document, known);
 }

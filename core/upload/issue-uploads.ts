@@ -183,6 +183,8 @@ function termsFor(
     ...(caller.ref ? { ref: caller.ref } : {}),
     ...(ref ? { clientRef: ref } : {}),
     ...(caller.attachWithin ? { attachWithin: caller.attachWithin } : {}),
+    ...(caller.maxImages === undefined ? {} : { maxImages: caller.maxImages }),
+    ...(caller.maxOwnerBytes === undefined ? {} : { maxOwnerBytes: caller.maxOwnerBytes }),
   });
   // A browser sends no Content-Type for a file without one, and a signed header must be there.
   return {

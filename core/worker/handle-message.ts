@@ -4,7 +4,7 @@ import { recipeOf } from "../edit.ts";
 import { DarkroomError, errors } from "../errors.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type DevelopDeps, developImage } from "../image/develop-image.ts";
-import { originalGone } from "../image/original-gone.ts";
+import { originalBack, originalGone } from "../image/original-gone.ts";
 import { type Outcome, skipped } from "../image/outcome.ts";
 import { register } from "../image/register.ts";
 import { deleteMeant } from "../job/delete-meant.ts";
@@ -178,6 +178,7 @@ async function failImage(
   const isMeant = task.kind === "develop" && (task.force || (task.edit ?? 0) > editOf(found.document));
   if (!isMeant && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
     await followUp(deps, found.document, "unknown", original.metadata);
+    if (found.document.source?.gone) await originalBack(deps, id, found);
     return { id, status: "skipped", reason: "settled" };
   }
   const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();

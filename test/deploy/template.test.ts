@@ -151,6 +151,8 @@ test("a browser may send every header that an upload signs", () => {
     ref: "r",
     clientRef: "c",
     attachWithin: 3600,
+    maxImages: 1,
+    maxOwnerBytes: 1,
   });
   const signed = [
     "content-type",

@@ -387,6 +387,16 @@ test("a token says in how many seconds its uploads are to be attached, within bo
     assert.equal(await problem({ files: [photo] }, await token({ attachWithin })), "401 unauthenticated");
 });
 
+test("a token says what its owner may have, within bounds", async () => {
+  const { json } = await ask({ files: [photo] }, await token({ maxImages: 0, maxOwnerBytes: 5e9 }));
+  const [upload] = json.uploads;
+  assert.equal(upload.headers["x-amz-meta-max-images"], "0");
+  assert.equal(upload.headers["x-amz-meta-max-owner-bytes"], "5000000000");
+  assert.throws(() => verifyPut(upload, photo.size, { "x-amz-meta-max-images": "9" }));
+  for (const limit of [-1, 1.5, 1e15, "3"])
+    assert.equal(await problem({ files: [photo] }, await token({ maxImages: limit })), "401 unauthenticated");
+});
+
 test("only an admin uploads for others", async () => {
   assert.equal(await problem({ owner: "you", files: [photo] }), "403 forbidden");
   const { json } = await ask({ owner: "you@example.com", files: [photo] }, await token({ scope: "admin" }));

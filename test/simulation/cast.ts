@@ -2,6 +2,7 @@
 import type { Accidents } from "./accidents.ts";
 import type { Climate } from "./climates.ts";
 import { form } from "./forms.ts";
+import { hoarder } from "./hoarder.ts";
 import type { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { moderated } from "./moderated.ts";
@@ -44,6 +45,7 @@ export const cast: readonly Role[] = [
   { act: person(form), chance: 0.4, in: swept },
   { act: person(moderated), chance: 0.3 },
   { act: person(discreet), chance: 0.3, count: (random) => 1 + random.below(2) },
+  { act: person(hoarder), chance: 0.1, in: ({ swept }) => !swept },
   { act: async ({ scene }) => scene.receivers.sulk(), chance: 0.3, in: ({ expects }) => expects.telling },
   { act: person(redrive), chance: 0.3 },
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.

@@ -7,6 +7,7 @@ import {
   ATTENTION,
   attachKey,
   attentionKey,
+  countPrefix,
   DELIVERIES,
   EVENTS,
   type Home,
@@ -22,6 +23,7 @@ import {
   parseEventKey,
   STOPPED_KEY,
   SWEEP_KEY,
+  TOP_OWNERS_KEY,
 } from "../../core/keys.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore, OpenUploads } from "../../core/ports.ts";
@@ -36,6 +38,11 @@ export const OWNER = "somebody";
 const [MINUTE, DAY] = [60_000, 86_400_000];
 /** From when nothing goes wrong any more to the last image's end: a message hides for 15 minutes at most. */
 const SOON_MS = 20 * MINUTE;
+
+/** Images that a token allows its owner who uploads many; the others of the owner count as well. */
+export const ALLOWED = 2;
+/** Two invocations, three messages each. */
+const IN_FLIGHT = 6;
 
 export type Bucket = "uploads" | "media";
 
@@ -101,6 +108,8 @@ export class Promises {
   readonly #marks = new Map<string, Set<symbol>>();
   /** Revisions that condemn a file, looked at once. */
   readonly #condemned = new Set<string>();
+  /** Of somebody who may have a few images and uploads many. */
+  readonly hoard = new Set<string>();
   /** Images of the last release. */
   readonly legacy = new Set<string>();
   /** A letter that is sent anew is no redelivery: what its dead try had committed and not told, nobody tells. */
@@ -180,6 +189,7 @@ export class Promises {
   async atEveryInstant(): Promise<void> {
     // Whoever has emptied the bucket has promised nothing; what comes back is looked at again.
     if (this.gaps.has("media")) return;
+    await this.#isBounded();
     for (const [id, accepted] of this.accepted) {
       const document = await this.#documentOf(id);
       if (document) accepted.endedAt ??= this.#scene.scheduler.now;
@@ -194,6 +204,14 @@ export class Promises {
         if (stored?.size !== bytes) throw new Error(`${id} is ready and ${key} is not there`);
       }
     }
+  }
+
+  /** What was developed at the same moment passes together, and no more. */
+  async #isBounded(): Promise<void> {
+    let shown = 0;
+    for (const id of this.hoard) if ((await this.#documentOf(id))?.status === "ready") shown++;
+    if (shown > ALLOWED + IN_FLIGHT)
+      throw new Error(`${shown} images are shown where ${ALLOWED} are allowed`);
   }
 
   async #isHidden(id: string, document: Metadata | undefined): Promise<void> {
@@ -276,8 +294,10 @@ export class Promises {
     return statuses;
   }
 
-  #isWhole({ gone }: Accepted, document: Metadata, etag: string | undefined): void {
+  #isWhole(accepted: Accepted, document: Metadata, etag: string | undefined): void {
     const { id, status, source, lastError, error, pending } = document;
+    // There was no room for it.
+    const gone = accepted.gone || error?.code === "over-quota";
     if (!etag !== gone) throw new Error(`${id}: gone ${gone}, and its original is there: ${!!etag}`);
     // Messages that overtake each other, or the document, leave this to the sweep.
     if (this.#scene.climate.swept && gone !== (source?.gone !== undefined))
@@ -408,7 +428,7 @@ export class Promises {
    * @param withinGrace or may be so: superseded, or a tombstone
    */
   async everythingIsNamed(withinGrace: boolean): Promise<void> {
-    const named = new Set([SWEEP_KEY, STOPPED_KEY]);
+    const named = new Set([SWEEP_KEY, TOP_OWNERS_KEY, STOPPED_KEY]);
     for (const [id, { gone, attach }] of this.accepted) {
       const document = await this.#documentOf(id);
       if (attach && !document && withinGrace) named.add(attachKey(id));
@@ -419,6 +439,12 @@ export class Promises {
         .add(metaKey(id, await this.#homeOf(id)));
       if (withinGrace) named.add(metaKey(id, homeOf(OWNER)));
       named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));
+      const counts = (await this.#uploads.list(countPrefix(OWNER))).objects.filter(({ key }) =>
+        key.includes(id),
+      );
+      if (counts.length !== 1 && (counts.length > 1 || document.status !== "deleted"))
+        throw new Error(`${id} is counted ${counts.length} times`);
+      for (const { key } of counts) named.add(key);
       if (document.status === "deleted") continue;
       if (!gone) named.add(originalKey(id));
       if (attach) named.add(attachKey(id));

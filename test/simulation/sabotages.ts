@@ -203,6 +203,7 @@ export const sabotages: Sabotages = {
       climate: "rough",
     }),
   ],
+  "limits that nobody counts up to": [/where 2 are allowed/, () => ({ workStore: blindTo(/^counts\//) })],
   "held pictures that are shown": [
     /nobody has released it/,
     () => ({

@@ -119,7 +119,7 @@ export class World {
     await this.#live();
     const lives = (id: string) => {
       const accepted = promises.accepted.get(id);
-      return accepted !== undefined && !accepted.asked && !accepted.removed;
+      return accepted !== undefined && !accepted.asked && !accepted.removed && !promises.hoard.has(id);
     };
     await jobs.verify(deps, lives);
   }

@@ -85,7 +85,7 @@ async function system({
   return { id, deps, requests, told, event, work, document };
 }
 
-test("an image costs four requests and one for each variant", async () => {
+test("an image costs five requests and one for each variant", async () => {
   const { work, event, requests, document, deps, id } = await system();
   assert.equal(await work(event()), "ready");
   const variants = requests.filter((request) => request.startsWith("PUT media/images/ID/w"));
@@ -97,6 +97,7 @@ test("an image costs four requests and one for each variant", async () => {
       "GET uploads/originals/ID",
       "PUT uploads/owners/me/8204823999999-ID",
       "PUT media/images/ID/meta.json",
+      "PUT uploads/counts/me/8204823999999-ID-8-32",
     ],
   );
   const ready = await document();

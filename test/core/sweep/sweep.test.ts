@@ -164,6 +164,7 @@ test("once all is settled, old images cost their share of a list and no request 
   assert.deepEqual(requests.sort(), [
     `GET ${SWEEP_KEY}`,
     "LIST attach/",
+    "LIST counts/",
     "LIST edits/",
     "LIST failures/failed/",
     "LIST failures/held/",
