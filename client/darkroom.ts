@@ -16,6 +16,7 @@ export {
   type PictureSource,
   picture,
   srcset,
+  variantFor,
 } from "./picture.ts";
 export { placeholderUrl } from "./placeholder.ts";
 export type { Original, UploadOptions, UploadState } from "./upload.ts";

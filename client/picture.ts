@@ -122,6 +122,17 @@ export function srcset(image: Image, format: string, variants?: readonly string[
   return join(choose(image, variants).filter((variant) => variant.format === format));
 }
 
+/**
+ * For image components that ask for a URL by width, as Next's `loader` does: the smallest of the ladder that is as wide, else
+ * the widest. Of the format that every browser shows, where none is named; undefined where the image has none of it.
+ */
+export function variantFor(image: Image, width: number, format?: string): Variant | undefined {
+  const all = choose(image, undefined);
+  const wanted = format ?? PREFERENCE.filter((one) => all.some((variant) => variant.format === one)).at(-1);
+  const ladder = all.filter((variant) => variant.format === wanted);
+  return ladder.find((variant) => variant.width >= width) ?? ladder.at(-1);
+}
+
 const byWidth = (variants: readonly Variant[]) => [...variants].sort((a, b) => a.width - b.width);
 /** A rung as every screen can show it: an AVIF for those with HDR alone stands beside it. */
 const plain = (name: string) => name.replace(/^(w\d+)-hdr$/, "$1");

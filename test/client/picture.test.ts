@@ -4,7 +4,14 @@ import test from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
 import { rgbaToThumbHash, thumbHashToRGBA } from "thumbhash";
-import { type Image, picture, placeholderUrl, srcset, type Variant } from "../../client/darkroom.ts";
+import {
+  type Image,
+  picture,
+  placeholderUrl,
+  srcset,
+  type Variant,
+  variantFor,
+} from "../../client/darkroom.ts";
 import type { Metadata } from "../../core/metadata.ts";
 
 /** The client's own description of an image must fit what the API sends. */
@@ -261,4 +268,18 @@ test("rungs for screens with HDR go before all others, and to no other screen", 
   );
   const thumb = variant("thumb", "avif", 160, 160);
   assert.equal(picture(image([...bright, thumb]), { alt: "", variants: ["thumb"] }).sources.length, 0);
+});
+
+test("a variant for a width: the smallest that is as wide, else the widest, of a format that every browser shows", () => {
+  const one = image(ladder(["avif", "webp", "jpeg"]));
+  const said = (width: number, format?: string) => {
+    const found = variantFor(one, width, format);
+    return found && `${found.name} ${found.format}`;
+  };
+  assert.deepEqual(
+    [said(1), said(320), said(321), said(9999)],
+    ["w320 jpeg", "w320 jpeg", "w640 jpeg", "w1920 jpeg"],
+  );
+  assert.deepEqual([said(700, "avif"), said(700, "png")], ["w1280 avif", undefined]);
+  assert.equal(variantFor(image([]), 100), undefined);
 });
