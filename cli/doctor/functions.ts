@@ -3,8 +3,8 @@ import { GetAccountSettingsCommand, ListEventSourceMappingsCommand } from "@aws-
 import { askForMore, neededFor } from "../../adapters/aws/concurrency.ts";
 import { type Check, deploymentOf, type Finding, NotChecked, type Patient } from "./check.ts";
 
-/** Those that take from queues. */
-const CONSUMERS = ["worker", "failures", "events"];
+/** Those that take from queues; the worker by its alias where it changes bit by bit (`gradual`). */
+const CONSUMERS = ["worker", "worker:live", "failures", "events"];
 
 const concurrency: Check = {
   name: "concurrency",
@@ -34,10 +34,17 @@ async function sourcesOf(patient: Patient) {
   if (stack === undefined) throw new NotChecked("this is no Lambda");
   const found = await Promise.all(
     CONSUMERS.map((name) =>
-      patient.lambda.send(new ListEventSourceMappingsCommand({ FunctionName: `${stack}-${name}` })),
+      patient.lambda
+        .send(new ListEventSourceMappingsCommand({ FunctionName: `${stack}-${name}` }))
+        .catch((error: Error) => {
+          if (error.name !== "ResourceNotFoundException" || !name.includes(":")) throw error;
+          return { EventSourceMappings: [] };
+        }),
     ),
   );
-  return found.flatMap(({ EventSourceMappings = [] }) => EventSourceMappings);
+  const all = found.flatMap(({ EventSourceMappings = [] }) => EventSourceMappings);
+  // Each once, should the function's name stand for its aliases too.
+  return [...new Map(all.map((source, i) => [source.UUID ?? i, source])).values()];
 }
 
 export const functionChecks = [concurrency];

@@ -348,6 +348,12 @@ test("an account that lets too few functions run at once, and a source that is o
     /runs 10 functions at once.*50 \+ 10 \+ 2 \+ 2 \+ 20.*L-B99A9384.*eu-central-1/,
   );
   assert.deepEqual(more, []);
+  // A worker that changes bit by bit is invoked by its alias.
+  const { "darkroom-prod-worker": sources, ...others } = usual;
+  assert.match(
+    String((await asked(10, { ...others, "darkroom-prod-worker:live": sources }))[0]),
+    /50 \+ 10 \+ 2/,
+  );
   const off = { ...usual, "darkroom-prod-events": [{ most: 20, state: "Disabled" }] };
   assert.match(String(await asked(1000, off)), /Nobody takes from the queue darkroom-prod-images.*Disabled/);
 });
