@@ -48,7 +48,7 @@ export const settings = {
   UPLOADS_BUCKET: {
     parse: text,
     help: "bucket of the originals",
-    for: "all",
+    for: [...API, "worker", "failures", "sweep", "events", "parked"],
     from: { ref: "UploadsBucket" },
   },
   MEDIA_BUCKET: {
@@ -147,7 +147,7 @@ export const settings = {
     parse: secret,
     help: "HS256 key of the callers' tokens",
     optional: true,
-    for: API,
+    for: [...API, "probe"],
     from: { value: "authSecret" },
   },
   AUTH_SECRET_PREVIOUS: {
@@ -156,6 +156,13 @@ export const settings = {
     optional: true,
     for: API,
     from: { value: "authPreviousSecret" },
+  },
+  API_URL: {
+    parse: url,
+    help: "the API, for a picture that goes the whole way now and then",
+    optional: true,
+    for: ["probe"],
+    from: { value: "apiUrl" },
   },
   SEAL_SECRET: {
     parse: secret,
@@ -217,7 +224,7 @@ export const settings = {
     parse: text,
     help: "name under which metrics are counted; none where absent",
     optional: true,
-    for: ["worker", "failures", "sweep", "events", "parked"],
+    for: ["worker", "failures", "sweep", "events", "parked", "probe"],
     from: { ref: "AWS::StackName" },
   },
   LOG_LEVEL: {
@@ -250,7 +257,8 @@ type FunctionName =
   | "failures"
   | "sweep"
   | "events"
-  | "webhooks";
+  | "webhooks"
+  | "probe";
 
 export interface Setting {
   /** Throws an Error whose message says what the value should be. */

@@ -134,6 +134,12 @@ export const parameters = {
     help: "who is told of alarms; AWS asks that address to confirm",
     check: matches(/^\S+@\S+\.\S+$/, "an e-mail address", true),
   },
+  probeMinutes: {
+    default: "0",
+    help: "minutes from one to the next tiny picture that is sent the whole way and measured; 0 is none",
+    check: (value) =>
+      value === "0" ? undefined : whole(5, 1440)(value) && "0, or a whole number from 5 to 1440",
+  },
   budgetDollars: {
     default: "0",
     help: "US dollars a month of this stack beyond which you are told, as of alarms; 0 is no budget",
@@ -279,6 +285,10 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
   if (of("webAcl").length > 0 && apiCertificate && !apiCertificate.includes(":us-east-1:"))
     problems.push("apiCertificate must be in us-east-1 where there is a webAcl: CloudFront takes no other");
   together("authJwksUrl", "authIssuer", "authAudience");
+  if (of("authJwksUrl").length > 0 && String(given["probeMinutes"] ?? "0") !== "0")
+    problems.push(
+      "probeMinutes must be 0 where there is an authJwksUrl: the probe signs its token with the stack's own secret",
+    );
   if (problems.length > 0) {
     const list = problems.map((problem) => `  - ${problem}`).join("\n");
     throw new Error(

@@ -92,7 +92,7 @@ interface ServiceFunction {
   readonly events?: readonly {
     readonly httpApi?: string;
     readonly sqs?: SqsEvent;
-    readonly schedule?: string;
+    readonly schedule?: string | { readonly rate: string; readonly enabled: boolean };
   }[];
 }
 interface SqsEvent {
@@ -205,7 +205,8 @@ function functionOf(name: string, fn: ServiceFunction): Omit<FunctionTemplate, "
           }
         : [],
     ),
-    schedules: events.flatMap(({ schedule }) => (schedule === undefined ? [] : everyMs(schedule))),
+    // One that is off until a parameter says otherwise is off here.
+    schedules: events.flatMap(({ schedule }) => (typeof schedule === "string" ? everyMs(schedule) : [])),
   };
 }
 

@@ -9,8 +9,7 @@ import {
 } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SignJWT } from "jose";
-import type { Scope } from "../core/caller.ts";
+import { mintToken } from "../adapters/http/mint.ts";
 
 /** The user's own, so that a back end can mint tokens with it; else one made at the first start. */
 export function keptSecret(data: string, own: string | undefined): string {
@@ -36,20 +35,11 @@ export function keptCdnKey(data: string): { id: string; privateKey: string; publ
   return { id: "KLOCAL", privateKey, publicKey: createPublicKey(key) };
 }
 
-async function mintToken(secret: string, scopes: readonly Scope[], hours: number): Promise<string> {
-  return new SignJWT({ scope: scopes.join(" ") })
-    .setProtectedHeader({ alg: "HS256" })
-    .setSubject("local")
-    .setIssuedAt()
-    .setExpirationTime(`${hours}h`)
-    .sign(new TextEncoder().encode(secret));
-}
-
 /** Both tokens that the page and the command line work with. */
 export async function mintTokens(secret: string, hours: number) {
   return {
-    uploadToken: await mintToken(secret, ["upload", "original"], hours),
-    adminToken: await mintToken(secret, ["upload", "admin"], hours),
+    uploadToken: await mintToken(secret, "local", ["upload", "original"], `${hours}h`),
+    adminToken: await mintToken(secret, "local", ["upload", "admin"], `${hours}h`),
   };
 }
 

@@ -107,6 +107,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   // Read by the events function at its first invocation, which is yet to come.
   const receivers = `${page.url}/webhooks ${settings["WEBHOOK_URLS"]}`.trim();
   for (const at of [settings, env, process.env]) at["WEBHOOK_URLS"] = receivers;
+  for (const at of [settings, env, process.env]) at["API_URL"] = api.url;
   const events =
     options.poll === false ? undefined : startEvents(functions, servers, provisioned, template, log);
 

@@ -173,6 +173,11 @@ test("metadata answers with an ETag, lists the owner's images, and a delete take
   assert.equal(foreign.status, 401);
 });
 
+test("a picture of our own goes the whole way, and nothing of it stays", async () => {
+  const probed = (await stack.invoke("probe", {})) as { step: string; ms: number };
+  assert.deepEqual([probed.step, probed.ms > 0], ["done", true], JSON.stringify(probed));
+});
+
 test("an operator re-processes images: what it would do, the job, its end, and not for everyone", async () => {
   const bytes = await photo();
   const ids: string[] = [];

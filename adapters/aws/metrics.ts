@@ -45,6 +45,10 @@ export const metricTable = {
   ImagesForgotten: { unit: MetricUnit.Count },
   /** 1 for a turn that left some for the next. */
   ForgetsWaiting: { unit: MetricUnit.Count },
+  /** Of a picture of our own, from asking for a signature until it was ready. */
+  ProbeTime: { unit: MetricUnit.Milliseconds },
+  /** 1 for one that did not get all the way. */
+  ProbesFailed: { unit: MetricUnit.Count },
 } as const satisfies Record<string, { unit: Unit; by?: string }>;
 export type MetricName = keyof typeof metricTable;
 

@@ -113,12 +113,8 @@ export const STANDING = { metric: 45, alarm: 27, dashboard: 1, secret: 4 };
 const DAYS = 30;
 /** Turns of the two schedules in a month. */
 const TURNS = { parked: 60 * 24 * DAYS, sweep: 4 * 24 * DAYS };
-/**
- * S3 requests of a turn that finds nothing to do, counted on the local stack too; lists are priced as writes. Where there is a
- * CDN one more is read.
- */
-export const IDLE_TURN = { parked: { writes: 2, reads: 1 }, sweep: { writes: 1, reads: 1 } };
-const CDN_READ = 1;
+/** S3 requests of a turn that finds nothing to do, counted on the local stack too; lists are priced as writes. */
+export const IDLE_TURN = { parked: { writes: 2, reads: 2 }, sweep: { writes: 1, reads: 1 } };
 /** Each of the five event sources asks its queue with five long polls of 20 s, whether anything comes or not. */
 const IDLE_POLLS = 5 * 5 * 3 * TURNS.parked;
 /** As the sweep has them (core/sweep/sweep.ts): seconds of rest for an image, and at least and most; images of a batch. */
@@ -131,14 +127,13 @@ const YOUNG_DAYS = 30 + 25 / 24;
 /** Of a stack that nobody uses. */
 function unused(): Usage {
   const { parked, sweep } = IDLE_TURN;
-  const seconds = (turn: { writes: number; reads: number }, more = 0) =>
-    OWN + (turn.writes + turn.reads + more) * REQUEST;
+  const seconds = (turn: { writes: number; reads: number }) => OWN + (turn.writes + turn.reads) * REQUEST;
   return {
     sqsRequest: IDLE_POLLS,
     lambdaRequest: TURNS.parked + TURNS.sweep,
-    lambdaGbSecond: TURNS.parked * seconds(parked, CDN_READ) * 0.25 + TURNS.sweep * seconds(sweep) * API_GB,
+    lambdaGbSecond: TURNS.parked * seconds(parked) * 0.25 + TURNS.sweep * seconds(sweep) * API_GB,
     s3Write: TURNS.parked * parked.writes + TURNS.sweep * sweep.writes,
-    s3Read: TURNS.parked * (parked.reads + CDN_READ) + TURNS.sweep * sweep.reads,
+    s3Read: TURNS.parked * parked.reads + TURNS.sweep * sweep.reads,
   };
 }
 

@@ -162,6 +162,13 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
     ["cloudfront:CreateInvalidation", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
   ],
+  // It has a token, and goes by the API.
+  probe: [
+    UNLIST,
+    ["s3:PutObject", `${UPLOADS}/originals/x`],
+    ["s3:GetObject", `${MEDIA}/images/x/meta.json`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+  ],
   parked: [
     UNLIST,
     ["s3:PutObject", `${UPLOADS}/originals/x`],

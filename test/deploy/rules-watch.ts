@@ -97,9 +97,9 @@ export const watchRules: Rules = {
         ((at(Properties, "Targets") ?? []) as object[]).map((one) => String(at(one, "Arn.Fn::GetAtt.0"))),
       );
       const watched = new Set(
-        alarms(template)
-          .filter(([, { Properties }]) => at(Properties, "MetricName") === "Errors")
-          .map(([, { Properties }]) => String(at(Properties, "Dimensions.0.Value.Ref"))),
+        inAlarms(template)
+          .filter(({ namespace, name }) => namespace === "AWS/Lambda" && name === "Errors")
+          .map(({ dimensions }) => String(dimensions["FunctionName"])),
       );
       return [...scheduled, "WorkerLambdaFunction"]
         .filter((id) => !watched.has(id))
@@ -108,6 +108,29 @@ export const watchRules: Rules = {
     breaks: [
       ["Resources.SweepFailsAlarm", undefined],
       ["Resources.WorkerErrorsAlarm", undefined],
+      [`${ALARM("ProbeFailsAlarm")}.Metrics.2`, undefined],
+    ],
+  },
+  "a picture of our own is sent, and its alarm paid for, where that is asked for and nowhere else": {
+    check: (template) => {
+      const off = {
+        ...template,
+        Conditions: { ...template.Conditions, Probed: { "Fn::Equals": ["a", "b"] } },
+      };
+      const rule = (one: Template) => plain(at(one, "Resources.ProbeEventsRuleSchedule1.Properties"), one);
+      return [
+        ...(at(rule(template), "State") === "ENABLED" &&
+        at(rule(template), "ScheduleExpression") === "rate(15 minutes)"
+          ? []
+          : ["it is not sent"]),
+        ...(at(rule(off), "State") === "DISABLED" ? [] : ["sent, and nobody asked"]),
+        ...(at(template, "Resources.ProbeFailsAlarm.Condition") === "Probed" ? [] : ["paid for by all"]),
+      ];
+    },
+    breaks: [
+      ["Resources.ProbeEventsRuleSchedule1.Properties.State", "ENABLED"],
+      ["Resources.ProbeEventsRuleSchedule1.Properties.ScheduleExpression", "rate(1 day)"],
+      ["Resources.ProbeFailsAlarm.Condition", undefined],
     ],
   },
   "dead letters that stay are noticed in every queue of them, in whoever's hands they are": {

@@ -23,6 +23,7 @@ const PARAMETERS = [
   "webAcl=arn:aws:wafv2:us-east-1:123456789012:global/webacl/darkroom/12345678-1234-1234-1234-123456789012",
   "alarmEmail=on-call@example.com",
   "logDays=14",
+  "probeMinutes=15",
 ];
 
 let template: Template;
