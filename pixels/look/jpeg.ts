@@ -54,7 +54,30 @@ interface Scan extends Spectrum {
   readonly low: number;
 }
 
-/** `unknown` of files that are not walked: arithmetic codes, lossless, 12 bits, tables that go without saying. */
+/** ITU-T T.81, K.3: the tables of two components' codes, as they stand in most files. Frames of webcams' videos leave them out. */
+const TYPICAL = Buffer.from(
+  "AAABBQEBAQEBAQAAAAAAAAAAAQIDBAUGBwgJCgsQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUSITFBBhNRYQcicRQygZGhCCNCscEV" +
+    "UtHwJDNicoIJChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SFhoeIiYqSk5SVlpeY" +
+    "mZqio6Slpqeoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+gEAAwEBAQEBAQEBAQAAAAAA" +
+    "AAECAwQFBgcICQoLEQACAQIEBAMEBwUEBAABAncAAQIDEQQFITEGEkFRB2FxEyIygQgUQpGhscEJIzNS8BVictEKFiQ04SXxFxgZ" +
+    "GiYnKCkqNTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqCg4SFhoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1" +
+    "tre4ubrCw8TFxsfIycrS09TV1tfY2dri4+Tl5ufo6ery8/T19vf4+fo=",
+  "base64",
+);
+let typical: ReadonlyMap<number, HuffmanTable> | undefined;
+
+function tablesOf(body: Uint8Array): Map<number, HuffmanTable> {
+  const tables = new Map<number, HuffmanTable>();
+  for (let at = 0; at + 17 <= body.length; ) {
+    const lengths = body.subarray(at + 1, at + 17);
+    const count = lengths.reduce((sum, length) => sum + length, 0);
+    tables.set(body[at] ?? 0, huffmanTable(lengths, body.subarray(at + 17, at + 17 + count)));
+    at += 17 + count;
+  }
+  return tables;
+}
+
+/** `unknown` of files that are not walked: arithmetic codes, lossless, 12 bits. */
 export function walkJpeg(bytes: Uint8Array): Finding | "whole" | "unknown" {
   try {
     return new Walk(bytes).run();
@@ -90,7 +113,7 @@ class Walk {
       if (FRAMES.includes(marker)) {
         this.#frame = frameOf(body, marker === 0xc2);
         if (!this.#frame) return "unknown";
-      } else if (marker === DHT) this.#readTables(body);
+      } else if (marker === DHT) for (const [id, table] of tablesOf(body)) this.#tables.set(id, table);
       else if (marker === DRI) this.#interval = this.#word(end - 2);
       else if (marker === SOS) {
         const scan = this.#scanOf(body);
@@ -132,13 +155,12 @@ class Walk {
     return whole ? "whole" : { check: "scans-missing", at: end };
   }
 
-  #readTables(body: Uint8Array): void {
-    for (let at = 0; at + 17 <= body.length; ) {
-      const lengths = body.subarray(at + 1, at + 17);
-      const count = lengths.reduce((sum, length) => sum + length, 0);
-      this.#tables.set(body[at] ?? 0, huffmanTable(lengths, body.subarray(at + 17, at + 17 + count)));
-      at += 17 + count;
-    }
+  /** As libjpeg and browsers have it, a sequential file need not say what is typical. */
+  #table(id: number): HuffmanTable {
+    const own = this.#tables.get(id);
+    if (own || this.#frame?.progressive) return own ?? NO_CODES;
+    typical ??= tablesOf(TYPICAL);
+    return typical.get(id) ?? NO_CODES;
   }
 
   #scanOf(body: Uint8Array): Scan | undefined {
@@ -154,8 +176,8 @@ class Walk {
     for (let i = 0; i < count; i++) {
       const component = frame.components.find(({ id }) => id === body[1 + 2 * i]);
       const tables = body[2 + 2 * i] ?? 0;
-      const dc = this.#tables.get(tables >> 4) ?? NO_CODES;
-      const ac = this.#tables.get(0x10 | (tables & 15)) ?? NO_CODES;
+      const dc = this.#table(tables >> 4);
+      const ac = this.#table(0x10 | (tables & 15));
       const lacks = (from === 0 && high === 0 && dc === NO_CODES) || (to > 0 && ac === NO_CODES);
       if (!component || lacks) return undefined;
       parts.push({ component, dc, ac, nonzero: component.nonzero });

@@ -223,3 +223,15 @@ test("an animation that is announced behind the picture, or with a count that is
   assert.equal(framesOf(chunk("acTL", 0, 0), picture), undefined);
   assert.equal(framesOf(chunk("acTL", 0x80000001, 0), picture), undefined);
 });
+
+test("a webcam's frame, whose tables go without saying, is walked like any other", async () => {
+  const file = await picture().jpeg({ quality: 80, optimiseCoding: false }).toBuffer();
+  const parts: Buffer[] = [file.subarray(0, 2)];
+  let at = 2;
+  for (; file[at + 1] !== 0xda; at += 2 + file.readUInt16BE(at + 2))
+    if (file[at + 1] !== 0xc4) parts.push(file.subarray(at, at + 2 + file.readUInt16BE(at + 2)));
+  const frame = Buffer.concat([...parts, file.subarray(at)]);
+  assert.ok(frame.length < file.length - 400);
+  assert.equal(walkJpeg(frame), "whole");
+  assert.equal(typeof walkJpeg(frame.subarray(0, -200)), "object");
+});
