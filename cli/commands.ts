@@ -7,6 +7,7 @@ export const commands: Readonly<Record<string, () => Promise<{ command: Command 
   delete: () => import("./delete.ts"),
   deploy: () => import("./deploy.ts"),
   doctor: () => import("./doctor.ts"),
+  edit: () => import("./edit.ts"),
   erased: () => import("./erased.ts"),
   estimate: () => import("./estimate.ts"),
   explain: () => import("./explain.ts"),

@@ -6,8 +6,9 @@ export { type Explained, explain, type Limits } from "./advice.ts";
 export type { Token } from "./api.ts";
 export type { Darkroom, Settings, Uploaded } from "./create.ts";
 export { type Credit, creditOf } from "./credit.ts";
+export { edit } from "./edit.ts";
 export { type ClientErrorCode, DarkroomError } from "./errors.ts";
-export type { Image, Rights, Variant } from "./image.ts";
+export type { Crop, Edit, Image, Rights, Variant } from "./image.ts";
 export type { ListedImage, ListedImages, ListOptions } from "./list.ts";
 export {
   type PictureData,

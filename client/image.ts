@@ -22,6 +22,18 @@ export interface Image {
         readonly c2pa?: boolean | undefined;
       }
     | undefined;
+  /** What was asked of it after its upload, as far as it is shown. */
+  readonly edit?:
+    | {
+        /** Counts the edits. */
+        readonly rev: number;
+        readonly focus?: { readonly x: number; readonly y: number } | undefined;
+        readonly turn?: 0 | 90 | 180 | 270 | undefined;
+        readonly crop?: Crop | undefined;
+      }
+    | undefined;
+  /** What it shows, for those who do not see it; not yet escaped. */
+  readonly alt?: string | undefined;
   /** What the preset keeps of whose it is: text of whoever made the file, not yet escaped. */
   readonly rights?: Rights | undefined;
   readonly placeholder?:
@@ -59,6 +71,28 @@ export interface Image {
   readonly uploadedAt?: string | undefined;
   readonly processedAt: string;
   readonly durationMs?: number | undefined;
+}
+
+/** A rectangle in shares, 0 to 1. */
+export interface Crop {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An edit of an image that is ready: what is absent stays as it is; null takes it away. */
+export interface Edit {
+  /** Degrees clockwise from how the original lies upright. */
+  readonly turn?: 0 | 90 | 180 | 270 | null | undefined;
+  /** Shares, 0 to 1, of the picture after it was turned. */
+  readonly crop?: Crop | null | undefined;
+  /** What crops should keep: shares of what is then left. */
+  readonly focus?: { readonly x: number; readonly y: number } | null | undefined;
+  /** What the picture shows, for those who do not see it; everybody may read it. */
+  readonly alt?: string | null | undefined;
+  /** `image.edit?.rev ?? 0` as you have seen it: where somebody else was first, it is refused with `edited-since`. */
+  readonly rev?: number | undefined;
 }
 
 export interface Rights {

@@ -2,8 +2,8 @@
 import type { Image, Variant } from "./image.ts";
 
 export interface PictureOptions {
-  /** What the picture shows, for those who do not see it; empty where it only decorates. */
-  readonly alt: string;
+  /** What the picture shows, for those who do not see it; empty where it only decorates. The image's own where absent. */
+  readonly alt?: string | undefined;
   /** How wide the layout shows it, as in the `sizes` attribute. */
   readonly sizes?: string | undefined;
   /** `lazy` by default; `eager` for what is in view at once. */
@@ -48,7 +48,7 @@ export interface PictureData {
 }
 
 /** What a picture is made of. */
-type Pictured = Pick<Image, "id" | "source" | "placeholder" | "variants">;
+type Pictured = Pick<Image, "id" | "alt" | "source" | "placeholder" | "variants">;
 
 /** What takes fewest bytes first. */
 const PREFERENCE = ["avif", "webp", "png", "jpeg"];
@@ -71,7 +71,7 @@ export function picture(image: Image, options: PictureOptions): PictureData & { 
 
 /** `picture` without the markup. */
 export function pictureData(image: Pictured, options: PictureOptions): PictureData {
-  const { alt, loading = "lazy", placeholder } = options;
+  const { alt = image.alt ?? "", loading = "lazy", placeholder } = options;
   const all = choose(image, options.variants);
   // A lazy image's width is known when it loads; browsers that do not know `auto` skip the word.
   const sizes = options.sizes ?? (loading === "lazy" ? "auto, 100vw" : "100vw");

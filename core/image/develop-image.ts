@@ -131,7 +131,7 @@ async function beginning(
     return skipped(id, "duplicate");
   const isKnown = task.kind === "created" && current?.source?.gone === undefined;
   if (isKnown && isDone(deps, attempt, task.etag, current?.preset)) return skipped(id, "duplicate");
-  const edit = current && (await readEdit(deps.uploads, id));
+  const { edit } = current ? await readEdit(deps.uploads, id, current) : { edit: undefined };
   return edit && isOnlySaid(deps, attempt, edit) ? noteEdit(deps, id, found, edit) : { edit };
 }
 

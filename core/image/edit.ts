@@ -18,15 +18,21 @@ export interface EditDeps extends ImageDeps {
   readonly now: () => Date;
 }
 
-/** What an edit cannot be read of is none: the next one replaces it. */
+/**
+ * The newest edit, and the ETag that a write over it names. What cannot be read is none. Of an image whose delete was taken back
+ * the document alone says it.
+ */
 export async function readEdit(
   uploads: Pick<ObjectStore, "get">,
   id: string,
-): Promise<StandingEdit | undefined> {
+  document: Metadata | undefined,
+): Promise<{ readonly edit: StandingEdit | undefined; readonly over: string | undefined }> {
   const stored = await uploads.get(editKey(id));
-  if (!stored) return undefined;
-  const edit = parseEdit(await readText(stored.body));
-  return edit && { ...edit, etag: stored.etag };
+  const read = stored && parseEdit(await readText(stored.body));
+  if (read) return { edit: { ...read, etag: stored.etag }, over: stored.etag };
+  const { edit: shown, alt, processedAt: at = "" } = document ?? {};
+  const edit = shown && { schema: 1 as const, at, ...shown, ...(alt && { alt }) };
+  return { edit, over: stored?.etag };
 }
 
 /** Lost races in a row after which whoever asks had better come back later. */
@@ -48,13 +54,13 @@ export async function editImage(
   if (document?.status === "deleted") throw new DarkroomError("gone");
   if (document?.status !== "ready") throw new DarkroomError("not-ready");
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const standing = await readEdit(deps.uploads, id);
+    const { edit: standing, over } = await readEdit(deps.uploads, id, document);
     const rev = standing?.rev ?? 0;
     const isLate = isSeen && !(isSeen(etag) && rev === editOf(document));
     if (isLate || (changes.rev ?? rev) !== rev) throw new DarkroomError("edited-since");
     const next = changed(standing, changes, deps.now());
     if (next) check(next, standing, document);
-    if (next && !(await write(deps.uploads, id, next, standing))) continue;
+    if (next && !(await write(deps.uploads, id, next, over))) continue;
     const edit = next ?? standing;
     // Also of one that changes nothing: the one before may have died before it was queued.
     if (edit) await deps.images.send(developBody({ id, force: false, retry: false, edit: edit.rev }));
@@ -76,12 +82,12 @@ async function write(
   uploads: Pick<ObjectStore, "put">,
   id: string,
   edit: Edit,
-  standing: StandingEdit | undefined,
+  over: string | undefined,
 ): Promise<boolean> {
   try {
     await uploads.put(editKey(id), JSON.stringify(edit), {
       type: "application/json",
-      ...(standing ? { ifMatch: standing.etag } : { ifNoneMatch: "*" as const }),
+      ...(over === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: over }),
     });
     return true;
   } catch (error) {

@@ -127,7 +127,7 @@ test("an edit is made by the worker, switched at once, told as image.updated, an
   const before = await document();
   assert.deepEqual(await edit({ turn: 90, crop, alt: "A boat" }), {
     ...{ schema: 1, rev: 1, turn: 90, crop, alt: "A boat" },
-    at: (await readEdit(deps.uploads, id))?.at,
+    at: (await readEdit(deps.uploads, id, undefined)).edit?.at,
   });
   assert.deepEqual(keysOf(await document()), keysOf(before), "nothing is shown before it is made");
   assert.deepEqual(await workAll(), ["ready"]);
@@ -291,6 +291,19 @@ test("a re-process keeps the edit; one that began before it does not undo it", a
   const { edit: shown, alt } = await document();
   assert.deepEqual([shown?.rev, shown?.turn, alt], [2, 180, "while it was made"]);
   assert.equal(await work(develop()), "skipped unchanged");
+});
+
+test("of an image whose edit is gone, as after a delete that was taken back, the document tells it", async () => {
+  const { deps, id, edit, workAll, work, document } = await system();
+  await edit({ turn: 90, alt: "A boat" });
+  await edit({ turn: 180 });
+  await workAll();
+  await deps.uploads.delete(editKey(id));
+  assert.equal(await work(developBody({ id, force: true, retry: false })), "ready");
+  assert.deepEqual([(await document()).edit?.turn, (await document()).alt], [180, "A boat"]);
+  assert.equal((await edit({ turn: 270 })).rev, 3);
+  assert.deepEqual(await workAll(), ["ready"]);
+  assert.deepEqual([(await document()).edit?.turn, (await document()).alt], [270, "A boat"]);
 });
 
 test("an edit that every try was used up for is said, listed, and made when it can be", async () => {
