@@ -1,6 +1,7 @@
 /** Who acts in a history. Whatever a user, an operator, the schedule or the weather may do is a row. */
 import type { Accidents } from "./accidents.ts";
 import type { Climate } from "./climates.ts";
+import { editor } from "./editors.ts";
 import { form } from "./forms.ts";
 import { hoarder } from "./hoarder.ts";
 import type { Lambda } from "./lambda.ts";
@@ -46,6 +47,7 @@ export const cast: readonly Role[] = [
   { act: person(moderated), chance: 0.3 },
   { act: person(discreet), chance: 0.3, count: (random) => 1 + random.below(2) },
   { act: person(hoarder), chance: 0.1, in: ({ swept }) => !swept },
+  { act: person(editor), chance: 0.5, count: (random) => 1 + random.below(2) },
   { act: async ({ scene }) => scene.receivers.sulk(), chance: 0.3, in: ({ expects }) => expects.telling },
   { act: person(redrive), chance: 0.3 },
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.

@@ -1,6 +1,7 @@
 /** What must hold, at every instant or in the end. Each throws where it does not. */
 import { attentionOf } from "../../core/attention.ts";
 import { readRevision, readText } from "../../core/commit.ts";
+import { parseEdit } from "../../core/edit.ts";
 import { listImages } from "../../core/image/images.ts";
 import { JOBS } from "../../core/job-keys.ts";
 import {
@@ -10,6 +11,7 @@ import {
   countPrefix,
   DELIVERIES,
   EVENTS,
+  editKey,
   type Home,
   heldPrefix,
   homeKey,
@@ -76,6 +78,8 @@ interface Accepted {
   attach?: { readonly withinMs: number; readonly attached: boolean };
   /** Nobody may see it before somebody begins to release it. */
   moderated?: { readonly released: boolean };
+  /** The last edit that somebody was told of. */
+  edit?: number;
   /** When its tombstone was written. */
   tombstoneSince?: number;
 }
@@ -133,6 +137,12 @@ export class Promises {
       removed: false,
       at: this.#scene.scheduler.now,
     });
+  }
+
+  /** An edit was answered. */
+  edited(id: string, rev: number): void {
+    const accepted = this.accepted.get(id);
+    if (accepted) accepted.edit = Math.max(rev, accepted.edit ?? 0);
   }
 
   /** A try begins under a mark. */
@@ -286,6 +296,7 @@ export class Promises {
         if (left > 0) throw new Error(`${id} was deleted and ${left} objects are left`);
       } else if (document) {
         this.#isWhole(accepted, document, original?.etag);
+        await this.#isEdited(accepted, document);
         await this.#isJust(document);
       }
       // Its entry waits for the sweep where the original went before there was a document.
@@ -310,6 +321,24 @@ export class Promises {
     if (!this.#scene.climate.expects.patience || !this.#scene.climate.swept) return;
     const code = lastError?.code ?? error?.code;
     if (code === "retries-exhausted") throw new Error(`${id} is ${status}, and stays failed`);
+  }
+
+  /** What is shown in the end is the last edit. */
+  async #isEdited({ edit: told = 0 }: Accepted, document: Metadata): Promise<void> {
+    const { id, status, edit: shown, alt, variants, lastError } = document;
+    const isLost = (bucket: Bucket) => this.lost.has(bucket);
+    if (isLost("uploads") || (isLost("media") && !this.#scene.climate.swept)) return;
+    const stored = await this.#uploads.get(editKey(id));
+    const last = stored && parseEdit(await readText(stored.body));
+    if ((last?.rev ?? 0) < told) throw new Error(`${id} was edited ${told} times, and ${last?.rev} is kept`);
+    // Whoever looks after failures is told.
+    if (!last || status !== "ready" || lastError) return;
+    if (shown?.rev !== last.rev || alt !== last.alt)
+      throw new Error(`${id} shows edit ${shown?.rev}, and ${last.rev} is the last`);
+    const isTall = (last.turn ?? 0) % 180 === 90;
+    const rung = variants.find(({ name }) => /^w\d+$/.test(name));
+    if (rung && rung.height > rung.width !== isTall)
+      throw new Error(`${id} says edit ${last.rev} and is not turned by ${last.turn}`);
   }
 
   /** What is condemned on the evidence of its marks has two of them that were never seen to go. */
@@ -447,6 +476,7 @@ export class Promises {
       for (const { key } of counts) named.add(key);
       if (document.status === "deleted") continue;
       if (!gone) named.add(originalKey(id));
+      named.add(editKey(id));
       if (attach) named.add(attachKey(id));
       if (document.status === "held")
         for (const { key } of (await this.#uploads.list(heldPrefix(id))).objects) named.add(key);

@@ -239,6 +239,29 @@ export const sabotages: Sabotages = {
       climate: "swept",
     }),
   ],
+  "edits that are answered and not kept": [
+    /was edited \d+ times/,
+    () => {
+      const once = new Set<string>();
+      return {
+        store: with_((store) => ({
+          put: async (key, body, options) => {
+            if (key.startsWith("edits/") && once.has(key)) return { etag: "lost" };
+            if (key.startsWith("edits/")) once.add(key);
+            return store.put(key, body, options);
+          },
+        })),
+      };
+    },
+  ],
+  "a worker that does not look for edits": [
+    /shows edit undefined/,
+    () => ({
+      workStore: with_((store) => ({
+        get: async (key, ...rest) => (key.startsWith("edits/") ? undefined : store.get(key, ...rest)),
+      })),
+    }),
+  ],
   "owners' entries taken away from the living": [
     /listed 0 times|nobody names/,
     () => ({
