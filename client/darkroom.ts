@@ -20,6 +20,7 @@ export {
   variantFor,
 } from "./picture.ts";
 export { placeholderUrl } from "./placeholder.ts";
+export { renewing } from "./renew.ts";
 export type { Original, UploadOptions, UploadState } from "./upload.ts";
 export { imageIdFromKey, type UppySigner, uppySigner } from "./uppy.ts";
 export type { WaitOptions } from "./wait.ts";

@@ -2,6 +2,9 @@
 export interface Image {
   readonly id: string;
   readonly status: "ready";
+  /** Only its owner may see it; its URLs open until `signedUntil` (ISO 8601). */
+  readonly access?: "private" | undefined;
+  readonly signedUntil?: string | undefined;
   readonly source?:
     | {
         readonly bytes: number;

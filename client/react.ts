@@ -1,7 +1,10 @@
 /** `<Picture>`, `useUpload` and `useImages` for React 18 and later. */
-import { useEffect, useMemo, useSyncExternalStore } from "react";
+import { createElement, type ReactElement, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { Darkroom } from "./create.ts";
+import type { Image } from "./image.ts";
 import { type Images, type ImagesOptions, type ImagesState, imagesOf } from "./images.ts";
+import { Picture, type PictureProps } from "./react-picture.ts";
+import { renewing } from "./renew.ts";
 import type { Store } from "./store.ts";
 import { type FileUpload, type Uploads, type UploadsOptions, uploadsOf } from "./uploads.ts";
 
@@ -39,6 +42,21 @@ export function useImages(
   useEffect(() => images.open(), [images]);
   const { more, reload, remove } = images;
   return { ...useStore(images), more, reload, remove };
+}
+
+/** `<Picture>` of a private image, whose URLs are renewed before they end, as long as it is shown. */
+export function PrivatePicture({
+  darkroom,
+  ...props
+}: PictureProps & { readonly darkroom: Pick<Darkroom, "waitUntilReady"> }): ReactElement {
+  return createElement(Picture, { ...props, image: useRenewed(darkroom, props.image) });
+}
+
+/** The image with URLs that open, now and later. */
+export function useRenewed(darkroom: Pick<Darkroom, "waitUntilReady">, image: Image): Image {
+  const [renewed, show] = useState<{ of: Image; image: Image }>();
+  useEffect(() => renewing(darkroom, image, (next) => show({ of: image, image: next })), [darkroom, image]);
+  return renewed?.of === image ? renewed.image : image;
 }
 
 const useStore = <T>({ subscribe, state }: Store<T>) => useSyncExternalStore(subscribe, state, state);

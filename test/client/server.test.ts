@@ -1,10 +1,12 @@
 /** `darkroom/server` against the functions' own verifier and signer: what one side makes the other takes. */
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import test from "node:test";
 import { Webhook } from "standardwebhooks";
 import { authenticator } from "../../adapters/http/auth.ts";
-import { createToken, verifyWebhook, type WebhookEvent } from "../../client/server.ts";
+import { createToken, signImage, signUrl, verifyWebhook, type WebhookEvent } from "../../client/server.ts";
 import { EVENT_TYPES } from "../../core/tell/tell.ts";
+import { refusalOf } from "../../laptop/cdn-signature.ts";
 
 const secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const body = JSON.stringify({
@@ -74,4 +76,39 @@ test("a token is the one that the functions verify, and a short secret makes non
   const forged = await createToken({ secret: `${authSecret}.`, owner: "42" });
   await assert.rejects(authenticate(forged, "header"), { code: "unauthenticated" });
   await assert.rejects(createToken({ secret: "short", owner: "42" }), TypeError);
+});
+
+test("a back end signs one URL, or an image's, as the CDN wants them", async () => {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const options = {
+    keyId: "K1",
+    privateKey: privateKey.export({ type: "pkcs8", format: "der" }).toString("base64"),
+    expiresIn: 600,
+  };
+  const keys = new Map([["K1", publicKey]]);
+  const refusal = (url: string, after = 0) =>
+    refusalOf({ url: new URL(url) }, keys, new Date(Date.now() + after * 1000));
+  const folder = "https://cdn.example/private/o/i/";
+  const [thumb, large] = [`${folder}thumb.a.webp`, `${folder}w640.b.avif`];
+  const signed = await signUrl(thumb, options);
+  assert.equal(refusal(signed), undefined);
+  assert.equal(refusal(signed, 299), undefined, "good for a half at least");
+  assert.equal(refusal(signed, 601), "expired");
+  assert.equal(refusal(signed.replace(thumb, large)), "another resource");
+  const variant = { name: "w640", format: "avif", type: "image/avif", width: 640, height: 480, bytes: 1 };
+  const img = { src: large, srcset: `${thumb} 64w, ${large} 640w`, width: 640, height: 480 };
+  const image = {
+    variants: [
+      { ...variant, url: thumb },
+      { ...variant, url: large },
+    ],
+    picture: { sources: [{ type: "image/avif", srcset: `${large} 640w` }], img },
+  };
+  const { variants, picture } = await signImage(image, options);
+  const urls = [...variants.map(({ url }) => url), picture?.img.src ?? ""];
+  for (const srcset of [picture?.img.srcset ?? "", picture?.sources[0]?.srcset ?? ""])
+    urls.push(...srcset.split(", ").map((one) => one.split(" ")[0] ?? ""));
+  assert.equal(urls.length, 6);
+  for (const url of urls) assert.equal(refusal(url), undefined, url);
+  assert.deepEqual(await signImage({ variants: [] }, options), { variants: [] });
 });
