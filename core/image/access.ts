@@ -35,12 +35,13 @@ export function untilOf(now: Date, seconds: number): Date {
 export type Opened<D> = D & { readonly signedUntil?: string };
 
 export function opened<D extends Metadata>(deps: AccessDeps, document: D): Opened<D> {
-  const { signAccess, mediaUrl, config, now } = deps;
+  const { signAccess, config, now } = deps;
   const [first] = document.variants;
   if (document.access !== "private" || !first || !signAccess) return document;
   const until = untilOf(now(), presetOf(config, document.preset ?? "")?.accessSeconds ?? SECONDS);
-  const folder = first.key.slice(0, first.key.lastIndexOf("/") + 1);
-  const query = new URLSearchParams(signAccess(`${mediaUrl}/${folder}*`, until)).toString();
+  // As the document names it: it may be of a domain before today's, which goes on working.
+  const folder = first.url.slice(0, first.url.lastIndexOf("/") + 1);
+  const query = new URLSearchParams(signAccess(`${folder}*`, until)).toString();
   const urls = withUrls(document, ({ url }) => `${url}?${query}`);
   return { ...urls, signedUntil: until.toISOString() };
 }
