@@ -2,6 +2,7 @@
 import { readRevision } from "../commit.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type Outcome, skipped } from "../image/outcome.ts";
+import { orderKey } from "../job-keys.ts";
 import { originalKey } from "../keys.ts";
 import type { DeleteTask } from "../message.ts";
 import type { StoredHead } from "../ports.ts";
@@ -31,7 +32,8 @@ export async function deleteMeant(
   if ((found.document?.undeletedAt ?? "") > order.startedAt) return skipped(id, "undeleted");
   const original = await deps.uploads.head(originalKey(id));
   if (!found.document && !original) return skipped(id, "unknown");
-  if (!(await isStillMeant(deps, order, id, original))) return skipped(id, "changed");
+  if (!(await isStillMeant(deps, order, id, original, found.document?.uploadedAt)))
+    return skipped(id, "changed");
   await deleteImage(deps, id, found, {
     owner: original && readUploadMetadata(original.metadata).owner,
     uploadedAt: original?.lastModified.toISOString(),
@@ -48,10 +50,14 @@ async function isStillMeant(
   order: Order,
   id: string,
   original: StoredHead | undefined,
+  uploadedAt: string | undefined,
 ): Promise<boolean> {
   if (isNamed(order)) return true;
-  // Written again since.
-  const startedAt = Math.floor(Date.parse(order.startedAt) / 1000) * 1000;
-  if (!order.select.ids && original && original.lastModified.getTime() >= startedAt) return false;
+  if (!order.select.ids) {
+    // Uploaded or written again since, by S3's clock alone: whoever took the order may have one that is wrong by days.
+    const ordered = await deps.uploads.head(orderKey(order.job));
+    const written = [original?.lastModified.getTime(), uploadedAt && Date.parse(uploadedAt)];
+    if (!ordered || written.some((time) => time && time >= ordered.lastModified.getTime())) return false;
+  }
   return isMeant(deps, { ...order.select, ids: [id] }, { id });
 }

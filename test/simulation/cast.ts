@@ -8,7 +8,7 @@ import type { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { moderated } from "./moderated.ts";
 import { greedy } from "./parts.ts";
-import { backOffice, browser, closeAccount, operator, redrive, viewer } from "./people.ts";
+import { backOffice, browser, clearing, closeAccount, operator, redrive, viewer } from "./people.ts";
 import { discreet } from "./private.ts";
 import type { Random } from "./random.ts";
 import { DAY, HOUR, MINUTE, type Scene } from "./scene.ts";
@@ -52,6 +52,7 @@ export const cast: readonly Role[] = [
   { act: person(redrive), chance: 0.3 },
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
   { act: person(backOffice), chance: 0.4, in: unswept },
+  { act: person(clearing), chance: 0.2, in: unswept },
   { act: schedule, in: unswept },
   { act: time, chance: 0.7, in: swept },
   { act: fickle, chance: 0.4, in: swept },

@@ -49,6 +49,7 @@ const table = {
   "receiver dead": "a webhook receiver answers with errors for minutes to a day",
   "receiver slow": "a webhook receiver takes up to the whole time-out",
   "deleted in bulk": "many images within a second",
+  "deleted by a job": "all of an owner's, or some by name",
   "two sweeps at once": "the schedule and a person",
   "time skipped": "hours to weeks, as of a laptop that sleeps, or of nobody who looks",
   "chain of invocations cut": "Lambda's recursion detection",

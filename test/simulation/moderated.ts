@@ -39,7 +39,9 @@ async function judged(scene: Scene, actor: Actor, id: string, releases: boolean)
       await (releases ? releaseImage : rejectImage)(depsOf(scene, actor), id);
       isJudged = true;
     } catch (error) {
-      if (!(error instanceof DarkroomError && ["not-held", "not-found"].includes(error.code))) throw error;
+      const asked = scene.promises.accepted.get(id)?.asked ? ["gone"] : [];
+      const vain = ["not-held", "not-found", ...asked];
+      if (!(error instanceof DarkroomError && vain.includes(error.code))) throw error;
     }
   });
   return isJudged;

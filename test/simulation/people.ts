@@ -2,7 +2,7 @@
 import { buffer } from "node:stream/consumers";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { removeImage } from "../../core/image/images.ts";
-import { cancelJob, reprocess } from "../../core/job/job.ts";
+import { cancelJob, type ReprocessRequest, reprocess } from "../../core/job/job.ts";
 import { newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
@@ -142,12 +142,41 @@ export async function redrive(scene: Scene, actor: Actor): Promise<void> {
 
 /** Starts a job over everything, or what went wrong, may cancel it, and does not give up before it is acknowledged. */
 export async function backOffice(scene: Scene, actor: Actor): Promise<void> {
-  const { random, scheduler, promises, jobs } = scene;
+  const { random, scheduler, promises } = scene;
   for (let i = random.below(150); i > 0; i--) await scheduler.turn(actor);
   if (random.chance(0.5)) scene.config = scene.configs[1];
   const status = (["all", "all", "failed", "rejected", "stale"] as const)[random.below(5)] ?? "all";
   const force = random.chance(0.4);
   const there = [...promises.accepted.keys()];
+  const started = await order(scene, actor, { select: { status }, force }, status === "all" ? there : []);
+  if (!random.chance(0.25)) return;
+  for (let i = random.below(40); i > 0; i--) await scheduler.turn(actor);
+  for (const job of started) await scene.untilDone(actor, () => cancelJob(depsOf(scene, actor), job));
+}
+
+/** Deletes all that is an owner's, or some of it by name. What comes after the order nobody has meant. */
+export async function clearing(scene: Scene, actor: Actor): Promise<void> {
+  const { random, scheduler, promises, tally } = scene;
+  for (let i = random.below(300); i > 0; i--) await scheduler.turn(actor);
+  tally.count("deleted by a job");
+  const all = random.chance(0.5);
+  const meant = [...promises.accepted].filter(() => all || random.chance(0.5));
+  for (const [, accepted] of meant) accepted.asked = true;
+  const ids = meant.map(([id]) => id);
+  if (!all && ids.length === 0) return;
+  promises.bulk = all;
+  await order(scene, actor, { action: "delete", select: all ? { owner: OWNER } : { ids } }, []);
+  promises.bulk = false;
+}
+
+/** Asks for a job until that is acknowledged. @param meant images that it has to choose */
+async function order(
+  scene: Scene,
+  actor: Actor,
+  request: ReprocessRequest,
+  meant: readonly string[],
+): Promise<string[]> {
+  const { random, scheduler, jobs } = scene;
   const started: string[] = [];
   let acknowledged = false;
   while (!acknowledged) {
@@ -155,10 +184,10 @@ export async function backOffice(scene: Scene, actor: Actor): Promise<void> {
     await new Promise<void>((ended) => {
       const post = async (mortal: Actor) => {
         try {
-          const answer = await reprocess(depsOf(scene, mortal), { select: { status }, force, dryRun: false });
+          const answer = await reprocess(depsOf(scene, mortal), request);
           if ("dryRun" in answer) return;
           started.push(answer.id);
-          jobs.acknowledged.set(answer.id, status === "all" ? there : []);
+          jobs.acknowledged.set(answer.id, meant);
           acknowledged = true;
         } catch (error) {
           // The first try did begin it.
@@ -170,7 +199,5 @@ export async function backOffice(scene: Scene, actor: Actor): Promise<void> {
     });
     if (!acknowledged) await scheduler.sleep(actor, random.below(MINUTE));
   }
-  if (!random.chance(0.25)) return;
-  for (let i = random.below(40); i > 0; i--) await scheduler.turn(actor);
-  for (const job of started) await scene.untilDone(actor, () => cancelJob(depsOf(scene, actor), job));
+  return started;
 }

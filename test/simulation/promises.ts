@@ -30,6 +30,7 @@ import {
 import type { Metadata } from "../../core/metadata.ts";
 import type { ObjectStore, OpenUploads } from "../../core/ports.ts";
 import { TOMBSTONE_MS } from "../../core/sweep/diagnose.ts";
+import { tracesOf } from "../../core/sweep/erased.ts";
 import type { ImageEvent } from "../../core/tell/tell.ts";
 import type { Cdn } from "./cdn.ts";
 import type { Climate } from "./climates.ts";
@@ -89,6 +90,7 @@ const AT_REST: readonly (readonly [(promises: Promises) => unknown, in_?: (clima
   [
     [(promises) => promises.noneIsOpen()],
     [(promises) => promises.partsAreBounded()],
+    [(promises) => promises.erasedMeansErased()],
     // Where weeks are skipped, messages are dropped after their four days.
     [(promises) => promises.allWasTold(), ({ swept, rough }) => !swept || rough],
     [(promises) => promises.eventsCopyNothing(), ({ expects }) => expects.keeping],
@@ -106,6 +108,8 @@ export class Promises {
   readonly #openUploads: OpenUploads;
   readonly #media: ObjectStore;
   readonly accepted = new Map<string, Accepted>();
+  /** An order is being given to delete all that is there: what comes before it is acknowledged may be in it. */
+  bulk = false;
   /** Buckets that somebody has emptied, for now. */
   readonly gaps = new Set<Bucket>();
   /** By key, marks that nobody has seen go. */
@@ -131,7 +135,7 @@ export class Promises {
   accept(id: string): void {
     if (this.accepted.has(id)) return;
     this.accepted.set(id, {
-      asked: false,
+      asked: this.bulk,
       deleted: false,
       gone: false,
       removed: false,
@@ -260,6 +264,26 @@ export class Promises {
     return statuses;
   }
 
+  /** Whoever looks for traces of an owner misses no image of his, and no event or webhook that is kept names him. */
+  async erasedMeansErased(): Promise<void> {
+    const list = async function* () {};
+    const kept = { list, read: async () => "", restore: async () => {} };
+    const now = () => new Date(this.#scene.scheduler.now);
+    const traces = await tracesOf({ uploads: this.#uploads, media: this.#media, kept, now }, OWNER);
+    const named = [...traces.events, ...traces.deliveries];
+    if (named.length > 0) throw new Error(`${named} names whose image it is`);
+    for (const [id] of this.accepted) {
+      const document = await this.#documentOf(id);
+      const original = await this.#uploads.head(originalKey(id));
+      const isThere =
+        (document && document.status !== "deleted") || (original && document?.status !== "deleted");
+      const mayBeLost = this.lost.size > 0;
+      if (isThere && !mayBeLost && !traces.images.includes(id))
+        throw new Error(`${id} is there, and not traced`);
+      if (!isThere && !original && traces.images.includes(id)) throw new Error(`${id} is gone, and traced`);
+    }
+  }
+
   /** Nothing is stuck. */
   async #ends(): Promise<string[]> {
     const statuses: string[] = [];
@@ -300,7 +324,7 @@ export class Promises {
         await this.#isJust(document);
       }
       // Its entry waits for the sweep where the original went before there was a document.
-      if (document || deleted) await this.#isListed(accepted, id, document);
+      if (document || (deleted && !accepted.gone)) await this.#isListed(accepted, id, document);
     }
     return statuses;
   }

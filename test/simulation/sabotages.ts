@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ListedObject, ObjectStore } from "../../core/ports.ts";
 import { type CrowdSabotage, crowd } from "./crowd.ts";
+import { OWNER } from "./promises.ts";
 import type { WorldOptions } from "./scene.ts";
 import { World } from "./world.ts";
 
@@ -78,6 +79,14 @@ const overwriting = with_((store) => ({
     store.put(key, body, key.includes("/results/") ? rest : { ...rest, ifNoneMatch }),
 }));
 
+/** Kept events with a copy of whose image it is. */
+const naming = with_((store) => ({
+  put: (key, body, options) => {
+    const copy = { ...(key.startsWith("events/") ? JSON.parse(String(body)) : {}), owner: OWNER };
+    const text = JSON.stringify({ ...copy, padding: "x".repeat(400) });
+    return store.put(key, key.startsWith("events/") ? text : body, options);
+  },
+}));
 /** Writes without this condition. */
 const without = (condition: "ifMatch" | "ifNoneMatch") =>
   with_((store) => ({
@@ -328,6 +337,7 @@ export const rareSabotages: Sabotages = {
       retryAfter: () => 32_400,
     }),
   ],
+  "kept events that name an owner": [/names whose image/, () => ({ store: naming })],
   "results that are written again": [/written twice/, () => ({ store: overwriting })],
   "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
