@@ -64,7 +64,7 @@ const day = (time: string | undefined) => (time === undefined ? "" : `, the last
 const minute = (time: string) => `${time.slice(0, 16).replace("T", " ")} (UTC)`;
 
 function print(owner: string, traces: Traces, erased: boolean): void {
-  const { images, entries, jobs, events, deliveries, versions, cdn, looked } = traces;
+  const { images, entries, counts, jobs, events, deliveries, versions, cdn, looked } = traces;
   const row = (what: string, count: number, more = "") => [what, count === 0 ? "none" : `${count}${more}`];
   console.log(
     table(
@@ -72,6 +72,7 @@ function print(owner: string, traces: Traces, erased: boolean): void {
       [
         row("images that are there", images.length),
         row("entries of deleted images", entries.length, day(traces.entriesUntil)),
+        row("counts of what he has", counts.length),
         row("orders of jobs", jobs.length, day(traces.jobsUntil)),
         row("kept events", events.length),
         row("parked webhooks", deliveries.length),
@@ -91,7 +92,7 @@ function print(owner: string, traces: Traces, erased: boolean): void {
   else console.log(`The CDN holds nothing of them after ${minute(cdn.until)}${waiting}.`);
   if (erased) console.log(`Erased: nothing names ${owner}.`);
   else if (images.length > 0) console.log(`Not erased. Next: darkroom delete --owner ${owner}`);
-  else if (entries.length + jobs.length > 0)
+  else if (entries.length + counts.length + jobs.length > 0)
     console.log(`Not erased yet. Now, and not then: darkroom erased ${owner} --clear`);
   else console.log("Not erased yet: the rest goes by itself.");
 }

@@ -7,6 +7,7 @@ import { readRevision, readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
 import { behindJob, JOBS, jobOf, orderKey } from "../job-keys.ts";
 import {
+  countPrefix,
   DELIVERIES,
   EVENTS,
   forgetKey,
@@ -17,6 +18,7 @@ import {
   ownerPrefix,
   parseOriginalKey,
   parseOwnerKey,
+  TOP_OWNERS_KEY,
 } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
@@ -24,6 +26,7 @@ import { parseMetadata } from "../metadata.ts";
 import type { ListedObject, ObjectStore, Versions } from "../ports.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { TOMBSTONE_MS } from "./diagnose.ts";
+import { topOwners } from "./tally.ts";
 
 export interface ErasedDeps {
   readonly uploads: ObjectStore;
@@ -38,6 +41,8 @@ export interface Traces {
   /** Entries of deleted images, which tell him so; they go with the tombstone, the last one then. */
   readonly entries: readonly string[];
   readonly entriesUntil?: string | undefined;
+  /** What his images are counted as, and where he is among those with the most: keys. They go with the entries. */
+  readonly counts: readonly string[];
   /** Orders that name him, and when the last of them goes by itself. */
   readonly jobs: readonly string[];
   readonly jobsUntil?: string | undefined;
@@ -84,6 +89,7 @@ export async function tracesOf(deps: ErasedDeps, sub: string): Promise<Traces> {
     images: [...new Set([...deleted.living, ...originals.ids, ...home])].sort(),
     entries: deleted.gone.map(({ key }) => key),
     entriesUntil: until(times, TOMBSTONE_MS),
+    counts: await countsNaming(deps.uploads, owner),
     jobs: jobs.naming.map(({ job }) => job),
     jobsUntil: until(
       jobs.naming.map(({ at }) => at),
@@ -99,17 +105,17 @@ export async function tracesOf(deps: ErasedDeps, sub: string): Promise<Traces> {
 }
 
 /** Whether nothing names him any more. */
-export const isErased = ({ images, entries, jobs, events, deliveries, versions }: Traces) =>
-  [images, entries, jobs, events, deliveries].every(({ length }) => length === 0) && versions === 0;
+export const isErased = ({ images, entries, counts, jobs, events, deliveries, versions }: Traces) =>
+  [images, entries, counts, jobs, events, deliveries].every(({ length }) => length === 0) && versions === 0;
 
 /**
- * Removes what names him and no longer serves anybody: entries of images that are deleted, and orders, as they stand in jobs
+ * Removes what names him and no longer serves anybody: entries and counts of images that are deleted, and orders, as they stand in jobs
  * that are over.
  * @throws DarkroomError `precondition-failed` while an image of his is there
  */
 export async function clearTraces(
   { uploads, media }: Pick<ErasedDeps, "uploads" | "media">,
-  { images, entries, jobs }: Traces,
+  { images, entries, counts, jobs }: Traces,
   isOver: (job: string) => Promise<boolean>,
 ): Promise<void> {
   if (images.length > 0) throw new DarkroomError("precondition-failed", "Images of his are there.");
@@ -117,6 +123,8 @@ export async function clearTraces(
     const { document } = await readRevision(media, parseOwnerKey(key)?.id ?? "");
     if (!document || document.status === "deleted") await uploads.delete(key);
   });
+  // The next round of the sweep lists those with the most anew.
+  await inLanes(counts, LANES, (key) => uploads.delete(key));
   for (const job of jobs) {
     if (!(await isOver(job))) continue;
     // The order last: whoever dies on the way finds the job again by it.
@@ -139,6 +147,13 @@ async function deletedOf({ uploads, media }: ErasedDeps, owner: string) {
     else gone.push({ key, id, at: document ? Date.parse(document.processedAt) : lastModified.getTime() });
   });
   return { living, gone, entries: entries.length };
+}
+
+async function countsNaming(uploads: ObjectStore, owner: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of listed(uploads, countPrefix(owner))) keys.push(key);
+  const top = await topOwners(uploads);
+  return top?.owners.some((one) => one.owner === owner) ? [...keys, TOP_OWNERS_KEY] : keys;
 }
 
 async function originalsOf({ uploads }: ErasedDeps, owner: string) {

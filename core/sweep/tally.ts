@@ -29,7 +29,7 @@ export function tallied(
 }
 
 const withOwner = (top: readonly Owned[], owned: Owned | undefined) =>
-  (owned ? [...top, owned] : [...top]).sort((a, b) => bytes(b) - bytes(a)).slice(0, MOST);
+  [...top, ...(owned && owned.images > 0 ? [owned] : [])].sort((a, b) => bytes(b) - bytes(a)).slice(0, MOST);
 
 export async function writeTop(
   { uploads, now }: { readonly uploads: Pick<ObjectStore, "put">; readonly now: () => Date },

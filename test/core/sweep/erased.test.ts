@@ -54,7 +54,7 @@ test("after a delete what still names him is said, with its end; cleared, nothin
   assert.ok(isErased(after), JSON.stringify(after));
   assert.deepEqual([(await traces("bert")).images.length, after.looked.jobs], [1, 0]);
   // No key has his name, but for those that say it of others.
-  for (const prefix of ["owners/anna/", `jobs/${job}/`])
+  for (const prefix of ["owners/anna/", "counts/anna/", `jobs/${job}/`])
     assert.deepEqual((await deps.uploads.list(prefix)).objects, []);
 });
 
