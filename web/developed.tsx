@@ -18,6 +18,7 @@ export function Developed({ image, name, onShow, onRemove }: Props) {
   const facts = [
     source?.width && source.height && `${source.width} × ${source.height}`,
     source && bytes(source.bytes),
+    image.access === "private" && "only for you",
     durationMs && `developed in ${(durationMs / 1000).toFixed(1)}\u00a0s`,
   ];
   const alt = name.replace(/\.\w+$/, "");

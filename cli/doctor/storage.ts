@@ -12,7 +12,7 @@ import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { s3Store } from "../../adapters/aws/s3-store.ts";
 import config, { presetsFile } from "../../adapters/presets.ts";
 import { dryRunJob } from "../../core/job/dry-run.ts";
-import { ATTACH, COUNTS, EDITS, HELD, ORIGINALS } from "../../core/keys.ts";
+import { ATTACH, COUNTS, EDITS, HELD, HOMES, ORIGINALS } from "../../core/keys.ts";
 import { goneAdvice } from "../reprocess.ts";
 import { counted } from "../terminal.ts";
 import { type Check, configured, deploymentOf, type Finding, type Patient } from "./check.ts";
@@ -110,7 +110,10 @@ const cors: Check = {
 };
 
 /** What no rule may let expire. */
-const KEPT = { uploads: [ORIGINALS, "owners/", ATTACH, EDITS, HELD, COUNTS], media: ["images/", "static/"] };
+const KEPT = {
+  uploads: [ORIGINALS, "owners/", ATTACH, EDITS, HELD, COUNTS],
+  media: ["images/", "private/", HOMES, "static/"],
+};
 
 const lifecycle: Check = {
   name: "lifecycle",
