@@ -42,7 +42,7 @@ export const cast: readonly Role[] = [
   { act: person(leaveLegacy), chance: 0.4, in: rough },
   { act: person(browser), count: (random) => 2 + random.below(3) },
   { act: person(operator), chance: 0.5 },
-  { act: person(greedy), chance: 0.1 },
+  { act: person(greedy), chance: 0.2 },
   { act: person(form), chance: 0.4, in: swept },
   { act: person(moderated), chance: 0.3 },
   { act: person(discreet), chance: 0.3, count: (random) => 1 + random.below(2) },
