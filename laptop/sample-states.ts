@@ -161,7 +161,7 @@ function superseded(...args: Parameters<MakeDocument>): Metadata {
 }
 
 /** What is held of it stands in the other bucket, as `ready` says. */
-export function held(until: Date): (...args: Parameters<MakeDocument>) => Metadata {
+function held(until: Date): (...args: Parameters<MakeDocument>) => Metadata {
   return (...args) => {
     const { placeholder: _, ...document } = ready(...args);
     const waits = { at: UPLOADED_AT, until: until.toISOString() };

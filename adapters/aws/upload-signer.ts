@@ -68,7 +68,7 @@ export function partSigner(settings: SignerSettings): SignPart {
 }
 
 /** Signs a download, under the name that it is to have on the caller's disk. */
-export function downloadSigner(settings: SignerSettings): SignDownload {
+function downloadSigner(settings: SignerSettings): SignDownload {
   const signer = signerOf(settings);
   return async (key, disposition) => {
     const at = settings.now();
