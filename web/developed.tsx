@@ -3,7 +3,7 @@ import { type Image, picture, placeholderUrl } from "darkroom/client";
 import { Picture } from "darkroom/react";
 import { useState } from "react";
 import { CopyButton } from "./copy-button.tsx";
-import type { Shown } from "./lightbox.tsx";
+import { altOf, type Shown } from "./lightbox.tsx";
 import { bytes, plural, saving, sizesByFormat } from "./words.ts";
 
 interface Props {
@@ -21,7 +21,7 @@ export function Developed({ image, name, onShow, onRemove }: Props) {
     image.access === "private" && "only for you",
     durationMs && `developed in ${(durationMs / 1000).toFixed(1)}\u00a0s`,
   ];
-  const alt = name.replace(/\.\w+$/, "");
+  const alt = altOf({ image, name });
   return (
     <>
       <button
@@ -35,6 +35,7 @@ export function Developed({ image, name, onShow, onRemove }: Props) {
       <div className="body">
         <h3 title={name}>{name}</h3>
         <p className="note">{facts.filter(Boolean).join(" · ")}</p>
+        {image.alt && <p className="note">“{image.alt}”</p>}
         <Sizes image={image} />
         <div className="actions">
           <CopyButton label={`Copy markup of ${name}`} text={() => picture(image, { alt }).html}>

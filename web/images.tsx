@@ -1,4 +1,5 @@
 /** The first tab: drop pictures, watch them, see what there was before. */
+import type { Image } from "darkroom/client";
 import type { Unfinished } from "darkroom/client/resume";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { announce } from "./announce.ts";
@@ -19,6 +20,7 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
   const top = useRef<HTMLHeadingElement>(null);
   const earlier = useEarlier(darkroom);
   const { remove: removeEarlier } = earlier;
+  const [edited, changed] = useEdited(show, earlier.change);
 
   const take = useCallback(
     (files: Iterable<File>) => {
@@ -62,37 +64,21 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
       </h1>
       <DropZone preset={preset} onPreset={setPreset} onFiles={take} dragging={dragging} />
 
-      {left.length > 0 && (
-        <section className="notice" aria-label="Unfinished uploads">
-          <p>{plural(left.length, "upload")} did not finish last time.</p>
-          <button
-            type="button"
-            className="primary"
-            onClick={() => {
-              goOn(left);
-              setLeft([]);
-            }}
-          >
-            Go on
-          </button>
-          <button
-            type="button"
-            onClick={() => {
-              for (const { options } of left) options.onState?.(undefined);
-              setLeft([]);
-            }}
-          >
-            Forget them
-          </button>
-        </section>
-      )}
+      {left.length > 0 && <LeftOver left={left} onGoOn={goOn} onDone={() => setLeft([])} />}
 
       {uploads.length > 0 && (
         <section aria-labelledby="new">
           <h2 id="new">New</h2>
           <ul className="cards">
             {uploads.map((one) => (
-              <UploadCard key={one.key} upload={one} onRetry={retry} onRemove={remove} onShow={show} />
+              <UploadCard
+                key={one.key}
+                upload={one}
+                edited={edited.get(one.id ?? "")}
+                onRetry={retry}
+                onRemove={remove}
+                onShow={show}
+              />
             ))}
           </ul>
         </section>
@@ -126,8 +112,58 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
         </button>
       )}
       <Overall uploads={uploads} onCancel={cancel} onRetry={retry} />
-      <Lightbox shown={shown} onClose={() => show(undefined)} />
+      <Lightbox darkroom={darkroom} shown={shown} onChange={changed} onClose={() => show(undefined)} />
     </main>
+  );
+}
+
+/** What was edited here, of this page's own uploads as well. */
+function useEdited(
+  show: (next: (before: Shown | undefined) => Shown | undefined) => void,
+  change: (id: string, now: Image) => void,
+) {
+  const [edited, setEdited] = useState<ReadonlyMap<string, Image>>(new Map());
+  const changed = useCallback(
+    (image: Image) => {
+      setEdited((before) => new Map(before).set(image.id, image));
+      show((before) => before && { ...before, image });
+      change(image.id, image);
+    },
+    [show, change],
+  );
+  return [edited, changed] as const;
+}
+
+interface LeftOverProps {
+  readonly left: readonly Unfinished[];
+  readonly onGoOn: (left: readonly Unfinished[]) => void;
+  readonly onDone: () => void;
+}
+
+function LeftOver({ left, onGoOn, onDone }: LeftOverProps) {
+  return (
+    <section className="notice" aria-label="Unfinished uploads">
+      <p>{plural(left.length, "upload")} did not finish last time.</p>
+      <button
+        type="button"
+        className="primary"
+        onClick={() => {
+          onGoOn(left);
+          onDone();
+        }}
+      >
+        Go on
+      </button>
+      <button
+        type="button"
+        onClick={() => {
+          for (const { options } of left) options.onState?.(undefined);
+          onDone();
+        }}
+      >
+        Forget them
+      </button>
+    </section>
   );
 }
 

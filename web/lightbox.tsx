@@ -1,7 +1,8 @@
 /** One image large, with every variant there is. */
-import type { Image } from "darkroom/client";
+import type { Darkroom, Image } from "darkroom/client";
 import { Picture } from "darkroom/react";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
+import { Editor } from "./editor.tsx";
 import { bytes } from "./words.ts";
 
 export interface Shown {
@@ -9,25 +10,51 @@ export interface Shown {
   readonly name: string;
 }
 
-export function Lightbox({ shown, onClose }: { shown: Shown | undefined; onClose: () => void }) {
+/** Its own words, else its name. */
+export const altOf = ({ image, name }: Shown) => image.alt ?? name.replace(/\.\w+$/, "");
+
+interface Props {
+  readonly darkroom: Darkroom;
+  readonly shown: Shown | undefined;
+  readonly onChange: (image: Image) => void;
+  readonly onClose: () => void;
+}
+
+export function Lightbox({ darkroom, shown, onChange, onClose }: Props) {
+  const [editing, setEditing] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    if (shown) dialog.current?.showModal();
+    if (shown && !dialog.current?.open) dialog.current?.showModal();
   }, [shown]);
   if (!shown) return undefined;
   const { image, name } = shown;
   return (
     // Escape closes it and the focus goes back to where it was: the browser does both.
-    <dialog ref={dialog} aria-labelledby="lightbox-name" onClose={onClose} closedby="any">
+    <dialog
+      ref={dialog}
+      aria-labelledby="lightbox-name"
+      onClose={() => {
+        setEditing(false);
+        onClose();
+      }}
+      closedby="any"
+    >
       <header>
         <h2 id="lightbox-name">{name}</h2>
+        <button type="button" aria-pressed={editing} onClick={() => setEditing(!editing)}>
+          Edit
+        </button>
         <button type="button" onClick={() => dialog.current?.close()}>
           Close
         </button>
       </header>
-      <div className="large">
-        <Picture image={image} alt={name.replace(/\.\w+$/, "")} sizes="100vw" loading="eager" />
-      </div>
+      {editing ? (
+        <Editor darkroom={darkroom} image={image} onChange={onChange} />
+      ) : (
+        <div className="large">
+          <Picture image={image} alt={altOf(shown)} sizes="100vw" loading="eager" />
+        </div>
+      )}
       <ul className="variants">
         {image.variants.map(({ url, name, format, width, height, bytes: size }) => (
           <li key={url}>

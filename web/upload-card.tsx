@@ -1,4 +1,6 @@
 /** One file: on its way, refused, or developed. */
+
+import type { Image } from "darkroom/client";
 import { explain } from "darkroom/client";
 import type { FileUpload } from "darkroom/react";
 import { memo, useEffect, useState } from "react";
@@ -10,19 +12,21 @@ import { bytes } from "./words.ts";
 
 interface Props {
   readonly upload: FileUpload;
+  /** As it is now, where it was edited since. */
+  readonly edited: Image | undefined;
   readonly onRetry: (key: number) => void;
   readonly onRemove: (id: string | undefined, key: number) => Promise<void>;
   readonly onShow: (shown: Shown) => void;
 }
 
 /** Redrawn only when its own upload has changed: there may be a thousand. */
-export const UploadCard = memo(function UploadCard({ upload, onRetry, onRemove, onShow }: Props) {
+export const UploadCard = memo(function UploadCard({ upload, edited, onRetry, onRemove, onShow }: Props) {
   const { key, file, status, id, image } = upload;
   const name = file instanceof File ? file.name : "Picture";
   if (status === "ready" && image) {
     return (
       <li className="card" data-status="ready">
-        <Developed image={image} name={name} onShow={onShow} onRemove={() => onRemove(id, key)} />
+        <Developed image={edited ?? image} name={name} onShow={onShow} onRemove={() => onRemove(id, key)} />
       </li>
     );
   }

@@ -1,0 +1,74 @@
+/** The editor of the page in a real Chromium: with the mouse, with the keyboard alone, and undone. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after, before } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { type Stack, startStack } from "../../laptop/stack.ts";
+import { launchChromium } from "../client/chromium.ts";
+import { card, choose, jpeg, openPage, ready, violations } from "./page.ts";
+
+const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+let stack: Stack;
+let browser: Browser;
+before(async () => {
+  stack = await startStack({ port: 0, data, logLevel: "error" });
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  await stack?.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+/** Of the picture in the editor, once it is as wide by as high. */
+const showsAspect = (page: Page, width: number, height: number) =>
+  page.waitForFunction(
+    ([width = 1, height = 1]) => {
+      const img = document.querySelector<HTMLImageElement>(".stage img");
+      return img?.complete && Math.abs(img.naturalWidth / img.naturalHeight - width / height) < 0.02;
+    },
+    [width, height],
+  );
+
+test("a picture is turned, cropped, given a focus and words, by mouse and by keyboard, and is as it was again", async () => {
+  const { page, problems, close } = await openPage(browser, stack);
+  await choose(page, await jpeg("boat.jpg", { width: 700, height: 500 }));
+  await ready(page, "boat.jpg");
+  await card(page, "boat.jpg").getByRole("button", { name: "Show boat.jpg large" }).click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  assert.deepEqual(await violations(page), []);
+  if (process.env["SCREENSHOTS"]) await page.screenshot({ path: `${process.env["SCREENSHOTS"]}/editor.png` });
+  await page.getByRole("button", { name: "Turn right" }).click();
+  await showsAspect(page, 500, 700);
+
+  // By the keyboard alone: half of its height off, the focus to the left, words, and Enter on Save.
+  await page.getByRole("slider", { name: "Off the bottom" }).focus();
+  for (let steps = 0; steps < 40; steps++) await page.keyboard.press("ArrowRight");
+  await page.getByRole("slider", { name: "From the left" }).focus();
+  await page.keyboard.press("Home");
+  await page.getByRole("textbox", { name: /What it shows/ }).fill("A red boat");
+  await page.getByRole("button", { name: "Save" }).focus();
+  await page.keyboard.press("Enter");
+  await showsAspect(page, 500, 420);
+
+  // By the mouse: the dot is dragged to the right.
+  const box = await page.locator(".stage").boundingBox();
+  assert.ok(box);
+  await page.mouse.move(box.x + 0.2 * box.width, box.y + 0.5 * box.height);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 0.9 * box.width, box.y + 0.5 * box.height, { steps: 5 });
+  await page.mouse.up();
+  assert.equal(await page.getByRole("slider", { name: "From the left" }).inputValue(), "90");
+  if (process.env["SCREENSHOTS"]) await page.screenshot({ path: `${process.env["SCREENSHOTS"]}/edited.png` });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save" }).waitFor();
+
+  await page.getByRole("button", { name: "As it was uploaded" }).click();
+  await showsAspect(page, 700, 500);
+  await page.getByRole("button", { name: "Close" }).click();
+  await card(page, "boat.jpg").getByText("“A red boat”").waitFor();
+  assert.deepEqual(problems, []);
+  await close();
+});
