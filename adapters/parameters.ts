@@ -79,6 +79,11 @@ export const parameters = {
     help: "version of the webhooks' secret, after you changed it",
     check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
   },
+  webhookSecretPrevious: {
+    default: "",
+    help: "version that signs webhooks too, while your receivers change",
+    check: matches(/^[A-Za-z0-9-]{32,64}$/, "a version id of Secrets Manager", true),
+  },
   webhookAllowPrivate: {
     default: "false",
     local: "true",
@@ -277,6 +282,7 @@ export function checkParameters(given: Readonly<Record<string, unknown>>): void 
   if (String(given["authSecretPrevious"] ?? "false") !== "false")
     together("authSecretPrevious", "authSecretVersion");
   problems.push(...coldProblems(given));
+  together("webhookSecretPrevious", "webhookSecretVersion");
   together("domain", "certificate");
   together("certificate", "domain");
   together("apiDomain", "apiCertificate");

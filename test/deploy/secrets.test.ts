@@ -5,7 +5,9 @@ import test, { afterEach } from "node:test";
 import { SignJWT } from "jose";
 import { parse } from "yaml";
 import { authenticator } from "../../adapters/http/auth.ts";
+import { webhookSender } from "../../adapters/http/webhook.ts";
 import { checkParameters, parametersOf } from "../../adapters/parameters.ts";
+import { assertSigned, Receiver } from "../receiver.ts";
 import { plain, type Template } from "./packaged.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -57,8 +59,14 @@ function deploy(manager: SecretsManager, changes: Record<string, string>) {
     custom: { values: Record<string, unknown> };
   };
   const template = { Conditions: Conditions ?? {}, Resources, Outputs: {} };
-  const of = (name: string) => manager.resolve(String(plain(custom.values[name], template)));
-  return [of("authSecret"), of("authPreviousSecret")] as const;
+  const of = (name: string) =>
+    String(plain(custom.values[name], template))
+      .split(" ")
+      .map((one) => manager.resolve(one));
+  return {
+    auth: [of("authSecret").join(), of("authPreviousSecret").join()] as const,
+    webhooks: of("webhookSecret"),
+  };
 }
 
 const token = (secret: string) =>
@@ -86,16 +94,16 @@ test("nobody is refused at any step, whenever a back end restarts and reads the 
   manager.put(OLD, OLD_VALUE);
   /** What a back end may sign with: what it read at any step so far. */
   const signing = new Set([OLD_VALUE]);
-  let functions = deploy(manager, {});
+  let functions = deploy(manager, {}).auth;
   const steps: (() => void)[] = [
     () => manager.put(NEW, NEW_VALUE, "AWSPENDING"),
     () => {
-      functions = deploy(manager, { authSecretVersion: NEW, authSecretPrevious: OLD });
+      functions = deploy(manager, { authSecretVersion: NEW, authSecretPrevious: OLD }).auth;
     },
     () => manager.move("AWSCURRENT", NEW),
     // A deployment of something else in between changes nothing.
     () => {
-      functions = deploy(manager, { authSecretVersion: NEW, authSecretPrevious: OLD });
+      functions = deploy(manager, { authSecretVersion: NEW, authSecretPrevious: OLD }).auth;
     },
   ];
   for (const step of steps) {
@@ -103,7 +111,7 @@ test("nobody is refused at any step, whenever a back end restarts and reads the 
     signing.add(manager.resolve("{{resolve:secretsmanager:AuthSecret:SecretString}}"));
     for (const secret of signing) assert.ok(await accepts(functions, secret), `${step}`);
   }
-  functions = deploy(manager, { authSecretVersion: NEW });
+  functions = deploy(manager, { authSecretVersion: NEW }).auth;
   assert.ok(await accepts(functions, NEW_VALUE));
   assert.ok(!(await accepts(functions, OLD_VALUE)), "the old one is over");
 });
@@ -111,15 +119,54 @@ test("nobody is refused at any step, whenever a back end restarts and reads the 
 test("the steps as they were refused whoever restarted before the deployment", async () => {
   const manager = new SecretsManager();
   manager.put(OLD, OLD_VALUE);
-  const functions = deploy(manager, {});
+  const functions = deploy(manager, {}).auth;
   manager.put(NEW, NEW_VALUE);
   assert.ok(
     !(await accepts(functions, manager.resolve("{{resolve:secretsmanager:AuthSecret:SecretString}}"))),
   );
   // With what the last release documents, the version before is still accepted.
   assert.ok(
-    await accepts(deploy(manager, { authSecretVersion: NEW, authSecretPrevious: "true" }), OLD_VALUE),
+    await accepts(deploy(manager, { authSecretVersion: NEW, authSecretPrevious: "true" }).auth, OLD_VALUE),
   );
+});
+
+test("every webhook is verified at any step, whenever a receiver restarts and reads the secret", async () => {
+  const manager = new SecretsManager();
+  manager.put(OLD, OLD_VALUE);
+  /** What a receiver may verify with: what it read at any step so far. */
+  const verifying = new Set([OLD_VALUE]);
+  let signing = deploy(manager, {}).webhooks;
+  const changing = { webhookSecretVersion: NEW, webhookSecretPrevious: OLD };
+  const steps: (() => void)[] = [
+    () => manager.put(NEW, NEW_VALUE, "AWSPENDING"),
+    () => {
+      signing = deploy(manager, changing).webhooks;
+    },
+    () => manager.move("AWSCURRENT", NEW),
+    () => {
+      signing = deploy(manager, changing).webhooks;
+    },
+  ];
+  const receiver = await Receiver.start();
+  try {
+    const send = async () => {
+      const options = { secrets: signing, allowPrivate: true, timeoutMs: 60_000, now: () => new Date() };
+      await webhookSender(options)(receiver.url, "id", "{}");
+      return receiver.received.at(-1) ?? assert.fail("nothing came");
+    };
+    for (const step of steps) {
+      step();
+      verifying.add(manager.resolve("{{resolve:secretsmanager:WebhookSecret:SecretString}}"));
+      const received = await send();
+      for (const secret of verifying) assertSigned(received, secret);
+    }
+    signing = deploy(manager, { webhookSecretVersion: NEW }).webhooks;
+    const received = await send();
+    assertSigned(received, NEW_VALUE);
+    assert.throws(() => assertSigned(received, OLD_VALUE), "the old one is over");
+  } finally {
+    receiver.close();
+  }
 });
 
 test("the document has these steps, in this order", () => {
