@@ -13,7 +13,7 @@ export function keptVersions(
   const kept: Kept[] = [];
   let count = 0;
   const keep = (version: Omit<Kept, "versionId" | "at">) =>
-    void kept.unshift({ ...version, versionId: `v${count++}`, at: now() });
+    void kept.push({ ...version, versionId: `v${count++}`, at: now() });
   const store: ObjectStore = {
     ...inner,
     async put(key, body, options) {
@@ -37,7 +37,7 @@ export function keptVersions(
     store,
     versions: {
       async *list(prefix) {
-        yield* kept.filter(({ key }) => key.startsWith(prefix));
+        yield* kept.filter(({ key }) => key.startsWith(prefix)).reverse();
       },
       read: async (version) => Buffer.from(find(version).bytes).toString("utf8"),
       async restore(version) {

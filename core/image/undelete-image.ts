@@ -4,8 +4,9 @@
  * document names is there again; whoever was still at removing it may take some of that once more, for which it looks again.
  */
 import { commit, readRevision } from "../commit.ts";
+import { parseEdit } from "../edit.ts";
 import { DarkroomError, errors } from "../errors.ts";
-import { type Home, imagePrefix, isId, metaKey, originalKey, ownerKey } from "../keys.ts";
+import { editKey, type Home, imagePrefix, isId, metaKey, originalKey, ownerKey } from "../keys.ts";
 import { listed } from "../listing.ts";
 import { type Draft, type Metadata, parseMetadata, pictureOf, restored } from "../metadata.ts";
 import type { KeptVersion, ObjectStore, Queue, Versions } from "../ports.ts";
@@ -38,6 +39,9 @@ export interface Undeleted {
 interface Kept {
   readonly document: Metadata | undefined;
   readonly original: KeptVersion | undefined;
+  /** What was asked of it after its upload. */
+  readonly edit: KeptVersion | undefined;
+  readonly editRev: number | undefined;
   readonly files: ReadonlyMap<string, KeptVersion>;
 }
 
@@ -85,7 +89,9 @@ export async function undeleteImage(
 function draftOf(deps: UndeleteDeps, id: string, kept: Kept, tombstone: Metadata | undefined): Draft {
   const { document, original, files } = kept;
   const at = deps.now();
-  const isWhole = document?.variants.every(({ key }) => files.has(key)) ?? false;
+  // An edit that was asked for and not made before the delete is made now.
+  const isBehind = original !== undefined && (kept.editRev ?? 0) > (document?.edit?.rev ?? 0);
+  const isWhole = !isBehind && (document?.variants.every(({ key }) => files.has(key)) ?? false);
   if (document && (isWhole || !original)) {
     const variants = document.variants.filter(({ key }) => files.has(key));
     const superseded = document.superseded.filter(({ key }) => files.has(key));
@@ -123,12 +129,19 @@ async function keptOf({ kept }: UndeleteDeps, id: string, home: Home): Promise<K
     }
     document ??= living(await kept.media.read(version));
   }
-  const originals: KeptVersion[] = [];
-  for await (const version of kept.uploads.list(originalKey(id)))
-    if (!version.marker) originals.push(version);
+  const originals = await versionsOf(kept.uploads, originalKey(id));
+  const [edit] = await versionsOf(kept.uploads, editKey(id));
   // A signature that was still valid may have written another one behind the delete.
   const own = originals.find(({ etag }) => etag === document?.source?.etag);
-  return { document, original: own ?? originals[0], files };
+  const editRev = edit && parseEdit(await kept.uploads.read(edit))?.rev;
+  return { document, original: own ?? originals[0], edit, editRev, files };
+}
+
+/** Newest first. */
+async function versionsOf(kept: Versions, key: string): Promise<KeptVersion[]> {
+  const versions: KeptVersion[] = [];
+  for await (const version of kept.list(key)) if (!version.marker) versions.push(version);
+  return versions;
 }
 
 /** Undefined of a tombstone, and of a note that the image has moved. */
@@ -158,8 +171,9 @@ async function restoreVariants(
   return missing.length;
 }
 
-/** @returns whether it was not there */
-async function restoreOriginal({ uploads, kept }: UndeleteDeps, id: string, { original }: Kept) {
+/** What was asked of it first: the event of the original has it developed. @returns whether the original was not there */
+async function restoreOriginal({ uploads, kept }: UndeleteDeps, id: string, { original, edit }: Kept) {
+  if (edit && !(await isThere(uploads, editKey(id)))) await kept.uploads.restore(edit);
   if (!original || (await isThere(uploads, originalKey(id)))) return false;
   await kept.uploads.restore(original);
   return true;

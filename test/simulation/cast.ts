@@ -13,6 +13,7 @@ import { discreet } from "./private.ts";
 import type { Random } from "./random.ts";
 import { DAY, HOUR, MINUTE, type Scene } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
+import { undoing } from "./undoing.ts";
 
 /** What they act on. */
 export interface Stage {
@@ -53,6 +54,7 @@ export const cast: readonly Role[] = [
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
   { act: person(backOffice), chance: 0.4, in: unswept },
   { act: person(clearing), chance: 0.2, in: unswept },
+  { act: person(undoing), chance: 0.5, in: unswept },
   { act: schedule, in: unswept },
   { act: time, chance: 0.7, in: swept },
   { act: fickle, chance: 0.4, in: swept },

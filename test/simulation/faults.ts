@@ -50,6 +50,7 @@ const table = {
   "receiver slow": "a webhook receiver takes up to the whole time-out",
   "deleted in bulk": "many images within a second",
   "deleted by a job": "all of an owner's, or some by name",
+  "delete taken back": "an operator has versions kept",
   "two sweeps at once": "the schedule and a person",
   "time skipped": "hours to weeks, as of a laptop that sleeps, or of nobody who looks",
   "chain of invocations cut": "Lambda's recursion detection",

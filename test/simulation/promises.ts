@@ -64,6 +64,8 @@ interface Scene {
 interface Accepted {
   /** Whether somebody began to delete it. */
   asked: boolean;
+  /** An operator is at taking its delete back, and whoever was at removing it may still be. */
+  returning?: boolean;
   /** Whether a delete was answered with success. */
   deleted: boolean;
   /** It was signed for by a preset that is always private. */
@@ -212,7 +214,7 @@ export class Promises {
       if (document) await this.#isEvident(document);
       if (accepted.secret) await this.#isSecret(id);
       if (accepted.moderated?.released === false) await this.#isHidden(id, document);
-      if (document?.status !== "ready") continue;
+      if (document?.status !== "ready" || accepted.returning) continue;
       for (const { key, bytes } of document.variants) {
         const stored = await this.#media.head(key);
         if (stored?.size !== bytes) throw new Error(`${id} is ready and ${key} is not there`);
@@ -244,6 +246,10 @@ export class Promises {
   }
 
   async #keepsTombstone(id: string, accepted: Accepted, document: Metadata | undefined): Promise<void> {
+    if (document?.undeletedAt !== undefined && accepted.returning !== undefined) {
+      delete accepted.tombstoneSince;
+      return;
+    }
     if (document?.status === "deleted") {
       accepted.tombstoneSince =
         (await this.#media.head(metaKey(id, await this.#homeOf(id))))?.lastModified.getTime() ?? 0;

@@ -5,10 +5,11 @@ import { memoryStore, type StoreChange } from "../../adapters/memory/memory-stor
 import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { newId } from "../../core/keys.ts";
-import type { ObjectStore, OpenUploads, Queue } from "../../core/ports.ts";
+import type { ObjectStore, OpenUploads, Queue, Versions } from "../../core/ports.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
 import { PATIENCE, type Patience } from "../../core/sweep/diagnose.ts";
 import type { MultipartStore } from "../../core/upload/multipart.ts";
+import { keptVersions } from "../kept-versions.ts";
 import { Cdn } from "./cdn.ts";
 import { type Climate, climates } from "./climates.ts";
 import { Fault, Tally } from "./faults.ts";
@@ -121,6 +122,9 @@ export class Scene {
   readonly openUploads = memoryUploads();
   readonly parts = new OpenParts();
   readonly media: ObjectStore;
+  /** Whether the buckets keep versions, and those that they do. */
+  readonly keepsVersions: boolean;
+  readonly kept: { readonly uploads: Versions; readonly media: Versions };
   readonly images: TracedQueue;
   readonly backfill: TracedQueue;
   readonly deadLetters: TracedQueue;
@@ -173,19 +177,25 @@ export class Scene {
     const toEventsDead = { to: this.eventsDeadLetters.queue, maxReceives: EVENT_RECEIVES };
     this.events = queue(VISIBILITY_SECONDS, (4 * DAY) / 1000, toEventsDead);
     const now = () => new Date(this.scheduler.now);
-    this.uploads = memoryStore({
+    const uploads = memoryStore({
       now,
       onChange: (change) => {
         notify(change);
         this.jobs.watch(change);
       },
     });
-    this.media = memoryStore({
+    const media = memoryStore({
       now,
       onChange: () => {
         this.changed = true;
       },
     });
+    // Kept only where somebody may want them back: a history writes some ten thousand objects.
+    this.keepsVersions = this.random.chance(0.2);
+    const [originals, variants] = [keptVersions(uploads, now), keptVersions(media, now)];
+    this.kept = { uploads: originals.versions, media: variants.versions };
+    this.uploads = this.keepsVersions ? originals.store : uploads;
+    this.media = this.keepsVersions ? variants.store : media;
     this.receivers = new Receivers(this.scheduler, this.tally);
     this.cdn = new Cdn(this.media, this.scheduler, this.tally, sabotage.cdnAge);
     this.promises = new Promises(this);
