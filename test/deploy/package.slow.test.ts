@@ -144,8 +144,12 @@ test("deploy reads the account's limit, packages, and goes on to CloudFormation"
   const lambda = await fakeLambda({ limit: 10, unreserved: 10 });
   const asked: string[] = [];
   const cloudFormation = createServer(async (request, response) => {
-    asked.push(new URLSearchParams((await buffer(request)).toString()).get("Action") ?? "");
-    response.writeHead(403).end();
+    const body = (await buffer(request)).toString();
+    const [, action] = /^secretsmanager\.(\w+)$/.exec(String(request.headers["x-amz-target"])) ?? [];
+    asked.push(action ?? new URLSearchParams(body).get("Action") ?? "");
+    if (action === undefined) response.writeHead(403).end();
+    else if (action === "CreateSecret") response.end("{}");
+    else response.writeHead(400, { "x-amzn-errortype": "ResourceNotFoundException" }).end("{}");
   });
   await new Promise<void>((resolve) => cloudFormation.listen(0, "127.0.0.1", resolve));
   const elsewhere = `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}`;
@@ -160,6 +164,10 @@ test("deploy reads the account's limit, packages, and goes on to CloudFormation"
       ({ stderr }: { stderr: string }) => /runs 10 functions at once.*2, 2, 2, 2, 2 instead of/.test(stderr),
     );
     assert.ok(asked.includes("DescribeStacks"), asked.join());
+    assert.ok(
+      asked.indexOf("CreateSecret") < asked.indexOf("DescribeStacks"),
+      "the keys of private images first",
+    );
   } finally {
     lambda.close();
     cloudFormation.close();
