@@ -20,16 +20,22 @@ export interface Spectrum {
 /** A function that walks the block with this number, of this component. Throws BadBits. */
 export type Walker = (part: Part, block: number) => void;
 
-/** @returns the walker, and what it has to be told of a restart */
+/**
+ * @returns the walker, what it has to be told of a restart, and whether the block it broke off in has its colour, lacking
+ * nothing but what makes it finer
+ */
 export function blockWalker(
   bits: Bits,
   { progressive, from, to, high }: Spectrum,
-): { walk: Walker; restart(): void } {
+): { walk: Walker; restart(): void; isColoured(): boolean } {
   /** Blocks still to come that have nothing more in this scan. */
   let ended = 0;
+  let coloured = false;
   const walkers: Record<"sequential" | "dcFirst" | "dcMore" | "acFirst" | "acMore", Walker> = {
     sequential({ dc, ac }) {
+      coloured = false;
       skipDc(dc);
+      coloured = true;
       for (let k = 1; k < 64; k++) {
         const symbol = bits.coefficient(ac);
         if ((symbol & 15) === 0 && symbol !== 0xf0) return;
@@ -97,6 +103,7 @@ export function blockWalker(
     restart() {
       ended = 0;
     },
+    isColoured: () => coloured,
   };
 
   function skipDc(table: HuffmanTable): void {

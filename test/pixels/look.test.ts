@@ -235,3 +235,16 @@ test("a webcam's frame, whose tables go without saying, is walked like any other
   assert.equal(walkJpeg(frame), "whole");
   assert.equal(typeof walkJpeg(frame.subarray(0, -200)), "object");
 });
+
+test("the smallest JPEGs, whose only block has a colour and no end, are whole", async () => {
+  const file = await sharp(Buffer.from([128]), { raw: { width: 1, height: 1, channels: 1 } })
+    .toColourspace("b-w")
+    .jpeg({ optimiseCoding: false })
+    .toBuffer();
+  const start = file.indexOf(Buffer.from([0xff, 0xda])) + 10;
+  const withData = (...data: number[]) => Buffer.concat([file.subarray(0, start), Buffer.from(data)]);
+  // A difference of four bits, then a coefficient whose code does not end.
+  assert.equal(walkJpeg(withData(0x7b, 0x40, 0x1b, 0xff, 0xd9)), "whole");
+  assert.equal(typeof walkJpeg(withData(0x7b, 0x40, 0x1b)), "object");
+  assert.equal(typeof walkJpeg(withData(0xff, 0xd9)), "object");
+});
