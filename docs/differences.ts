@@ -18,6 +18,8 @@ export type Fact =
   | "profile-2"
   | "layers"
   | "derived-matrix"
+  | "grey-profile"
+  | "empty-brand"
   | "composed";
 
 /** What is known of a file about which the two differ. */
@@ -165,10 +167,12 @@ export const reasons: Readonly<Record<string, Reason>> = {
     applies: ({ kind, facts }) => kind === "colour" && facts.has("alpha-limited"),
   },
   "avif-strict": {
-    what: "AVIF of several items (grids, alpha, gain maps), or turned or cut by its properties, that Chromium does not show at all",
-    why: "libavif holds them to rules that pixels do not need: a size for every item, what is essential marked so. libheif decodes every pixel.",
+    what: "AVIF that Chromium does not show at all: of several items (grids, alpha, gain maps), turned or cut by its properties, with a profile of grey, or with the brand of gain maps and none",
+    why: "libavif holds them to rules that pixels do not need: a size for every item, what is essential marked so, nothing promised. libheif decodes every pixel.",
     applies: ({ kind, detail, facts }) =>
-      kind === "accepted" && detail === "not shown" && facts.has("composed"),
+      kind === "accepted" &&
+      detail === "not shown" &&
+      (facts.has("composed") || facts.has("grey-profile") || facts.has("empty-brand")),
   },
   "lossless-jpeg": {
     what: "Lossless JPEG (process 14)",

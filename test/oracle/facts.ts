@@ -2,6 +2,7 @@
 import { crc32 } from "node:zlib";
 import type { FormatName } from "../../core/formats.ts";
 import type { Fact } from "../../docs/differences.ts";
+import { hasGainMap } from "../../pixels/colour/gain-map.ts";
 import { type Item, type Items, itemsOf } from "../../pixels/colour/items.ts";
 import { saidIn } from "../../pixels/colour/said.ts";
 import { readApng } from "../../pixels/look/apng.ts";
@@ -64,6 +65,21 @@ const table: Readonly<Record<Fact, Finders>> = {
         [12, 13].includes(bytes.readUInt16BE(body + 8)),
     ),
   ),
+  /** A profile, where the one or the other is of grey. */
+  "grey-profile": avifWhere((bytes, { properties }) => {
+    const profile = properties.find(
+      ({ type, body }) => type === "colr" && /prof|rICC/.test(bytes.toString("latin1", body, body + 4)),
+    );
+    const isMonochrome = properties.some(
+      ({ type, body }) => type === "av1C" && ((bytes[body + 2] ?? 0) & 0x10) > 0,
+    );
+    const space = profile && bytes.toString("latin1", profile.body + 20, profile.body + 24);
+    return profile !== undefined && (isMonochrome || space === "GRAY");
+  }),
+  /** The brand of gain maps, and none. */
+  "empty-brand": {
+    avif: (bytes) => bytes.subarray(0, bytes.readUInt32BE(0)).includes("tmap") && !hasGainMap("avif", bytes),
+  },
   /** More than one picture without transformations. */
   composed: avifWhere(
     (_, item, { all }) => all.size > 1 || item.properties.some(({ type }) => /clap|irot|imir/.test(type)),
