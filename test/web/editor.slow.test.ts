@@ -1,5 +1,6 @@
 /** The editor of the page in a real Chromium: with the mouse, with the keyboard alone, and undone. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,4 +72,47 @@ test("a picture is turned, cropped, given a focus and words, by mouse and by key
   await card(page, "boat.jpg").getByText("“A red boat”").waitFor();
   assert.deepEqual(problems, []);
   await close();
+});
+
+test("darkroom edit does the same in a terminal, and says what is wrong", async () => {
+  const headers = { authorization: `Bearer ${stack.uploadToken}` };
+  const get = async (path: string) => (await fetch(stack.api + path, { headers })).json();
+  const { images } = (await get("/images")) as { images: { id: string; edit: { rev: number } }[] };
+  const { id = "", edit = { rev: 0 } } = images[0] ?? {};
+  const run = (...args: string[]) =>
+    new Promise<{ status: number; text: string }>((resolve) => {
+      const env = { ...process.env, DARKROOM_DATA: data, NO_COLOR: "1" };
+      execFile(process.execPath, ["cli/darkroom.ts", "edit", ...args], { env }, (error, stdout, stderr) =>
+        resolve({ status: error ? Number(error.code) : 0, text: stdout + stderr }),
+      );
+    });
+  const { text } = await run(
+    id,
+    "--turn",
+    "90",
+    "--crop",
+    "0,0,1,0.5",
+    "--focus",
+    "0.5,0.25",
+    "--alt",
+    "A blue boat",
+  );
+  assert.equal(text, `${id} shows edit ${edit.rev + 1}.\n`);
+  const crop = { x: 0, y: 0, width: 1, height: 0.5 };
+  const shown = (await get(`/images/${id}`)) as { edit: unknown; alt: string };
+  assert.partialDeepStrictEqual(shown, {
+    alt: "A blue boat",
+    edit: { turn: 90, crop, focus: { x: 0.5, y: 0.25 } },
+  });
+  for (const [args, says] of [
+    [[id], /Nothing to change/],
+    [[id, "--crop", "0,0,1"], /4 numbers from 0 to 1/],
+    [[id, "--turn", "45"], /90/],
+    [[id, "--turn", "0", "--rev", "0"], /Somebody has changed/],
+    [[id, "--crop", "0.6,0,0.5,1"], /crop: a rectangle/],
+  ] as const) {
+    const refused = await run(...args);
+    assert.notEqual(refused.status, 0);
+    assert.match(refused.text, says);
+  }
 });
