@@ -10,8 +10,9 @@ import type { Actor } from "./scheduler.ts";
 const OVER_MS = 20 * MINUTE;
 
 export async function undoing(scene: Scene, actor: Actor): Promise<void> {
-  const { random, scheduler, promises, keepsVersions, tally } = scene;
-  if (!keepsVersions) return;
+  const { random, scheduler, promises, keepsVersions, laptop, tally } = scene;
+  // A laptop that sleeps goes on with a removal days later: nobody can wait for that.
+  if (!keepsVersions || laptop) return;
   for (let looks = 2; looks > 0; looks--) {
     await scheduler.sleep(actor, random.below(HOUR));
     const deleted = [...promises.accepted].filter(([, one]) => one.deleted && !one.returning);
