@@ -5,7 +5,7 @@
 import type { UploadOptions, UploadState } from "./upload.ts";
 
 type Kept = Pick<UploadOptions, "preset" | "focus" | "ref" | "name"> & {
-  /** Of several on one page, or of several people at one browser: `unfinished` asks for one by its name. */
+  /** Of several on one page, or of several people at one browser: `takeOver` asks for one by its name. */
   readonly list?: string | undefined;
 };
 
@@ -37,10 +37,24 @@ export async function resumable(file: Blob, kept: Kept = {}): Promise<UploadOpti
 }
 
 /**
- * What an earlier page left, oldest first, but for what another tab is busy with.
- * @param list only what was kept under this name; all where absent
+ * Tells of all that was kept under this name, oldest first: what an earlier page left at once, what another tab is busy with
+ * when that tab is gone, unless it got through.
  */
-export async function unfinished(list?: string): Promise<Unfinished[]> {
+export async function takeOver(list: string, told: (one: Unfinished) => void): Promise<void> {
+  const keys = await inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys());
+  const read = (key: IDBValidKey) => inStore<Row | undefined>("readonly", (store) => store.get(key));
+  for (const key of keys) {
+    if ((await read(key))?.kept.list !== list) continue;
+    void claim(key, false).then(async (release) => {
+      const row = await read(key);
+      if (row) told({ file: row.file, options: following(key, row, release) });
+      else release?.();
+    });
+  }
+}
+
+/** What an earlier page left, oldest first, but for what another tab is busy with. */
+export async function unfinished(): Promise<Unfinished[]> {
   const [keys, rows] = await Promise.all([
     inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys()),
     inStore<Row[]>("readonly", (store) => store.getAll()),
@@ -48,7 +62,6 @@ export async function unfinished(list?: string): Promise<Unfinished[]> {
   const left = await Promise.all(
     rows.map(async (row, i) => {
       const key = keys[i];
-      if (list !== undefined && row.kept.list !== list) return [];
       const release = key === undefined ? undefined : await claim(key);
       return key === undefined || !release ? [] : [{ file: row.file, options: following(key, row, release) }];
     }),
@@ -63,14 +76,14 @@ const CLAIM_MS = 1000;
  * Two tabs must not send the same file. The browser gives one of them the lock, and takes it back when that one is gone.
  * Resolves with what gives it back; undefined where another tab has it.
  */
-async function claim(key: IDBValidKey): Promise<(() => void) | undefined> {
+async function claim(key: IDBValidKey, hurry = true): Promise<(() => void) | undefined> {
   // Without HTTPS there are none.
   const { locks } = navigator as Partial<Navigator>;
   if (!locks) return () => {};
   return new Promise((resolve) => {
     const held = () => new Promise<void>((release) => resolve(release));
     locks
-      .request(`darkroom-upload-${String(key)}`, { signal: AbortSignal.timeout(CLAIM_MS) }, held)
+      .request(`darkroom-upload-${String(key)}`, hurry ? { signal: AbortSignal.timeout(CLAIM_MS) } : {}, held)
       .catch(() => resolve(undefined));
   });
 }

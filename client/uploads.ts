@@ -2,7 +2,6 @@
 import type { Darkroom } from "./create.ts";
 import { DarkroomError, hasCode } from "./errors.ts";
 import type { Image } from "./image.ts";
-import type { Unfinished } from "./resume-store.ts";
 import { type Store, store, tell } from "./store.ts";
 import type { UploadOptions } from "./upload.ts";
 
@@ -85,7 +84,7 @@ class List implements Uploads {
   readonly #running = new Map<number, Running>();
   #nextKey = 0;
   #watchers = 0;
-  #left: Promise<Unfinished[]> | undefined;
+  #asked = false;
 
   constructor(darkroom: Client, resume: string | undefined) {
     this.#darkroom = darkroom;
@@ -164,12 +163,14 @@ class List implements Uploads {
 
   /** What an earlier page left, once. */
   async #goOn(name: string): Promise<void> {
-    this.#left ??= import("./resume-store.ts").then(({ unfinished }) => unfinished(name));
-    for (const { file, options } of (await this.#left).splice(0)) this.#add(file, {}, options);
+    if (this.#asked) return;
+    this.#asked = true;
+    const { takeOver } = await import("./resume-store.ts");
+    await takeOver(name, ({ file, options }) => this.#add(file, {}, options));
   }
 
   /**
-   * @param kept what `resumable` or `unfinished` gave for it
+   * @param kept what `resumable` or `takeOver` gave for it
    * @param there its image's id, where S3 has it
    */
   #start(key: number, file: Blob, options: FileOptions, kept?: UploadOptions, there?: string): void {

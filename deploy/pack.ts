@@ -4,13 +4,15 @@
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { fileOfOurs } from "../adapters/project.ts";
 import { apart, buildBrowserLibrary, emitTypes, entryPoints, NODE } from "./browser-library.ts";
 import { lockedFor } from "./target.ts";
 
 const root = fileOfOurs("");
+/** Another folder where one is named: tests that run side by side have one each. */
+const dist = resolve(process.argv[2] ?? fileOfOurs("dist"));
 const own = JSON.parse(readFileSync(fileOfOurs("package.json"), "utf8"));
 const { version, license, type, sideEffects, peerDependencies, peerDependenciesMeta } = own;
 /** What is alike in both. */
@@ -44,7 +46,7 @@ const COPIED = [
 const BY_NAME = ["serverless"];
 
 async function packDarkroom(): Promise<string> {
-  const out = fileOfOurs("dist/darkroom");
+  const out = join(dist, "darkroom");
   rmSync(out, { recursive: true, force: true });
   const imported = await compile(globSync(ENTRIES, { cwd: root }), root, out);
   for (const name of COPIED) cpSync(join(root, name), join(out, name), { recursive: true });
@@ -135,7 +137,7 @@ async function compile(entries: string[], folder: string, out: string): Promise<
 }
 
 async function packBrowserLibrary(): Promise<string> {
-  const out = fileOfOurs("dist/darkroom-browser");
+  const out = join(dist, "darkroom-browser");
   await buildBrowserLibrary(out);
   cpSync(fileOfOurs("LICENSE"), join(out, "LICENSE"));
   const description = "Darkroom's browser library: upload images, wait until they are ready, show them.";
@@ -153,7 +155,7 @@ function pack(folder: string, manifest: object): string {
     shell: process.platform === "win32",
   });
   const [{ filename, unpackedSize }] = JSON.parse(said);
-  console.log(`dist/${basename(filename)}  ${(unpackedSize / 1e6).toFixed(1)} MB unpacked`);
+  console.log(`${relative("", join(dist, filename))}  ${(unpackedSize / 1e6).toFixed(1)} MB unpacked`);
   return filename;
 }
 

@@ -3,18 +3,21 @@ import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+const made = mkdtempSync(join(tmpdir(), "darkroom-packed-"));
+process.on("exit", () => rmSync(made, { recursive: true, force: true }));
 export const tarballs = {
-  darkroom: resolve(`dist/darkroom-${version}.tgz`),
-  browser: resolve(`dist/darkroom-browser-${version}.tgz`),
+  darkroom: join(made, `darkroom-${version}.tgz`),
+  browser: join(made, `darkroom-browser-${version}.tgz`),
 };
 
+/** In a folder of this process's own. */
 export function pack(): void {
-  execFileSync("npm", ["run", "--silent", "pack"], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["run", "--silent", "pack", "--", made], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 export interface Project {
