@@ -5,6 +5,7 @@ import { Held } from "./held.tsx";
 import { JobCard, StartJob } from "./jobs.tsx";
 import { useJobs } from "./operations.ts";
 import type { TabProps } from "./tab.ts";
+import { Usage } from "./usage.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
 export function Admin({ admin, local }: TabProps) {
@@ -38,6 +39,7 @@ function Operations({ admin, local }: { admin: Darkroom; local: boolean }) {
           </ul>
         )}
       </section>
+      <Usage api={api} />
       {local && <Webhooks />}
     </main>
   );

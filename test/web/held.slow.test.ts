@@ -67,6 +67,12 @@ test("what is held is seen by whoever judges, released to everybody, or rejected
     ),
   );
   assert.deepEqual(await violations(page), []);
+  await page.getByText("Nobody has been counted yet").waitFor();
+  await stack.invoke("sweep", { begin: true });
+  await page.reload();
+  await page.getByRole("link", { name: "Operations" }).click();
+  await page.getByRole("table").getByRole("cell", { name: "2", exact: true }).first().waitFor();
+  assert.deepEqual(await violations(page), []);
   await row(first).getByRole("button", { name: "Release" }).click();
   await row(first).waitFor({ state: "detached" });
   await row(second).getByRole("textbox").fill("A photo of yourself, please.");
