@@ -10,6 +10,7 @@ import type { Changes } from "../../../core/edit.ts";
 import { DarkroomError } from "../../../core/errors.ts";
 import { editImage, readEdit } from "../../../core/image/edit.ts";
 import { removeImage } from "../../../core/image/images.ts";
+import { releaseImage } from "../../../core/image/judgement.ts";
 import { editKey, newId, originalKey } from "../../../core/keys.ts";
 import { developBody } from "../../../core/message.ts";
 import type { ObjectStore } from "../../../core/ports.ts";
@@ -321,4 +322,32 @@ test("an edit that every try was used up for is said, listed, and made when it c
   assert.deepEqual([shown?.turn, lastError], [90, undefined]);
   await failMessage(deps, { body, bucket: "uploads" });
   assert.equal((await document()).lastError, undefined, "another delivery had done it");
+});
+
+test("what is held says neither its words nor whose it is before it is released, and all of it then", async () => {
+  const { deps, id, edit, workAll, work, document } = await system();
+  const [photo] = [...deps.config.presets.values()];
+  assert.ok(photo);
+  const { name: _, recipe: __, ...plain } = photo;
+  await edit({ turn: 90, alt: "A boat" });
+  await workAll();
+  deps.config = defineConfig({
+    defaultPreset: "photo",
+    presets: { photo: { ...plain, hold: true, keep: ["creator"] } },
+  });
+  const toy = deps.pixels;
+  deps.pixels = {
+    develop: (source, format, planFor, write) =>
+      toy.develop(source, format, (header) => planFor({ ...header, rights: { creator: "Ann" } }), write),
+  };
+  const metadata = writeUploadMetadata({ owner: "me", preset: "photo" });
+  const { etag } = await deps.uploads.put(originalKey(id), toyPicture("good", "another"), { metadata });
+  const object = { key: originalKey(id), eTag: etag, sequencer: "02" };
+  const s3 = { bucket: { name: "uploads" }, object };
+  assert.equal(await work(JSON.stringify({ Records: [{ eventName: "ObjectCreated:Put", s3 }] })), "held");
+  const held = await document();
+  assert.deepEqual([held.alt, held.rights, held.variants], [undefined, undefined, []]);
+  await assert.rejects(edit({ turn: 180 }), refuses("not-ready"));
+  const released = await releaseImage(deps, id);
+  assert.deepEqual([released.alt, released.rights, released.edit?.turn], ["A boat", { creator: "Ann" }, 90]);
 });
