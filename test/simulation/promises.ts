@@ -116,6 +116,8 @@ export class Promises {
   readonly gaps = new Set<Bucket>();
   /** By key, marks that nobody has seen go. */
   readonly #marks = new Map<string, Set<symbol>>();
+  /** And how many of them there were at a time: whoever condemns has seen that many, and commits later. */
+  readonly #mostMarks = new Map<string, number>();
   /** Revisions that condemn a file, looked at once. */
   readonly #condemned = new Set<string>();
   /** Of somebody who may have a few images and uploads many. */
@@ -153,7 +155,9 @@ export class Promises {
 
   /** A try begins under a mark. */
   marked(key: string): void {
-    this.#marks.set(key, (this.#marks.get(key) ?? new Set()).add(Symbol(key)));
+    const open = (this.#marks.get(key) ?? new Set()).add(Symbol(key));
+    this.#marks.set(key, open);
+    this.#mostMarks.set(key, Math.max(open.size, this.#mostMarks.get(key) ?? 0));
   }
 
   /** Somebody removes a mark, and calls what this returns once it is gone. */
@@ -375,7 +379,7 @@ export class Promises {
   async #isEvident({ id, writeId, status, source, failedAt }: Metadata): Promise<void> {
     if (status !== "rejected" || failedAt === undefined || this.#condemned.has(writeId)) return;
     this.#condemned.add(writeId);
-    const evidence = this.#marks.get(markKey(id))?.size ?? 0;
+    const evidence = this.#mostMarks.get(markKey(id)) ?? 0;
     if (evidence < 2 && !this.lost.has("uploads") && (await this.#isGood(id, source?.etag)))
       throw new Error(`${id} is condemned, and was good`);
   }
