@@ -15,10 +15,10 @@ import {
 } from "../keys.ts";
 import { listed, listedOpen } from "../listing.ts";
 import { type Metadata, tombstone } from "../metadata.ts";
-import type { ObjectStore, OpenUploads, Queue } from "../ports.ts";
+import type { ObjectStore, OpenUploads, Queue, StoredHead } from "../ports.ts";
 import { noteForget } from "../tell/forget.ts";
 import { tell } from "../tell/tell.ts";
-import { readUploadMetadata } from "../upload-metadata.ts";
+import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { countImage } from "../usage.ts";
 import { clearHeld } from "./held.ts";
 
@@ -57,7 +57,7 @@ export async function deleteImage(
   // Before it goes: whoever hears of the delete is to know whose image that was.
   const isNew = found.document?.status !== "deleted";
   const original = isNew && !upload.originalGone ? await deps.uploads.head(originalKey(id)) : undefined;
-  const { document, home } = await commit(deps, id, found, (current) => {
+  const { document, home } = await commit(deps, id, atHome(found, original), (current) => {
     if (current?.status === "deleted") return undefined;
     if (upload.asFound && current?.writeId !== found.document?.writeId)
       throw new DarkroomError("unavailable", `${id} has changed at this moment.`);
@@ -69,6 +69,12 @@ export async function deleteImage(
   // Each time: the event of the original that goes leads here again, and makes good a try that died before it told.
   if (document) await tell(deps.events, document, original?.metadata);
   return document;
+}
+
+/** Of an image without a document: a private one has its tombstone in private too, where its first document would have been. */
+function atHome(found: Revision, original: StoredHead | undefined): Revision {
+  const isNowhere = !found.document && found.etag === undefined && found.home === PUBLIC;
+  return isNowhere && original ? { ...found, home: firstHomeOf(original.metadata) } : found;
 }
 
 /**

@@ -7,6 +7,7 @@ import { memoryStore } from "../../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../../adapters/memory/memory-uploads.ts";
 import { readRevision } from "../../../core/commit.ts";
 import { DarkroomError } from "../../../core/errors.ts";
+import { deleteImage } from "../../../core/image/delete-image.ts";
 import { getImage, listImages, removeImage } from "../../../core/image/images.ts";
 import { isMeant } from "../../../core/job/selection.ts";
 import { FORGETS, homeOf, homePrefix, imagePrefix, metaKey, newId, originalKey } from "../../../core/keys.ts";
@@ -145,6 +146,17 @@ test("of a private preset nothing is ever in public, and its owner finds all of 
   assert.deepEqual([await keys(""), (await deps.uploads.list("owners/")).objects], [[], []]);
   // No CDN keeps it, so none is asked to forget.
   assert.deepEqual((await deps.uploads.list(FORGETS)).objects, []);
+});
+
+test("a private image that is deleted before it is developed has its tombstone in private", async () => {
+  const { id, deps, develop, document, keys, rounds } = await system("private");
+  // As a job, or a time that is over: they know its id alone.
+  await deleteImage(deps, id, await readRevision(deps.media, id));
+  assert.deepEqual((await keys("")).sort(), [`homes/${id}`, metaKey(id, home)]);
+  assert.equal((await document())?.status, "deleted");
+  assert.equal(await develop(), "skipped deleted");
+  await rounds(Math.ceil(TOMBSTONE_MS / DAY) + 2);
+  assert.deepEqual(await keys(""), []);
 });
 
 test("a private image that cannot be made ends in private", async () => {
