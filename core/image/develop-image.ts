@@ -26,7 +26,7 @@ import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./
 import { moveImage } from "./move-image.ts";
 import { originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
-import { OVER_QUOTA, refusalByQuota } from "./quota.ts";
+import { hasRoom, OVER_QUOTA, refusalByQuota } from "./quota.ts";
 import { register } from "./register.ts";
 import { condemned, suspected } from "./suspect.ts";
 
@@ -329,6 +329,8 @@ async function commitVerdict(
   const { document, before, written, home } = await commit(deps, id, found, async (latest) => {
     if (latest && (latest.access === "private") !== (found.home !== PUBLIC))
       throw new DarkroomError("unavailable", `${id} has moved meanwhile.`);
+    if (verdict.error?.code === OVER_QUOTA && hasRoom(latest))
+      throw new DarkroomError("unavailable", `${id} was found room for meanwhile.`);
     const next = transition(latest, id, verdict, deps.now());
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;

@@ -7,9 +7,12 @@ import { usageOf } from "../usage.ts";
 
 export const OVER_QUOTA = "over-quota";
 
+/** What is shown or held already, whatever the limit is by now. */
+export const hasRoom = (current: Metadata | undefined) =>
+  current?.status === "ready" || current?.status === "held";
+
 /**
- * Whether there is no room for this original, and the sentence that says how much is used. What is shown or held already stays,
- * whatever the limit is by now. Uploads that are developed at the same moment do not see each other.
+ * Whether there is no room for this original, and the sentence that says how much is used. Uploads that are developed at the same moment do not see each other.
  */
 export async function refusalByQuota(
   { uploads, now }: { readonly uploads: Pick<ObjectStore, "list">; readonly now: () => Date },
@@ -22,7 +25,7 @@ export async function refusalByQuota(
   { size }: StoredHead,
   current: Metadata | undefined,
 ): Promise<{ readonly code: typeof OVER_QUOTA; readonly message: string } | undefined> {
-  if (current?.status === "ready" || current?.status === "held") return undefined;
+  if (hasRoom(current)) return undefined;
   if (owner === undefined || Math.min(maxImages, maxOwnerBytes) === Number.POSITIVE_INFINITY)
     return undefined;
   const { images, originals } = await usageOf(uploads, owner, now(), id);

@@ -165,6 +165,25 @@ test("a worker that dies at any request rejects once, counts once, and leaves no
   }
 });
 
+test("of two tries at one upload the one that finds room decides, and the original stays", async () => {
+  const { deps, put, upload, develop, codeOf } = system();
+  const id = await put({ maxImages: 1 });
+  let isRaced = false;
+  const list: ObjectStore["list"] = async (...args) => {
+    if (args[0]?.startsWith(COUNTS) && !isRaced) {
+      isRaced = true;
+      // The other one has listed before, and commits while this one still looks.
+      await develop(id);
+      await upload();
+    }
+    return deps.uploads.list(...args);
+  };
+  await assert.rejects(develop(id, {}, { uploads: { ...deps.uploads, list } }), { code: "unavailable" });
+  await develop(id, {}, {}, 2);
+  assert.equal(await codeOf(id), "ready");
+  assert.ok(await deps.uploads.head(originalKey(id)));
+});
+
 test("a round puts counts right, makes those of before, and says who has the most", async () => {
   const { deps, upload, usage, round, pass } = system();
   const [first = ""] = [await upload(), await upload()];
