@@ -41,6 +41,8 @@ export const OWNER = "somebody";
 const [MINUTE, DAY] = [60_000, 86_400_000];
 /** From when nothing goes wrong any more to the last image's end: a message hides for 15 minutes at most. */
 const SOON_MS = 20 * MINUTE;
+/** From a commit until whoever listens has heard of it, beside others that take nothing. */
+const TELL_MS = 25 * MINUTE;
 
 /** Images that a token allows its owner who uploads many; the others of the owner count as well. */
 export const ALLOWED = 2;
@@ -425,18 +427,21 @@ export class Promises {
     for (const url of this.#scene.receivers.urls) await this.#wasTold(url);
   }
 
-  /** One that takes nothing delays nobody else. */
+  /** One that takes nothing delays nobody else. What somebody has only just changed is still on its way. */
   async othersAreTold(): Promise<void> {
-    await this.#wasTold(this.#scene.receivers.healthy);
+    await this.#wasTold(this.#scene.receivers.healthy, this.#scene.scheduler.now - TELL_MS);
   }
 
-  async #wasTold(url: string): Promise<void> {
+  /** @param by documents written later may be untold */
+  async #wasTold(url: string, by = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.lost.has("media") || this.redriven) return;
     const whatCounts = ({ status, variants, error, lastError }: Metadata) =>
       JSON.stringify([status, variants, error, lastError]);
     const heard = this.#scene.receivers.heard.get(url) ?? [];
     for (const [id, { gone }] of this.accepted) {
-      const document = await this.#documentOf(id);
+      const { document, home } = await readRevision(this.#media, id);
+      const written = document && (await this.#media.head(metaKey(id, home)))?.lastModified.getTime();
+      if (written !== undefined && written > by) continue;
       const last = heard
         .filter(({ data }) => data.id === id)
         .reduce<ImageEvent | undefined>(
