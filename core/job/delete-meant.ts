@@ -22,21 +22,26 @@ export async function deleteMeant(
 ): Promise<Outcome> {
   const order = await readOrder(deps.uploads, job);
   if (order?.action !== "delete") return skipped(id, "no order to delete");
-  const found = await readRevision(deps.media, id);
+  const [found, original] = await Promise.all([
+    readRevision(deps.media, id),
+    deps.uploads.head(originalKey(id)),
+  ]);
+  const upload = {
+    owner: original && readUploadMetadata(original.metadata).owner,
+    uploadedAt: original?.lastModified.toISOString(),
+  };
   if (found.document?.status === "deleted") {
-    // The try before this one may have died in the middle of it.
-    if (receives > 1) await deleteImage(deps, id, found);
+    // Whoever did so may have died in the middle of it, and this be the last that is heard of the image.
+    if (original || receives > 1) await deleteImage(deps, id, found, upload);
     return skipped(id, "deleted");
   }
   // An order from before it came back is over, however late its messages are.
   if ((found.document?.undeletedAt ?? "") > order.startedAt) return skipped(id, "undeleted");
-  const original = await deps.uploads.head(originalKey(id));
   if (!found.document && !original) return skipped(id, "unknown");
   if (!(await isStillMeant(deps, order, id, original, found.document?.uploadedAt)))
     return skipped(id, "changed");
   await deleteImage(deps, id, found, {
-    owner: original && readUploadMetadata(original.metadata).owner,
-    uploadedAt: original?.lastModified.toISOString(),
+    ...upload,
     asFound: isNamed(order) ? undefined : true,
   });
   return { id, status: "deleted" };

@@ -5,6 +5,7 @@ import { cancelJob, ReprocessRequest, reprocess } from "../../../core/job/job.ts
 import type { Progress } from "../../../core/job/job-progress.ts";
 import { listAttention } from "../../../core/job/list-attention.ts";
 import { FORGETS, imagePrefix, metaKey, newId, originalKey } from "../../../core/keys.ts";
+import { developMessage, failMessage } from "../../../core/worker/handle-message.ts";
 import { toyPicture } from "../../toy-pixels.ts";
 import { type JobSystem, jobSystem, recipe, watched } from "./job-system.ts";
 
@@ -250,4 +251,26 @@ test("whoever dies at any line of it leaves what the next try finishes", async (
     assert.match(figures(await system.progress(job)), /^done 1: (1 0|0 1) 0$/);
     if (calls <= line) break;
   }
+});
+
+test("a second message of one image finishes what the first was killed over", async () => {
+  const { system, ids } = await settled(1);
+  const [id = ""] = ids;
+  const { id: job } = await remove(system, { owner: "me" });
+  await system.drain({ limit: 1 });
+  const [message] = await system.queue.receive({ max: 1 });
+  assert.ok(message);
+  const { media } = system.deps;
+  const put: typeof media.put = async (...args) => {
+    await media.put(...args);
+    throw new Error("killed");
+  };
+  const first = { body: message.body, receives: 1, bucket: "uploads" };
+  await assert.rejects(developMessage({ ...system.deps, media: { ...media, put } }, first), /killed/);
+  assert.equal(await left(system, id), "deleted +original +variants");
+  // Sent twice: the other one has its result, by which the first, once every try is used up, takes it for done.
+  await developMessage(system.deps, first);
+  await failMessage(system.deps, first);
+  assert.equal(await left(system, id), "deleted");
+  assert.equal(figures(await system.progress(job)), "done 1: 0 1 0");
 });
