@@ -31,10 +31,11 @@ export async function moderated(scene: Scene, actor: Actor): Promise<void> {
   }
 }
 
-/** False where it does not wait yet, or never will. */
+/** False where it does not wait yet, or never will, and nothing was done about it. */
 async function judged(scene: Scene, actor: Actor, id: string, releases: boolean): Promise<boolean> {
-  let isJudged = false;
+  let [isJudged, tries] = [false, 0];
   await scene.untilDone(actor, async () => {
+    tries++;
     try {
       await (releases ? releaseImage : rejectImage)(depsOf(scene, actor), id);
       isJudged = true;
@@ -42,6 +43,8 @@ async function judged(scene: Scene, actor: Actor, id: string, releases: boolean)
       const asked = scene.promises.accepted.get(id)?.asked ? ["gone"] : [];
       const vain = ["not-held", "not-found", ...asked];
       if (!(error instanceof DarkroomError && vain.includes(error.code))) throw error;
+      // A try whose answer was lost may have shown it before it was deleted.
+      if (tries > 1) isJudged = true;
     }
   });
   return isJudged;

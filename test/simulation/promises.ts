@@ -216,7 +216,8 @@ export class Promises {
       const document = await this.#documentOf(id);
       if (document) accepted.endedAt ??= this.#scene.scheduler.now;
       await this.#keepsTombstone(id, accepted, document);
-      if (document?.status === "deleted" && !accepted.asked) this.#mayExpire(id, accepted);
+      if (document?.status === "deleted" && !accepted.asked && !accepted.returning)
+        this.#mayExpire(id, accepted);
       if (document) await this.#isEvident(document);
       if (accepted.secret) await this.#isSecret(id);
       if (accepted.moderated?.released === false) await this.#isHidden(id, document);

@@ -19,15 +19,14 @@ export async function undoing(scene: Scene, actor: Actor): Promise<void> {
     const [id, accepted] = deleted[random.below(deleted.length)] ?? [];
     if (id === undefined || !accepted) continue;
     tally.count("delete taken back");
-    accepted.returning = true;
+    // What others ask for from here on is asked for anew.
+    Object.assign(accepted, { returning: true, asked: false, deleted: false });
     const back = await undelete(scene, actor, id);
     await scheduler.sleep(actor, OVER_MS);
-    if (back) await undelete(scene, actor, id);
+    if (back && !accepted.asked) await undelete(scene, actor, id);
     accepted.returning = false;
-    if (!back) continue;
-    accepted.asked = false;
-    accepted.deleted = false;
-    accepted.gone = (await scene.uploads.head(originalKey(id))) === undefined;
+    if (back) accepted.gone = (await scene.uploads.head(originalKey(id))) === undefined;
+    else Object.assign(accepted, { asked: true, deleted: true });
   }
 }
 
