@@ -10,6 +10,8 @@ const { version } = JSON.parse(readFileSync(fileOfOurs("package.json"), "utf8"))
 const program = new Command("darkroom")
   .description("Upload images and look after them.")
   .version(version)
+  // `sync --version NAME` is the command's own.
+  .enablePositionalOptions()
   .addHelpText("after", "\ndarkroom COMMAND --help has the options and examples of each.");
 
 const wanted = process.argv[2] ?? "";

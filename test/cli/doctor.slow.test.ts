@@ -36,7 +36,7 @@ test("healthy, then without CORS rules, then from outside, then with nothing the
   assert.equal(broken.status, 1);
   assert.match(
     broken.out,
-    /✗ CORS\n {4}The bucket darkroom-uploads has no CORS rules: no browser can upload\.\n {4}→ Stop npm start/,
+    /✗ CORS\n {4}The bucket darkroom-uploads has no CORS rules: no browser can upload\.\n {4}→ Stop it and start it again \(npm start\)/,
   );
   assert.equal(broken.err, "1 to see to.\n");
   const json = await darkroom(["doctor", "--json"], { env });

@@ -126,7 +126,7 @@ test("failures are listed with their reasons, and go once the cause is gone", as
   await media.put(metaKey(first), JSON.stringify(rejected), { type: "application/json" });
   await uploads.put(attentionKey("rejected", first), "{}");
   const { out, err } = await darkroom(["failures"]);
-  assert.match(out, new RegExp(`${first} +rejected +corrupt +photo +\\d{4}-.* +The image is damaged`));
+  assert.match(out, new RegExp(`${first} +rejected +corrupt +photo +local +\\d{4}-.* +The image is damaged`));
   assert.match(out, new RegExp(`${bad} +rejected +unsupported-format`));
   assert.match(err, /darkroom reprocess --status failed/);
 
