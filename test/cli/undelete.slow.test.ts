@@ -75,7 +75,10 @@ test("upload, find, delete, undelete: the picture is back under the URLs that it
   const first = await darkroom("erased", "local");
   assert.deepEqual([first.status, /entries of deleted images +1,/.test(first.out)], [1, true]);
   const cleared = await darkroom("erased", "local", "--clear");
-  assert.match(cleared.out, /entries of deleted images +none\n +counts of what he has +none\n +orders of jobs +none/);
+  assert.match(
+    cleared.out,
+    /entries of deleted images +none\n +counts of what he has +none\n +orders of jobs +none/,
+  );
   assert.match(cleared.out, /kept versions +[1-9]/);
   assert.equal((await darkroom("erased", "nobody")).status, 0);
 
