@@ -58,10 +58,14 @@ export class Lambda {
     ];
   }
 
+  /** Asks each of the queues, as Lambda's pollers do; those of one function never wait for those of another. */
+  async pollAll(): Promise<void> {
+    for (const source of this.#sources) await this.poll(source);
+  }
+
   /** Asks one of the queues, and invokes its function when there are messages. */
-  async poll(): Promise<void> {
+  async poll(source = this.#choose()): Promise<void> {
     const { random, weather, calm, tally, sabotage } = this.#scene;
-    const source = this.#choose();
     const { fn, queue, lanes } = source;
     if (this.#invocations[lanes] >= LANES || weather.isAway("sqs") || this.#isFull(queue)) return;
     const messages = await queue.receive(fn === "worker" ? 1 : 1 + random.below(3));

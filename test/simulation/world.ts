@@ -127,12 +127,15 @@ export class World {
   /** Lets everybody go on, one step at a time in random order, until nothing moves any more. */
   async #live(ms = TOO_LONG): Promise<void> {
     const { scheduler, promises } = this.#scene;
+    let isIdle = false;
     for (const until = scheduler.now + ms; scheduler.now < until; ) {
-      await this.#lambda.poll();
+      await (isIdle ? this.#lambda.pollAll() : this.#lambda.poll());
       await this.#turnOfSchedule();
       const moved = await scheduler.step();
       if (this.#scene.changed) await promises.atEveryInstant();
       this.#scene.changed = false;
+      // Once it is calm nothing waits by chance for long: what is promised then has a time.
+      isIdle = scheduler.calm && !moved;
       if (!moved && !this.#advance()) {
         this.#nextTurn = 0;
         await this.#turnOfSchedule();
