@@ -14,6 +14,8 @@ const wholeNumber = (value: string) => {
   if (!/^[1-9][0-9]{0,8}$/.test(value)) throw new Error("a whole number above 0");
   return Number(value);
 };
+/** 0 where there is no end to them. */
+const daysOrNone = (value: string) => (value === "0" ? 0 : wholeNumber(value));
 const secret = (value: string) => {
   // RFC 7518 3.2: an HS256 key has at least 256 bits.
   if (new TextEncoder().encode(value).length < 32) throw new Error("at least 32 bytes");
@@ -130,14 +132,14 @@ export const settings = {
     from: { param: "supersededDays" },
   },
   ORIGINALS_DAYS: {
-    parse: wholeNumber,
+    parse: daysOrNone,
     default: 0,
     help: "how long originals are kept, in days; 0 is for ever",
     for: ["worker", "failures", "sweep"],
     from: { param: "originalsDays" },
   },
   REJECTED_DAYS: {
-    parse: wholeNumber,
+    parse: daysOrNone,
     default: 30,
     help: "how long originals of rejected images are kept, in days; 0 is for ever",
     for: ["sweep"],

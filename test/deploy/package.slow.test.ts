@@ -13,6 +13,7 @@ import test, { after, before } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { CACHE } from "../../adapters/project.ts";
 import { assertTarget, targetPackages } from "../../deploy/target.ts";
 import { unzip } from "../../deploy/zip.ts";
 import { fillPlaceholders } from "../../laptop/placeholders.ts";
@@ -185,11 +186,14 @@ test("native code that is not what the lockfile says is refused, and not kept", 
     assert.ok(locked?.integrity);
     locked.integrity = `sha512-${createHash("sha512").update("something else").digest("base64")}`;
     await writeFile(join(root, "package-lock.json"), JSON.stringify(lockfile));
+    const targets = async () =>
+      (await readdir(new URL("darkroom/", CACHE))).filter((name) => /^target/.test(name));
+    const before = await targets();
     await assert.rejects(
       targetPackages(["sharp"], pathToFileURL(`${root}/`)),
       /not as the lockfile has it: node_modules\/@img\/sharp-linux-arm64/,
     );
-    assert.deepEqual(await readdir(join(root, ".cache", "darkroom")), []);
+    assert.deepEqual(await targets(), before);
   } finally {
     await rm(root, { recursive: true, force: true });
   }

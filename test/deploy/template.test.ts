@@ -6,8 +6,8 @@ import { join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
 import { parse } from "yaml";
-import { ownSettings, settingsOf } from "../../adapters/environment.ts";
-import { checkParameters, listOf, notices, parametersOf } from "../../adapters/parameters.ts";
+import { ownSettings, settings, settingsOf } from "../../adapters/environment.ts";
+import { checkParameters, listOf, notices, parameters, parametersOf } from "../../adapters/parameters.ts";
 import { WORKER_BATCH, WORKER_GB } from "../../core/money/prices.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { cdnKeyResources } from "../../deploy/cdn-keys.ts";
@@ -212,6 +212,18 @@ for (const [name, value, complaint] of [
     assert.throws(() => checkParameters({ ...defaults, [name]: value }), complaint);
   });
 }
+
+test("what a parameter may be, the functions that are given it take", () => {
+  for (const { name, from } of ownSettings) {
+    if (!("param" in from)) continue;
+    const { check, default: byDefault }: { check: (value: string) => unknown; default: string } =
+      parameters[from.param];
+    // An empty one is a setting that is not there.
+    const values = [byDefault, "0", "1", "60", "900", "true", "false"].filter((value) => value !== "");
+    for (const value of values.filter((one) => check(one) === undefined))
+      assert.doesNotThrow(() => settings[name].parse(value), `${name}=${value}`);
+  }
+});
 
 test("origins that nobody set, and alarms that reach nobody, are spoken of", () => {
   assert.equal(notices(defaults).length, 2);
