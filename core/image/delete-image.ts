@@ -55,8 +55,7 @@ export async function deleteImage(
   if (upload.owner && uploadedAt)
     await deps.uploads.put(ownerKey(upload.owner, Date.parse(uploadedAt), id), "");
   // Before it goes: whoever hears of the delete is to know whose image that was.
-  const isNew = found.document?.status !== "deleted";
-  const original = isNew && !upload.originalGone ? await deps.uploads.head(originalKey(id)) : undefined;
+  const original = upload.originalGone ? undefined : await deps.uploads.head(originalKey(id));
   const { document, home } = await commit(deps, id, atHome(found, original), (current) => {
     if (current?.status === "deleted") return undefined;
     if (upload.asFound && current?.writeId !== found.document?.writeId)

@@ -66,10 +66,11 @@ async function workForJob(
   return { ...outcome, job };
 }
 
-/** What a try has committed that died after it must still be told. */
+/** What a try has committed that died after it must still be told, and a delete must be finished. */
 async function followUpAgain(deps: DeleteDeps, id: string): Promise<void> {
-  const { document } = await readRevision(deps.media, id);
-  if (document) await followUp(deps, document, "unknown");
+  const found = await readRevision(deps.media, id);
+  if (found.document?.status === "deleted") await deleteImage(deps, id, found);
+  else if (found.document) await followUp(deps, found.document, "unknown");
 }
 
 /** An image that is deleted, or was never uploaded, is passed over like one that is up to date. */

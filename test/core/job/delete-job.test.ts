@@ -253,24 +253,42 @@ test("whoever dies at any line of it leaves what the next try finishes", async (
   }
 });
 
-test("a second message of one image finishes what the first was killed over", async () => {
+/** A delete that has come as far as its tombstone, with its message, and deps by which it comes no further. */
+async function half() {
   const { system, ids } = await settled(1);
   const [id = ""] = ids;
   const { id: job } = await remove(system, { owner: "me" });
   await system.drain({ limit: 1 });
   const [message] = await system.queue.receive({ max: 1 });
-  assert.ok(message);
-  const { media } = system.deps;
-  const put: typeof media.put = async (...args) => {
-    await media.put(...args);
-    throw new Error("killed");
+  const first = { body: message?.body ?? "", receives: 1, bucket: "uploads" };
+  const refused = async () => {
+    throw new Error("away");
   };
-  const first = { body: message.body, receives: 1, bucket: "uploads" };
-  await assert.rejects(developMessage({ ...system.deps, media: { ...media, put } }, first), /killed/);
+  const stuck = { ...system.deps, uploads: { ...system.deps.uploads, delete: refused } };
+  await assert.rejects(developMessage(stuck, first), /away/);
   assert.equal(await left(system, id), "deleted +original +variants");
+  return { system, id, job, first, stuck };
+}
+
+test("a second message of one image finishes what the first was killed over", async () => {
+  const { system, id, job, first } = await half();
   // Sent twice: the other one has its result, by which the first, once every try is used up, takes it for done.
   await developMessage(system.deps, first);
   await failMessage(system.deps, first);
   assert.equal(await left(system, id), "deleted");
   assert.equal(figures(await system.progress(job)), "done 1: 0 1 0");
+});
+
+test("dead letters finish a delete, also when a try of theirs has died and counted it as failed", async () => {
+  const { system, id, first, stuck } = await half();
+  await assert.rejects(failMessage(stuck, first), /away/);
+  await failMessage(system.deps, first);
+  assert.equal(await left(system, id), "deleted");
+});
+
+test("a job that is cancelled in the middle of a delete leaves no half of it", async () => {
+  const { system, id, job, first } = await half();
+  await cancelJob(system.deps, job);
+  await developMessage(system.deps, { ...first, receives: 2 });
+  assert.equal(await left(system, id), "deleted");
 });
