@@ -60,13 +60,15 @@ export async function remove(scene: Scene, actor: Actor, id: string): Promise<vo
   const accepted = scene.promises.accepted.get(id);
   if (accepted) accepted.asked = true;
   let unknown = false;
+  const { gaps } = scene.promises;
   await scene.untilDone(actor, async () => {
+    const wasAway = gaps.size > 0;
     try {
       await removeImage(depsOf(scene, actor), CALLER, id);
     } catch (error) {
       if (!(error instanceof DarkroomError && error.code === "not-found")) throw error;
       // Whoever is told so while a bucket is away asks again.
-      if (scene.promises.gaps.size > 0) throw new Fault("not found, for now");
+      if (wasAway || gaps.size > 0) throw new Fault("not found, for now");
       // Without an original and without a document there is nothing to delete, yet.
       if (accepted?.gone) unknown = true;
       // Gone already, by the first try whose answer was lost, before any metadata named its owner.
