@@ -3,7 +3,7 @@ import { readRevision } from "../commit.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
 import { type Outcome, skipped } from "../image/outcome.ts";
 import { orderKey } from "../job-keys.ts";
-import { originalKey } from "../keys.ts";
+import { imagePrefix, originalKey } from "../keys.ts";
 import type { DeleteTask } from "../message.ts";
 import type { StoredHead } from "../ports.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
@@ -32,7 +32,8 @@ export async function deleteMeant(
   };
   if (found.document?.status === "deleted") {
     // Whoever did so may have died in the middle of it, and this be the last that is heard of the image.
-    if (original || receives > 1) await deleteImage(deps, id, found, upload);
+    const { objects } = await deps.media.list(imagePrefix(id, found.home), { limit: 2 });
+    if (original || objects.length > 1 || receives > 1) await deleteImage(deps, id, found, upload);
     return skipped(id, "deleted");
   }
   // An order from before it came back is over, however late its messages are.

@@ -279,6 +279,13 @@ test("a second message of one image finishes what the first was killed over", as
   assert.equal(figures(await system.progress(job)), "done 1: 0 1 0");
 });
 
+test("so does one that is sent anew when the original went first", async () => {
+  const { system, id, first } = await half();
+  await system.deps.uploads.delete(originalKey(id));
+  await developMessage(system.deps, first);
+  assert.equal(await left(system, id), "deleted");
+});
+
 test("dead letters finish a delete, also when a try of theirs has died and counted it as failed", async () => {
   const { system, id, first, stuck } = await half();
   await assert.rejects(failMessage(stuck, first), /away/);
