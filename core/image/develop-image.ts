@@ -342,6 +342,9 @@ async function commitVerdict(
     return next.write;
   });
   if (stop === "deleted") await purge(deps, id, home);
+  // By a try at a newer original that began before the edit was asked for: only this one knows of it.
+  if (stop === "superseded" && editOf(document) < (verdict.edit?.rev ?? 0))
+    throw new DarkroomError("unavailable", `${id} was made anew without its edit.`);
   if (!written || !document) {
     // The try before this one, of the same message, may have committed meanwhile and died before it told.
     if (receives > 1 && stop === "done" && document)

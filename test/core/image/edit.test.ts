@@ -294,6 +294,19 @@ test("a re-process keeps the edit; one that began before it does not undo it", a
   assert.equal(await work(develop()), "skipped unchanged");
 });
 
+test("an edit that a try at a newer event has overtaken, which did not know of it, is made by the next", async () => {
+  const { id, deps, created, queued, work, meanwhile, edit } = await system();
+  await edit({ turn: 90 });
+  const get: ObjectStore["get"] = async (key, ...rest) =>
+    key.startsWith("edits/") ? undefined : deps.uploads.get(key, ...rest);
+  const blind = { ...deps, uploads: { ...deps.uploads, get }, config: configOf([32, 56]) };
+  const later = { body: created.replace('"01"', '"02"'), receives: 1, bucket: "uploads" };
+  meanwhile(() => developMessage(blind, later));
+  await assert.rejects(work(queued[0] ?? ""), { code: "unavailable" });
+  assert.equal(await work(queued[0] ?? "", 2), "ready");
+  assert.equal((await readRevision(deps.media, id)).document?.edit?.rev, 1);
+});
+
 test("of an image whose edit is gone, as after a delete that was taken back, the document tells it", async () => {
   const { deps, id, edit, workAll, work, document } = await system();
   await edit({ turn: 90, alt: "A boat" });
