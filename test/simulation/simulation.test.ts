@@ -46,7 +46,9 @@ test(`${CROWDS} crowds of pages before the API's throttle are all served`, async
   for (let seed = 0; seed < CROWDS; seed++) await crowd(seed);
 });
 
-for (const [name, sabotage] of Object.entries(sabotages)) {
+// One in four here; all of them, and that each is met soon enough, in simulation.slow.
+const planted = Object.entries(sabotages).filter((_, at) => at % tries(4, 1) === 0);
+for (const [name, sabotage] of planted) {
   test(`the simulation notices ${name}`, async (t) => {
     t.diagnostic(await noticed(sabotage, 200));
   });
