@@ -58,7 +58,10 @@ export class Accidents {
   async #loseOriginals(): Promise<void> {
     const { uploads, promises } = this.#scene;
     for await (const { key } of listed(uploads, ORIGINALS)) {
-      const accepted = promises.accepted.get(parseOriginalKey(key) ?? "");
+      const id = parseOriginalKey(key) ?? "";
+      // Also of whoever has not been answered yet.
+      promises.accept(id);
+      const accepted = promises.accepted.get(id);
       if (accepted) accepted.gone = true;
       await uploads.delete(key);
     }
