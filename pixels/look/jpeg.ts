@@ -196,7 +196,6 @@ class Walk {
     );
     const bits = new Bits(this.#bytes, this.#at);
     const { walk, restart, isColoured } = blockWalker(bits, scan);
-    let left = mcus * order.length;
     const interval = this.#interval || mcus;
     try {
       for (let mcu = 0; mcu < mcus; mcu++) {
@@ -204,16 +203,18 @@ class Walk {
           this.#restart(bits, (mcu / interval - 1) & 7);
           restart();
         }
-        for (const part of order) {
-          walk(part, mcu);
-          left--;
-        }
+        for (const part of order) walk(part, mcu);
       }
     } catch (error) {
       if (!(error instanceof BadBits)) throw error;
-      // Behind the colour of the very last block the file says that this is all, as the smallest JPEGs, made by hand, do.
-      const isLast = left === 1 && !scan.progressive && error.check === "blocks-missing" && isColoured();
-      if (!isLast || this.#word(bits.at) !== 0xff00 + EOI) {
+      // Behind the colour of its only block the file says that this is all, as the smallest JPEGs, made by hand, do.
+      const isOnly = mcus * order.length === 1 && !scan.progressive;
+      if (
+        !isOnly ||
+        error.check !== "blocks-missing" ||
+        !isColoured() ||
+        this.#word(bits.at) !== 0xff00 + EOI
+      ) {
         const isAtEnd = error.check === "blocks-missing" && bits.at >= this.#bytes.length - 1;
         throw isAtEnd ? new Found("ends-early", start) : new Found(error.check, bits.at);
       }
