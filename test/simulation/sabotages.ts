@@ -341,7 +341,7 @@ export const rareSabotages: Sabotages = {
   "results that are written again": [/written twice/, () => ({ store: overwriting })],
   "a worker that believes old listings": [/is not there/, () => ({ workStore: dreamy(), climate: "swept" })],
   "a sweep that believes listings": [
-    /listed 0 times|nobody had asked/,
+    /listed 0 times|nobody had asked|nobody names|and it stays/,
     () => ({ sweptStore: with_(() => ({ head: async () => undefined })), climate: "swept" }),
   ],
   "images that need attention and are not listed": [

@@ -14,7 +14,6 @@ const reached = {
     "rejected",
     "deleted",
     "develop",
-    "purge",
     "expire",
     "stray",
     "ripe",

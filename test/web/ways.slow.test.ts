@@ -98,7 +98,7 @@ test("all of it works without a mouse", async () => {
   assert.equal(await focused(), "Show first.jpg large");
   await press("Enter");
   await page.getByRole("dialog").waitFor();
-  assert.equal(await focused(), "Close");
+  assert.equal(await focused(), "Edit");
   await press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal(await focused(), "Show first.jpg large");
