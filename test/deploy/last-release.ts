@@ -1,34 +1,24 @@
-/** The last release's code, from the history of this repository: what an update comes from, and what going back goes to. */
+/** The last release's code, kept beside this: what an update comes from, and what going back goes to. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { ROOT } from "./packaged.ts";
 
-/** Of November 2026. To be changed with each release; what that one needs and we no longer do is among the devDependencies. */
-const LAST_RELEASE = "a1c1919b09242c1130625ffdad5303a988275fff";
-/** What its functions are made of, and what says how they run. */
-const SOURCES = "adapters core functions pixels darkroom.config.ts package.json serverless.yml infra".split(
-  " ",
-);
-
 /**
- * Lays it out inside the repository, where it finds today's packages.
- * @throws Error where the history does not reach back so far
+ * Of November 2026: what its functions are made of, and what says how they run. A file, as a clone need not reach back so far. To be
+ * made anew with each release, by `git archive TAG adapters core functions pixels package.json serverless.yml …`; what that one needs
+ * and we no longer do is among the devDependencies.
  */
+const LAST_RELEASE = new URL("last-release.tar.gz", import.meta.url);
+
+/** Lays it out inside the repository, where it finds today's packages. */
 export function lastRelease(): { root: URL; remove: () => void } {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: ROOT, maxBuffer: 2 ** 28 });
-  try {
-    git("cat-file", "-e", `${LAST_RELEASE}^{commit}`);
-  } catch {
-    throw new Error(
-      `The last release, ${LAST_RELEASE.slice(0, 7)}, is not in this clone's history: git fetch --unshallow, or clone without --depth.`,
-    );
-  }
   const cache = join(ROOT, ".cache", "darkroom");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "last-release-"));
-  execFileSync("tar", ["-x", "-C", folder], { input: git("archive", LAST_RELEASE, ...SOURCES) });
+  execFileSync("tar", ["-x", "-C", folder], { input: gunzipSync(readFileSync(LAST_RELEASE)) });
   return {
     root: pathToFileURL(`${folder}/`),
     remove: () => rmSync(folder, { recursive: true, force: true }),
