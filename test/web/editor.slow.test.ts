@@ -1,27 +1,11 @@
 /** The editor of the page in a real Chromium: with the mouse, with the keyboard alone, and undone. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { after, before } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, openPage, ready, violations } from "./page.ts";
+import test from "node:test";
+import type { Page } from "playwright-core";
+import { card, choose, jpeg, openPage, ready, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-let stack: Stack;
-let browser: Browser;
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
+const its = running();
 
 /** Of the picture in the editor, once it is as wide by as high. */
 const showsAspect = (page: Page, width: number, height: number) =>
@@ -34,7 +18,7 @@ const showsAspect = (page: Page, width: number, height: number) =>
   );
 
 test("a picture is turned, cropped, given a focus and words, by mouse and by keyboard, and is as it was again", async () => {
-  const { page, problems, close } = await openPage(browser, stack);
+  const { page, problems, close } = await openPage(its);
   await choose(page, await jpeg("boat.jpg", { width: 700, height: 500 }));
   await ready(page, "boat.jpg");
   await card(page, "boat.jpg").getByRole("button", { name: "Show boat.jpg large" }).click();
@@ -75,13 +59,13 @@ test("a picture is turned, cropped, given a focus and words, by mouse and by key
 });
 
 test("darkroom edit does the same in a terminal, and says what is wrong", async () => {
-  const headers = { authorization: `Bearer ${stack.uploadToken}` };
-  const get = async (path: string) => (await fetch(stack.api + path, { headers })).json();
+  const headers = { authorization: `Bearer ${its.stack.uploadToken}` };
+  const get = async (path: string) => (await fetch(its.stack.api + path, { headers })).json();
   const { images } = (await get("/images")) as { images: { id: string; edit: { rev: number } }[] };
   const { id = "", edit = { rev: 0 } } = images[0] ?? {};
   const run = (...args: string[]) =>
     new Promise<{ status: number; text: string }>((resolve) => {
-      const env = { ...process.env, DARKROOM_DATA: data, NO_COLOR: "1" };
+      const env = { ...process.env, DARKROOM_DATA: its.data, NO_COLOR: "1" };
       execFile(process.execPath, ["cli/darkroom.ts", "edit", ...args], { env }, (error, stdout, stderr) =>
         resolve({ status: error ? Number(error.code) : 0, text: stdout + stderr }),
       );

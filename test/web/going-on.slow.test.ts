@@ -1,20 +1,12 @@
 /** The page on a bad day: slow networks, cut connections, reloads. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { s3Client } from "../../adapters/aws/s3-store.ts";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
+import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-let stack: Stack;
 let s3: S3Client;
-let browser: Browser;
 let opened: OpenPage;
 let page: Page;
 /** Whether S3 is too busy for parts with this number. */
@@ -22,34 +14,22 @@ let busy: (part: number) => boolean = () => false;
 let parts: number[] = [];
 /** Whether S3 takes no file at all. */
 let denied = false;
-
-before(async () => {
-  stack = await startStack({
-    port: 0,
-    data,
-    logLevel: "error",
-    s3Fault: ({ method, query }) => {
-      if (method !== "PUT") return undefined;
-      const part = Number(query.get("partNumber") ?? 0);
-      if (part === 0) return denied ? { status: 403, code: "AccessDenied" } : undefined;
-      parts.push(part);
-      return busy(part) ? { status: 503, code: "SlowDown" } : undefined;
-    },
-  });
+const its = running(({ method, query }) => {
+  if (method !== "PUT") return undefined;
+  const part = Number(query.get("partNumber") ?? 0);
+  if (part === 0) return denied ? { status: 403, code: "AccessDenied" } : undefined;
+  parts.push(part);
+  return busy(part) ? { status: 503, code: "SlowDown" } : undefined;
+});
+before(() => {
   s3 = s3Client({ forcePathStyle: true });
-  browser = await launchChromium();
 });
-after(async () => {
-  await browser?.close();
-  s3?.destroy();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
+after(() => s3?.destroy());
 beforeEach(async () => {
   busy = () => false;
   parts = [];
   denied = false;
-  opened = await openPage(browser, stack);
+  opened = await openPage(its);
   page = opened.page;
 });
 afterEach(() => opened.close());
@@ -68,7 +48,7 @@ async function network(): Promise<(uploadThroughput: number) => Promise<void>> {
   };
 }
 
-const Bucket = () => stack.env["UPLOADS_BUCKET"] ?? "";
+const Bucket = () => its.stack.env["UPLOADS_BUCKET"] ?? "";
 async function originals(): Promise<(number | undefined)[]> {
   const { Contents = [] } = await s3.send(
     new ListObjectsV2Command({ Bucket: Bucket(), Prefix: "originals/" }),
@@ -186,12 +166,12 @@ test("what an earlier visit left is asked about first, and gone on with or forgo
     await page.close();
     page = next;
     // Of the same origin, and not the page: the browser may take a moment to give back what the closed one held.
-    await page.goto(new URL("favicon.svg", stack.page).href);
+    await page.goto(new URL("favicon.svg", its.stack.page).href);
     await page.evaluate(async () => {
       const { held = [] } = await navigator.locks.query();
       await Promise.all(held.map(({ name = "" }) => navigator.locks.request(name, () => {})));
     });
-    await page.goto(stack.page);
+    await page.goto(its.stack.page);
     await page.getByText("1 upload did not finish last time.").waitFor();
   };
   await leave("left.jpg");

@@ -1,16 +1,12 @@
 /** A preset with `hold`, on the page: whoever uploads is told, nobody sees it, and whoever judges has it with buttons. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { after, before } from "node:test";
-import type { Browser } from "playwright-core";
-import type { Stack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, openPage, violations } from "./page.ts";
+import test from "node:test";
+import { card, choose, jpeg, openPage, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-const presets = join(data, "presets.mjs");
+const its = running();
+const presets = join(its.data, "presets.mjs");
 writeFileSync(
   presets,
   `import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
@@ -19,20 +15,6 @@ writeFileSync(
   } } });`,
 );
 process.env["DARKROOM_CONFIG"] = presets;
-// Presets are read with the first module that needs them.
-const { startStack } = await import("../../laptop/stack.ts");
-let stack: Stack;
-let browser: Browser;
-
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
 
 interface Held {
   readonly id: string;
@@ -42,9 +24,11 @@ interface Held {
 }
 
 test("what is held is seen by whoever judges, released to everybody, or rejected with a reason", async () => {
-  const { page, problems, close } = await openPage(browser, stack);
-  const ask = async <T>(path: string, token = stack.adminToken) =>
-    (await (await fetch(stack.api + path, { headers: { authorization: `Bearer ${token}` } })).json()) as T;
+  const { page, problems, close } = await openPage(its);
+  const ask = async <T>(path: string, token = its.stack.adminToken) =>
+    (await (
+      await fetch(its.stack.api + path, { headers: { authorization: `Bearer ${token}` } })
+    ).json()) as T;
   for (const name of ["boat.jpg", "tree.jpg"]) {
     await choose(page, await jpeg(name));
     await card(page, name).getByText("once somebody has looked at it").waitFor();
@@ -54,7 +38,7 @@ test("what is held is seen by whoever judges, released to everybody, or rejected
   const seen = await ask<Held>(`/images/${first}`);
   assert.equal(seen.variants.length, 4);
   for (const { url } of seen.variants) assert.equal((await fetch(url)).status, 200);
-  assert.deepEqual((await ask<Held>(`/images/${first}`, stack.uploadToken)).variants, []);
+  assert.deepEqual((await ask<Held>(`/images/${first}`, its.stack.uploadToken)).variants, []);
 
   await page.getByRole("link", { name: "Operations" }).click();
   const row = (id: string) =>
@@ -68,7 +52,7 @@ test("what is held is seen by whoever judges, released to everybody, or rejected
   );
   assert.deepEqual(await violations(page), []);
   await page.getByText("Nobody has been counted yet").waitFor();
-  await stack.invoke("sweep", { begin: true });
+  await its.stack.invoke("sweep", { begin: true });
   await page.reload();
   await page.getByRole("link", { name: "Operations" }).click();
   await page.getByRole("table").getByRole("cell", { name: "2", exact: true }).first().waitFor();
@@ -79,10 +63,10 @@ test("what is held is seen by whoever judges, released to everybody, or rejected
   await row(second).getByRole("button", { name: "Reject" }).click();
   await row(second).waitFor({ state: "detached" });
 
-  const released = await ask<Held>(`/images/${first}`, stack.uploadToken);
+  const released = await ask<Held>(`/images/${first}`, its.stack.uploadToken);
   assert.equal(released.status, "ready");
   for (const { url } of released.variants) assert.equal((await fetch(url)).status, 200);
-  const { status, error } = await ask<Held>(`/images/${second}`, stack.uploadToken);
+  const { status, error } = await ask<Held>(`/images/${second}`, its.stack.uploadToken);
   assert.deepEqual(
     [status, error],
     ["rejected", { code: "not-allowed", message: "A photo of yourself, please." }],

@@ -1,27 +1,10 @@
 /** What an operator does on the page: see what needs attention, try again, re-process, cancel, delete. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { after, before } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, openPage, ready, violations } from "./page.ts";
+import test from "node:test";
+import type { Page } from "playwright-core";
+import { card, choose, jpeg, openPage, ready, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-let stack: Stack;
-let browser: Browser;
-
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
+const its = running();
 
 /** A row of a list, by a part of what it says, its lines without a space between them. */
 const row = (page: Page, list: string, says: RegExp) =>
@@ -41,7 +24,7 @@ async function reprocess(page: Page, status: string, force: boolean): Promise<st
 }
 
 test("what was refused is seen, tried again, re-processed with all the others, and deleted", async () => {
-  const { page, problems, close } = await openPage(browser, stack);
+  const { page, problems, close } = await openPage(its);
   await choose(page, await jpeg("boat.jpg"), {
     name: "broken.jpg",
     buffer: Buffer.from("no picture at all"),
@@ -66,8 +49,8 @@ test("what was refused is seen, tried again, re-processed with all the others, a
   await broken.getByRole("button", { name: "Really?" }).click();
   await broken.waitFor({ state: "detached" });
   const { images } = (await (
-    await fetch(`${stack.api}/admin/images?status=rejected`, {
-      headers: { authorization: `Bearer ${stack.adminToken}` },
+    await fetch(`${its.stack.api}/admin/images?status=rejected`, {
+      headers: { authorization: `Bearer ${its.stack.adminToken}` },
     })
   ).json()) as { images: unknown[] };
   assert.deepEqual(images, []);
@@ -76,7 +59,7 @@ test("what was refused is seen, tried again, re-processed with all the others, a
 });
 
 test("a job is cancelled", async () => {
-  const { page, problems, close } = await openPage(browser, stack);
+  const { page, problems, close } = await openPage(its);
   const files = Array.from({ length: 12 }, (_, n) => jpeg(`${n}.jpg`, { width: 1500, height: 1000 }));
   await choose(page, ...(await Promise.all(files)));
   for (let n = 0; n < 12; n++) await ready(page, `${n}.jpg`);
@@ -94,7 +77,7 @@ for (const [look, options] of Object.entries({
   phone: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
 } as const)) {
   test(`nobody is left out: ${look}`, async () => {
-    const { page, problems, close } = await openPage(browser, stack, options);
+    const { page, problems, close } = await openPage(its, options);
     await choose(page, { name: "broken.jpg", buffer: Buffer.from("no picture at all") });
     await card(page, "broken.jpg").getByText("JPEG").waitFor();
     await page.getByRole("link", { name: "Operations" }).click();

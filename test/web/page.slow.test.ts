@@ -1,30 +1,14 @@
 /** The page in a real Chromium, against the whole local stack: what a person does there. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { after, afterEach, before } from "node:test";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
+import { readFileSync } from "node:fs";
+import test, { afterEach } from "node:test";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-let stack: Stack;
-let browser: Browser;
+const its = running();
 let opened: OpenPage;
-
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
 const open = async (options?: BrowserContextOptions): Promise<Page> => {
-  opened = await openPage(browser, stack, options);
+  opened = await openPage(its, options);
   return opened.page;
 };
 afterEach(() => opened.close());
@@ -46,8 +30,8 @@ const LOOKS: Record<string, BrowserContextOptions> = {
 };
 
 test("the page may load and reach what it needs, and nothing else", async () => {
-  opened = await openPage(browser, stack);
-  const page = await fetch(stack.page);
+  opened = await openPage(its);
+  const page = await fetch(its.stack.page);
   const header = (name: string) => page.headers.get(name) ?? "";
   const policy = new Map(
     header("content-security-policy")
@@ -56,14 +40,14 @@ test("the page may load and reach what it needs, and nothing else", async () => 
   );
   assert.equal(policy.get("default-src"), "'none'");
   assert.equal(policy.get("script-src"), "'self'");
-  assert.equal(policy.get("connect-src"), `'self' ${stack.api} ${stack.s3}`);
+  assert.equal(policy.get("connect-src"), `'self' ${its.stack.api} ${its.stack.s3}`);
   assert.deepEqual([header("x-content-type-options"), header("referrer-policy")], ["nosniff", "no-referrer"]);
   const [, script = ""] = /<script[^>]* src="\.\/([^"]+)"/.exec(await page.text()) ?? [];
-  const loaded = await fetch(`${stack.page}/${script}`);
+  const loaded = await fetch(`${its.stack.page}/${script}`);
   assert.match(loaded.headers.get("cache-control") ?? "", /immutable/);
   assert.match(loaded.headers.get("content-type") ?? "", /^text\/javascript/);
   for (const path of ["/main.tsx", "/..%2fpackage.json", "/assets/", "/nothing"])
-    assert.equal((await fetch(stack.page + path)).status, 404, path);
+    assert.equal((await fetch(its.stack.page + path)).status, 404, path);
 });
 
 for (const [look, options] of Object.entries(LOOKS)) {
@@ -106,8 +90,8 @@ test("a photo is developed, shown as AVIF, its markup and metadata copied, there
   await earlier.getByRole("button", { name: "Remove" }).click();
   await earlier.getByRole("button", { name: "Really?" }).click();
   await earlier.waitFor({ state: "detached" });
-  const gone = await fetch(`${stack.api}/images/${id}`, {
-    headers: { authorization: `Bearer ${stack.uploadToken}` },
+  const gone = await fetch(`${its.stack.api}/images/${id}`, {
+    headers: { authorization: `Bearer ${its.stack.uploadToken}` },
   });
   assert.equal(gone.status, 410);
   assert.deepEqual(opened.problems, []);

@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
-import type { Stack } from "../../laptop/stack.ts";
-import { PATIENCE_MS, problemsOf } from "../client/chromium.ts";
+import type { Stack, StackOptions } from "../../laptop/stack.ts";
+import { launchChromium, PATIENCE_MS, problemsOf } from "../client/chromium.ts";
 
 export interface OpenPage {
   readonly page: Page;
@@ -15,9 +16,34 @@ export interface OpenPage {
   close(): Promise<void>;
 }
 
+/** What a file of tests has for itself. */
+export interface Running {
+  readonly stack: Stack;
+  readonly browser: Browser;
+  /** The stack's folder. */
+  readonly data: string;
+}
+
+/** A stack and a browser, begun before the first test of a file and ended after the last. @param s3Fault as the stack's */
+export function running(s3Fault?: StackOptions["s3Fault"]): Running {
+  const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+  const it: { data: string; stack?: Stack; browser?: Browser } = { data };
+  before(async () => {
+    // Not before: presets are read with the first module that needs them, and a file may have its own.
+    const { startStack } = await import("../../laptop/stack.ts");
+    it.stack = await startStack({ port: 0, data, logLevel: "error", ...(s3Fault ? { s3Fault } : {}) });
+    it.browser = await launchChromium();
+  });
+  after(async () => {
+    await it.browser?.close();
+    await it.stack?.close();
+    rmSync(data, { recursive: true, force: true });
+  });
+  return it as Running;
+}
+
 export async function openPage(
-  browser: Browser,
-  stack: Stack,
+  { browser, stack }: Pick<Running, "browser" | "stack">,
   options: BrowserContextOptions = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext({

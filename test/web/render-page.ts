@@ -22,11 +22,14 @@ const pictures: Record<string, Sharp> = {
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 const stack = await startStack({ port: 0, data, logLevel: "error" });
 const browser = await launchChromium();
-const { page } = await openPage(browser, stack, {
-  viewport: { width: 1200, height: 1000 },
-  deviceScaleFactor: 1.5,
-  reducedMotion: "reduce",
-});
+const { page } = await openPage(
+  { browser, stack },
+  {
+    viewport: { width: 1200, height: 1000 },
+    deviceScaleFactor: 1.5,
+    reducedMotion: "reduce",
+  },
+);
 const files = Object.entries(pictures).map(async ([name, picture]) => ({
   name,
   buffer: await picture.jpeg({ quality: 88 }).toBuffer(),

@@ -1,37 +1,22 @@
 /** Every way into the page: many at once, dropped, pasted, by keyboard, and with an API that is elsewhere. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { after, afterEach, before, beforeEach } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { launchChromium } from "../client/chromium.ts";
-import { card, choose, jpeg, type OpenPage, openPage, ready, violations } from "./page.ts";
+import test, { afterEach, beforeEach } from "node:test";
+import type { Page } from "playwright-core";
+import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-let stack: Stack;
-let browser: Browser;
+const its = running();
 let opened: OpenPage;
 let page: Page;
-
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
-});
 beforeEach(async () => {
-  opened = await openPage(browser, stack);
+  opened = await openPage(its);
   page = opened.page;
 });
 afterEach(() => opened.close());
 
 test("a folder that is dropped is sent whole, but for hidden files", async () => {
-  const folder = join(data, "holiday");
+  const folder = join(its.data, "holiday");
   mkdirSync(join(folder, "day 2"), { recursive: true });
   const { buffer } = await jpeg("");
   writeFileSync(join(folder, "one.jpg"), buffer);
@@ -175,7 +160,7 @@ test("where no local stack answers, the page asks for an API and a token, and fo
     route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
   );
   await page.reload();
-  await page.getByLabel("Address of the API").fill(stack.api);
+  await page.getByLabel("Address of the API").fill(its.stack.api);
   // Its time is up: what is chosen meanwhile waits, and goes on with the next one.
   await page.getByLabel("Token").fill("of-yesterday");
   assert.deepEqual(await violations(page), []);
@@ -184,7 +169,7 @@ test("where no local stack answers, the page asks for an API and a token, and fo
   await page.getByRole("alert").filter({ hasText: "does not accept the token" }).waitFor();
   await card(page, "far.jpg").waitFor();
   assert.deepEqual(await violations(page), []);
-  await page.getByLabel("New token").fill(stack.uploadToken);
+  await page.getByLabel("New token").fill(its.stack.uploadToken);
   await page.getByRole("button", { name: "Go on" }).click();
   await ready(page, "far.jpg");
   await page.getByRole("alert").waitFor({ state: "detached" });
