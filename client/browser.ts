@@ -1,4 +1,5 @@
 /** How a page sends bytes and waits. `fetch` has no upload progress in any browser, so this is XMLHttpRequest. */
+import { sleep } from "./patience.ts";
 import type { Pause, Transport } from "./transport.ts";
 
 /** A connection on which nothing has moved for so long is dead, whatever the browser believes. */
@@ -41,23 +42,7 @@ const OFFLINE_MS = 120_000;
 /** Waits; in a browser that is offline, until it is back. */
 const pause: Pause = async (ms, signal) => {
   await sleep(ms, signal);
-  if (navigator.onLine === false) await sleep(OFFLINE_MS, signal, "online");
+  if (navigator.onLine === false) await sleep(OFFLINE_MS, signal, self);
 };
-
-function sleep(ms: number, signal: AbortSignal | undefined, until = ""): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      if (until) removeEventListener(until, end);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    if (until) addEventListener(until, end);
-    if (signal?.aborted) end();
-  });
-}
 
 export const browser: Transport = { send, pause };

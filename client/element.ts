@@ -1,6 +1,7 @@
 /**
  * `<darkroom-upload endpoint="…" token-src="/darkroom-token" name="photos" multiple>`: an upload for pages without a
- * framework. In a form it holds the images' ids under its name. `darkroom` may be set in place of the two addresses.
+ * framework. In a form it holds the images' ids under its name. `darkroom` may be set in place of the two addresses, `resume`
+ * names files that go on after a reload.
  *
  * Events: `ready` and `failed`, with the upload as `detail`. Parts to style: `input`, `list`, `upload`, `picture`, `button`.
  */
@@ -13,8 +14,8 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 export class DarkroomUpload extends Base {
   static readonly formAssociated = true;
-  /** A client of the page's own, set before files are chosen. */
-  darkroom: Darkroom | undefined;
+  /** A client of the page's own, set before files are chosen; also before this module is there, which a field would undo. */
+  declare darkroom: Darkroom | undefined;
   #uploads: Uploads | undefined;
   readonly #rows = new Map<number, HTMLLIElement>();
   readonly #ended = new Set<number>();
@@ -35,11 +36,17 @@ export class DarkroomUpload extends Base {
     this.#list.part = "list";
     this.#list.ariaLive = "polite";
     root.replaceChildren(input, this.#list);
+    // What an earlier page left goes on by itself.
+    if (this.hasAttribute("resume")) this.#list_();
   }
 
   disconnectedCallback(): void {
     this.#close();
     this.#uploads = undefined;
+    this.#rows.clear();
+    this.#ended.clear();
+    this.#list.replaceChildren();
+    this.#internals.setFormValue(null);
   }
 
   /** For files that come otherwise, by drop or paste. */
@@ -53,7 +60,9 @@ export class DarkroomUpload extends Base {
 
   #list_(): Uploads {
     if (this.#uploads) return this.#uploads;
-    const uploads = uploadsOf(this.darkroom ?? this.#client(), {
+    // The same one after the element has moved: what it keeps under a name is the client's.
+    this.darkroom ??= this.#client();
+    const uploads = uploadsOf(this.darkroom, {
       resume: this.getAttribute("resume") ?? undefined,
     });
     const ends = [uploads.subscribe(() => this.#show(uploads)), uploads.open()];
@@ -85,7 +94,9 @@ export class DarkroomUpload extends Base {
     for (const one of now) {
       const row = this.#rows.get(one.key) ?? this.#list.appendChild(document.createElement("li"));
       this.#rows.set(one.key, row);
-      if (row.dataset["status"] !== one.status || one.status === "sending") draw(row, one, uploads);
+      if (row.dataset["status"] !== one.status) draw(row, one, uploads);
+      // Not drawn anew: a button must not go from under the finger.
+      else if (row.firstChild instanceof HTMLProgressElement) row.firstChild.value = one.sent;
       if (!this.#ended.has(one.key) && (one.status === "ready" || one.status === "failed")) {
         this.#ended.add(one.key);
         this.dispatchEvent(new CustomEvent(one.status, { detail: one, bubbles: true }));

@@ -3,6 +3,7 @@
  * background. `new File(asset.uri)` of `expo-file-system` is what is uploaded.
  */
 import { createWith, type Darkroom, type Settings, type Uploaded } from "./create.ts";
+import { sleep } from "./patience.ts";
 import type { Transport } from "./transport.ts";
 import type { UploadOptions } from "./upload.ts";
 
@@ -69,18 +70,7 @@ const expo: Transport = {
       return { status: 0, text: "", header: () => null, cause };
     }
   },
-  pause: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      const leave = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", leave);
-        resolve();
-      }, ms);
-      signal?.addEventListener("abort", leave, { once: true });
-    }),
+  pause: sleep,
 };
 
 /** A part of a file is no file: it goes from memory. */

@@ -2,7 +2,7 @@
 import type { Darkroom } from "./create.ts";
 import { hasCode } from "./errors.ts";
 import type { ListedImage } from "./list.ts";
-import { hear, type Store, store, tell } from "./store.ts";
+import { hear, type Opened, store, tell } from "./store.ts";
 
 export interface ImagesState {
   /** Newest first. Those that are being developed become ready, and what is uploaded on this page appears. */
@@ -19,15 +19,13 @@ export interface ImagesOptions {
   readonly pageSize?: number | undefined;
 }
 
-export interface Images extends Store<ImagesState> {
+export interface Images extends Opened<ImagesState> {
   /** The next page, also after an error. */
   readonly more: () => Promise<void>;
   /** All anew, from the newest. */
   readonly reload: () => Promise<void>;
   /** Deletes an image. @throws DarkroomError; it then stays */
   readonly remove: (id: string) => Promise<void>;
-  /** Whoever shows it is there. @returns for when he is gone */
-  readonly open: () => () => void;
 }
 
 type Client = Pick<Darkroom, "list" | "waitUntilReady" | "remove">;
@@ -35,66 +33,50 @@ type Client = Pick<Darkroom, "list" | "waitUntilReady" | "remove">;
 export function imagesOf(darkroom: Client, { pageSize: limit = 24 }: ImagesOptions = {}): Images {
   const shown = store<ImagesState>({ images: [], hasMore: true, loading: false });
   const set = (what: Partial<ImagesState>) => shown.set({ ...shown.state(), ...what });
-  /** Those whose end is waited for. */
-  const waiting = new Map<string, AbortController>();
   let cursor: string | undefined;
   let open = false;
+  /** Of `reload`: a page that was asked for before it is none of this list any more. */
+  let round = 0;
 
   const change = (id: string, now: ListedImage | undefined) =>
     set({ images: shown.state().images.flatMap((one) => (one.id === id ? (now ?? []) : one)) });
+  const ends = endsOf(darkroom, change);
   const forget = (id: string) => {
-    waiting.get(id)?.abort();
-    waiting.delete(id);
+    ends.drop(id);
     change(id, undefined);
   };
-  const follow = ({ id, status }: ListedImage) => {
-    if (status !== "processing" || waiting.has(id)) return;
-    const controller = new AbortController();
-    waiting.set(id, controller);
-    darkroom
-      .waitUntilReady(id, { signal: controller.signal })
-      .then(
-        (image) => change(id, image),
-        (error: Error & { code?: string }) => {
-          if (controller.signal.aborted) return;
-          const { code = "", message } = error;
-          if (hasCode(error, "held")) change(id, { id, status: "held" });
-          else if (hasCode(error, "gone", "not-found")) change(id, undefined);
-          else change(id, { id, status: "failed", error: { code, message } });
-        },
-      )
-      .finally(() => waiting.delete(id));
+  const followAll = () => {
+    if (open) for (const image of shown.state().images) ends.follow(image);
   };
   const take = (images: readonly ListedImage[]) => {
     set({ images: newestFirst([...shown.state().images, ...images]) });
-    for (const image of shown.state().images) follow(image);
+    followAll();
   };
 
   const more = async () => {
     const { loading, hasMore } = shown.state();
     if (loading || !hasMore) return;
     set({ loading: true, error: undefined });
+    const mine = round;
     try {
       const page = await darkroom.list({ limit, cursor });
+      if (mine !== round) return;
       cursor = page.cursor;
       set({ loading: false, hasMore: cursor !== undefined });
-      if (open) take(page.images);
+      take(page.images);
     } catch (error) {
-      set({ loading: false, error: error as Error });
+      if (mine === round) set({ loading: false, error: error as Error });
     }
-  };
-  const stop = () => {
-    for (const controller of waiting.values()) controller.abort();
-    waiting.clear();
   };
   return {
     state: shown.state,
     subscribe: shown.subscribe,
     more,
     async reload() {
-      stop();
+      ends.stop();
+      round++;
       cursor = undefined;
-      set({ images: [], hasMore: true });
+      set({ images: [], hasMore: true, loading: false });
       await more();
     },
     async remove(id) {
@@ -104,16 +86,52 @@ export function imagesOf(darkroom: Client, { pageSize: limit = 24 }: ImagesOptio
     },
     open() {
       open = true;
-      const end = hear(darkroom, ({ id, is }) =>
+      const deaf = hear(darkroom, ({ id, is }) =>
         is === "removed" ? forget(id) : take([{ id, status: "processing" }]),
       );
       if (shown.state().images.length === 0) void more();
-      for (const image of shown.state().images) follow(image);
+      followAll();
       return () => {
         open = false;
-        end();
-        stop();
+        deaf();
+        ends.stop();
       };
+    },
+  };
+}
+
+/** Waits for the ends of images in development. @param change told of each */
+function endsOf(darkroom: Client, change: (id: string, now: ListedImage | undefined) => void) {
+  const waiting = new Map<string, AbortController>();
+  const failed = ({ id, uploadedAt }: ListedImage, error: Error & { code?: string }) => {
+    const { code = "", message } = error;
+    if (hasCode(error, "held")) change(id, { id, uploadedAt, status: "held" });
+    else if (hasCode(error, "gone", "not-found")) change(id, undefined);
+    else change(id, { id, uploadedAt, status: "failed", error: { code, message } });
+  };
+  return {
+    follow(image: ListedImage) {
+      const { id, status } = image;
+      if (status !== "processing" || waiting.has(id)) return;
+      const controller = new AbortController();
+      const { signal } = controller;
+      waiting.set(id, controller);
+      darkroom
+        .waitUntilReady(id, { signal })
+        .then(
+          (now) => change(id, now),
+          (error: Error) => signal.aborted || failed(image, error),
+        )
+        // Whoever waits for it by now may be another one.
+        .finally(() => waiting.get(id) === controller && waiting.delete(id));
+    },
+    drop(id: string) {
+      waiting.get(id)?.abort();
+      waiting.delete(id);
+    },
+    stop() {
+      for (const controller of waiting.values()) controller.abort();
+      waiting.clear();
     },
   };
 }

@@ -84,3 +84,20 @@ export function limiter(max: number) {
     }
   };
 }
+
+/** Waits so long, or until this page is online; rejects at once where the signal is aborted. */
+export function sleep(ms: number, signal: AbortSignal | undefined, page?: EventTarget): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      page?.removeEventListener("online", end);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+    page?.addEventListener("online", end);
+    if (signal?.aborted) end();
+  });
+}

@@ -5,14 +5,12 @@ import type { Image } from "./image.ts";
 import { type Images, type ImagesOptions, type ImagesState, imagesOf } from "./images.ts";
 import { Picture, type PictureProps } from "./react-picture.ts";
 import { renewing } from "./renew.ts";
-import type { Store } from "./store.ts";
+import type { Actions, Store } from "./store.ts";
 import { type FileUpload, type Uploads, type UploadsOptions, uploadsOf } from "./uploads.ts";
 
 export type { ImagesOptions, ImagesState } from "./images.ts";
 export { Picture, type PictureProps } from "./react-picture.ts";
 export type { FileOptions, FileUpload, UploadsOptions } from "./uploads.ts";
-
-type Actions<T> = Omit<T, keyof Store<never> | "open">;
 
 /** What `useUpload` gives. */
 export interface UseUpload extends Actions<Uploads> {

@@ -45,11 +45,13 @@ export async function takeOver(list: string, told: (one: Unfinished) => void): P
   const read = (key: IDBValidKey) => inStore<Row | undefined>("readonly", (store) => store.get(key));
   for (const key of keys) {
     if ((await read(key))?.kept.list !== list) continue;
-    void claim(key, false).then(async (release) => {
-      const row = await read(key);
-      if (row) told({ file: row.file, options: following(key, row, release) });
-      else release?.();
-    });
+    claim(key, false)
+      .then(async (release) => {
+        const row = await read(key);
+        if (row) told({ file: row.file, options: following(key, row, release) });
+        else release?.();
+      })
+      .catch(() => {});
   }
 }
 
@@ -104,11 +106,11 @@ function following(
     },
     onState: (now) => {
       latest = now;
-      if (!now) release?.();
-      // Transactions run in the order they are made, so nobody has to wait for this one.
-      inStore("readwrite", (store) =>
+      // Transactions run in the order they are made, so nobody has to wait for this one, but for another tab.
+      const written = inStore("readwrite", (store) =>
         now ? store.put({ file, kept, state: now }, key) : store.delete(key),
       ).catch(() => {});
+      if (!now) void written.then(() => release?.());
     },
   };
 }

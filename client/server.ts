@@ -6,6 +6,7 @@ import { type Api, connect } from "./api.ts";
 import { DarkroomError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import type { ListedImages, ListOptions } from "./list.ts";
+import { sleep } from "./patience.ts";
 import type { Transport } from "./transport.ts";
 
 export { DarkroomError } from "./errors.ts";
@@ -227,15 +228,7 @@ const cloudFront64 = (bytes: Uint8Array) =>
 /** It waits between tries; files go from browsers, or by `darkroom/node`. */
 const server: Transport = {
   send: () => Promise.reject(new TypeError("darkroom/server sends no files; darkroom/node does.")),
-  pause: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      const leave = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", leave, { once: true });
-    }),
+  pause: sleep,
 };
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

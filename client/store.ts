@@ -6,6 +6,15 @@ export interface Store<T> {
   readonly subscribe: (told: () => void) => () => void;
 }
 
+/** A store that is open as long as somebody shows it. */
+export interface Opened<T> extends Store<T> {
+  /** Whoever shows it is there. @returns for when he is gone */
+  readonly open: () => () => void;
+}
+
+/** What may be done with it, for a framework's layer, which shows its state in its own way. */
+export type Actions<T> = Omit<T, keyof Opened<never>>;
+
 export function store<T>(first: T): Store<T> & { readonly set: (next: T) => void } {
   let now = first;
   const listeners = new Set<() => void>();

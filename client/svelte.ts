@@ -2,13 +2,11 @@
 import { createSubscriber } from "svelte/reactivity";
 import type { Darkroom } from "./create.ts";
 import { type Images, type ImagesOptions, type ImagesState, imagesOf } from "./images.ts";
-import type { Store } from "./store.ts";
+import type { Actions, Opened } from "./store.ts";
 import { type FileUpload, type Uploads, type UploadsOptions, uploadsOf } from "./uploads.ts";
 
 export type { ImagesOptions, ImagesState } from "./images.ts";
 export type { FileOptions, FileUpload, UploadsOptions } from "./uploads.ts";
-
-type Actions<T> = Omit<T, keyof Store<never> | "open">;
 
 export interface UseUpload extends Actions<Uploads> {
   readonly uploads: readonly FileUpload[];
@@ -58,7 +56,7 @@ export function useImages(
 }
 
 /** Open as long as an effect of Svelte's reads it. */
-function reactive<T>({ state, subscribe, open }: Store<T> & { open: () => () => void }): () => T {
+function reactive<T>({ state, subscribe, open }: Opened<T>): () => T {
   const read = createSubscriber((update) => {
     const ends = [subscribe(update), open()];
     return () => {

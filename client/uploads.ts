@@ -2,7 +2,7 @@
 import type { Darkroom } from "./create.ts";
 import { DarkroomError, hasCode } from "./errors.ts";
 import type { Image } from "./image.ts";
-import { type Store, store, tell } from "./store.ts";
+import { type Opened, store, tell } from "./store.ts";
 import type { UploadOptions } from "./upload.ts";
 
 /** One file on its way. */
@@ -22,7 +22,7 @@ export interface FileUpload {
   readonly id?: string;
   readonly image?: Image;
   /** Why it failed: a `DarkroomError`, whose message is for people; `explain` says more. */
-  readonly error?: Error;
+  readonly error?: Error | undefined;
 }
 
 export type FileOptions = Pick<UploadOptions, "preset" | "focus" | "ref">;
@@ -36,7 +36,7 @@ export interface UploadsOptions {
   readonly resume?: string | undefined;
 }
 
-export interface Uploads extends Store<readonly FileUpload[]> {
+export interface Uploads extends Opened<readonly FileUpload[]> {
   /** Sends these files too. */
   readonly upload: (files: Iterable<Blob>, options?: FileOptions) => void;
   /** For `change` of an `<input type="file">`, which it empties: the same file can be chosen again. */
@@ -47,8 +47,6 @@ export interface Uploads extends Store<readonly FileUpload[]> {
   readonly remove: (key: number) => Promise<void>;
   /** Begins one that failed anew; one that S3 has, and that was only not heard of again, is waited for. */
   readonly retry: (key: number) => void;
-  /** Whoever shows it is there. @returns for when he is gone */
-  readonly open: () => () => void;
 }
 
 interface Running {
@@ -121,7 +119,11 @@ class List implements Uploads {
     this.cancel(key);
   };
 
-  readonly retry: Uploads["retry"] = (key) => this.#running.get(key)?.run();
+  readonly retry: Uploads["retry"] = (key) => {
+    // One that is under way is begun no second time, which nobody could stop any more.
+    const { status } = this.#rows.find((one) => one.key === key) ?? {};
+    if (status === "failed" || status === "held") this.#running.get(key)?.run();
+  };
 
   readonly open: Uploads["open"] = () => {
     if (this.#watchers++ === 0) {
@@ -136,6 +138,7 @@ class List implements Uploads {
       globalThis.removeEventListener?.("offline", this.#offline);
       for (const { controller } of this.#running.values()) controller.abort();
       this.#running.clear();
+      this.#show([]);
     };
   };
 
@@ -187,9 +190,11 @@ class List implements Uploads {
     const set = (what: Partial<FileUpload>) => {
       if (!signal.aborted) this.#change(key, what);
     };
-    set({ status: "sending", sent: 0 });
+    set({ status: "sending", sent: 0, error: undefined });
     const send = async () => {
       if (this.#resume !== undefined) keep ??= await keepFile(file, options, this.#resume);
+      // Cancelled while it was being copied: there was nothing to forget yet.
+      if (signal.aborted) keep?.onState?.(undefined);
       signal.throwIfAborted();
       return this.#darkroom.upload(file, { ...options, ...keep, signal, onProgress: set });
     };

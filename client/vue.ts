@@ -4,13 +4,11 @@ import type { Darkroom } from "./create.ts";
 import type { Image } from "./image.ts";
 import { type Images, type ImagesOptions, type ImagesState, imagesOf } from "./images.ts";
 import { type PictureOptions, pictureData } from "./picture.ts";
-import type { Store } from "./store.ts";
+import type { Actions, Opened } from "./store.ts";
 import { type FileUpload, type Uploads, type UploadsOptions, uploadsOf } from "./uploads.ts";
 
 export type { ImagesOptions, ImagesState } from "./images.ts";
 export type { FileOptions, FileUpload, UploadsOptions } from "./uploads.ts";
-
-type Actions<T> = Omit<T, keyof Store<never> | "open">;
 
 export interface UseUpload extends Actions<Uploads> {
   readonly uploads: Readonly<ShallowRef<readonly FileUpload[]>>;
@@ -40,7 +38,7 @@ export function useImages(
   return { images: useStore(images), more, reload, remove };
 }
 
-function useStore<T>({ state, subscribe, open }: Store<T> & { open: () => () => void }) {
+function useStore<T>({ state, subscribe, open }: Opened<T>) {
   const now = shallowRef(state());
   const ends = [
     subscribe(() => {

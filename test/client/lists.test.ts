@@ -104,9 +104,14 @@ test("offline it says so at once, and what broke goes on when the network is bac
   await until(uploads, ([one]) => one?.status === "failed");
   say(true);
   await until(uploads, ([one]) => one?.status === "sending");
+  // A network that comes and goes begins nothing a second time.
+  say(false);
+  say(true);
+  assert.deepEqual([darkroom.uploads.length, uploads.state()[0]?.error], [3, undefined]);
   darkroom.uploads[2]?.resolve("i");
   await until(uploads, ([one]) => one?.status === "developing");
   close();
+  assert.deepEqual([darkroom.uploads[1]?.signal.aborted, uploads.state()], [true, []]);
 });
 
 test("removing deletes the image, cancelling does not; a delete that fails leaves it", async () => {
@@ -142,6 +147,44 @@ test("a list has its pages, follows what is developed, and hears of this page's 
   assert.equal(images.state().images.length, 3);
   await images.remove("c");
   assert.deepEqual(darkroom.removed, ["n", "c"]);
+  close();
+});
+
+test("a list that is closed and opened again has what came meanwhile, and waits for each image once", async () => {
+  const darkroom = client();
+  const pages: ((page: { images: ListedImage[] }) => void)[] = [];
+  const waits: AbortSignal[] = [];
+  const images = imagesOf({
+    ...darkroom,
+    list: () => new Promise((resolve) => pages.push(resolve)),
+    waitUntilReady: (_, { signal } = {}) => {
+      if (signal) waits.push(signal);
+      return new Promise((__, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    },
+  });
+  images.open()();
+  pages[0]?.({ images: [{ id: "b", status: "processing" } as ListedImage] });
+  await until(images, ({ loading }) => !loading);
+  assert.deepEqual([images.state().images.length, waits.length], [1, 0]);
+  for (let times = 0; times < 3; times++) {
+    const close = images.open();
+    // Those that were ended tell it only now.
+    await Promise.resolve();
+    assert.deepEqual([waits.length, waits.at(-1)?.aborted], [times + 1, false]);
+    close();
+    assert.equal(waits.at(-1)?.aborted, true);
+  }
+  // What was asked for before is none of a list that begins anew.
+  const close = images.open();
+  const old = images.reload();
+  const anew = images.reload();
+  pages[1]?.({ images: [image("old", "2026-01-01")] });
+  pages[2]?.({ images: [image("new", "2026-01-02")] });
+  await Promise.all([old, anew]);
+  assert.deepEqual(
+    images.state().images.map(({ id }) => id),
+    ["new"],
+  );
   close();
 });
 
