@@ -119,7 +119,7 @@ export const settings = {
   },
   WORKERS: {
     parse: wholeNumber,
-    default: 50,
+    default: 120,
     help: "images developed at once, to tell when to ask again for one",
     for: ["images"],
     from: { param: "workers" },

@@ -2,8 +2,9 @@
 
 import { typed } from "../adapters/project.ts";
 import { connect as connectClient, type Token } from "../client/api.ts";
+import { edit } from "../client/edit.ts";
 import { DarkroomError } from "../client/errors.ts";
-import type { Image } from "../client/image.ts";
+import type { Edit, Image } from "../client/image.ts";
 import { sendFile, type UploadOptions } from "../client/upload.ts";
 import { waiter } from "../client/wait.ts";
 import { type LocalJson, readNote } from "../host/note.ts";
@@ -22,6 +23,8 @@ export interface Api {
   /** Resolves with the image's id when S3 has all of the file. */
   upload(file: LocalFile, options?: UploadOptions): Promise<string>;
   waitUntilReady(id: string, seconds: number, signal?: AbortSignal): Promise<Image>;
+  /** Resolves with the image once it shows the edit. */
+  edit(id: string, changes: Edit, seconds: number): Promise<Image>;
 }
 
 export function apiAt(endpoint: string, token: Token): Api {
@@ -39,6 +42,8 @@ export function apiAt(endpoint: string, token: Token): Api {
       sendFile(api, blob, { name, sha256, ...options }).catch(told),
     waitUntilReady: (id, seconds, signal) =>
       waitUntilReady(id, { signal, timeout: seconds * 1000 }).catch(told),
+    edit: (id, changes, seconds) =>
+      edit({ api, waitUntilReady }, id, changes, { timeout: seconds * 1000 }).catch(told),
   };
 }
 

@@ -1,5 +1,4 @@
 /** `darkroom edit`: turns, crops and describes an image that is there. */
-import { setTimeout } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Edit } from "../client/image.ts";
 import { connect } from "./api.ts";
@@ -12,6 +11,8 @@ interface EditOptions extends ApiOptions, Edit {
 }
 
 const NONE = "none";
+/** How long it may take until it is shown. */
+const SHOWN_SECONDS = 120;
 /** As many shares as are asked for, with commas between; null for `none`. */
 const shares = (count: number) => (text: string) => {
   if (text === NONE) return null;
@@ -20,6 +21,10 @@ const shares = (count: number) => (text: string) => {
     throw new InvalidArgumentError(`${count} numbers from 0 to 1 with commas between, or ${NONE}.`);
   return all;
 };
+function revOf(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError("A whole number from 0.");
+  return Number(text);
+}
 function focusOf(text: string): Edit["focus"] {
   const [x = 0, y = 0] = shares(2)(text) ?? [];
   return text === NONE ? null : { x, y };
@@ -33,26 +38,26 @@ export const command = new Command("edit")
   .description("turn, crop or describe an image; the original stays as it is, and another edit undoes it")
   .argument("<id>", "of an image that is ready")
   .addOption(
-    new Option("--turn <degrees>", "clockwise from how the original lies upright")
-      .choices(["0", "90", "180", "270"])
-      .argParser((text) => {
+    new Option("--turn <degrees>", "clockwise from how the original lies upright: 0, 90, 180, 270").argParser(
+      (text) => {
         if (!["0", "90", "180", "270"].includes(text)) throw new InvalidArgumentError("0, 90, 180 or 270.");
         return Number(text);
-      }),
+      },
+    ),
   )
   .option("--crop <x,y,width,height>", "shares, 0 to 1, of the turned picture, or none", cropOf)
   .option("--focus <x,y>", "what crops keep: shares of what is then left, or none", focusOf)
   .option("--alt <text>", "what the picture shows, for those who do not see it; everybody may read it")
-  .option("--rev <number>", "only upon this edit, 0 for none", Number)
+  .option("--rev <number>", "only upon this edit, 0 for none", revOf)
   .option("--no-wait", "do not wait until it is shown")
   .action(async (id: string, { wait, api: url, token, ...changes }: EditOptions) => {
-    if (Object.keys(changes).length === 0)
+    if (Object.keys(changes).every((name) => name === "rev"))
       throw new CliError("Nothing to change: --turn, --crop, --focus or --alt.", "usage");
     const api = await connect({ ...(url && { api: url }), ...(token && { token }) }, "admin");
-    const path = `/images/${encodeURIComponent(id)}`;
-    const { rev } = await api.call<{ rev: number }>("PATCH", path, changes);
-    while (wait && ((await api.waitUntilReady(id, 120)).edit?.rev ?? 0) < rev) await setTimeout(500);
-    console.log(`${printable(id)} ${wait ? "shows" : "will show"} edit ${rev}.`);
+    const made = wait
+      ? (await api.edit(id, changes, SHOWN_SECONDS)).edit
+      : await api.call<{ rev: number }>("PATCH", `/images/${encodeURIComponent(id)}`, changes);
+    console.log(`${printable(id)} ${wait ? "shows" : "will show"} edit ${made?.rev}.`);
   });
 withApi(command);
 withExamples(

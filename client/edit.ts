@@ -1,9 +1,8 @@
 /** Editing an image that is ready: turn, crop, what crops keep, and what it shows in words. */
 import type { Api } from "./api.ts";
-import { browser } from "./browser.ts";
 import { DarkroomError } from "./errors.ts";
 import type { Edit, Image } from "./image.ts";
-import { later } from "./patience.ts";
+import { later, sleep } from "./patience.ts";
 import type { WaitOptions } from "./wait.ts";
 
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [300, 3000];
@@ -34,6 +33,6 @@ export async function edit(
     if ((image.edit?.rev ?? 0) >= json.rev) return image;
     if (performance.now() > deadline)
       throw new DarkroomError("still-processing", undefined, { retryable: true });
-    await browser.pause(later(pause), signal);
+    await sleep(later(pause), signal);
   }
 }

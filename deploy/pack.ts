@@ -33,6 +33,7 @@ const ENTRIES = [
 const COPIED = [
   "serverless.yml",
   "deploy/infra",
+  "deploy/web-acl.yml",
   "events",
   "docs",
   "core/shipped.ts",

@@ -58,6 +58,8 @@ export class Edge {
     const since = this.#now();
     const until = since + Math.min(seconds, MOST_SECONDS) * 1000;
     const one = { head, bytes: Buffer.concat(chunks), since, until };
+    // Asked for twice at once, it is held once.
+    this.#drop(key);
     this.#held.set(key, one);
     this.#bytes += one.bytes.length;
     for (const oldest of this.#held.keys()) if (this.#bytes > ROOM_BYTES) this.#drop(oldest);

@@ -71,6 +71,7 @@ const SIGNED = [
     "attach-within",
     "max-images",
     "max-owner-bytes",
+    "access",
   ].map((name) => `x-amz-meta-${name}`),
 ];
 

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { ownSettings, settings, settingsOf } from "../../adapters/environment.ts";
 import { checkParameters, listOf, notices, parameters, parametersOf } from "../../adapters/parameters.ts";
 import { WORKER_BATCH, WORKER_GB } from "../../core/money/prices.ts";
-import { writeUploadMetadata } from "../../core/upload-metadata.ts";
+import { type UploadMetadata, writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { cdnKeyResources } from "../../deploy/cdn-keys.ts";
 import { policies } from "../../laptop/media.ts";
 import { sampleEvents } from "../events/cases.ts";
@@ -142,7 +142,8 @@ test("a browser may send every header that an upload signs", () => {
     CorsConfiguration: { CorsRules: { AllowedHeaders: string[]; ExposedHeaders: string[] }[] };
   };
   const [rule] = uploads.CorsConfiguration.CorsRules;
-  const metadata = writeUploadMetadata({
+  // All there are: another one is forgotten here by nobody.
+  const all: Required<UploadMetadata> = {
     owner: "o",
     preset: "p",
     filename: "f",
@@ -153,7 +154,9 @@ test("a browser may send every header that an upload signs", () => {
     attachWithin: 3600,
     maxImages: 1,
     maxOwnerBytes: 1,
-  });
+    access: "private",
+  };
+  const metadata = writeUploadMetadata(all);
   const signed = [
     "content-type",
     "if-none-match",
@@ -213,9 +216,11 @@ for (const [name, value, complaint] of [
   });
 }
 
-test("what a parameter may be, the functions that are given it take", () => {
+test("what a parameter may be, the functions that are given it take, and without it they go by its default", () => {
   for (const { name, from } of ownSettings) {
     if (!("param" in from)) continue;
+    const setting = settings[name];
+    if ("default" in setting) assert.equal(String(setting.default), parameters[from.param].default, name);
     const { check, default: byDefault }: { check: (value: string) => unknown; default: string } =
       parameters[from.param];
     // An empty one is a setting that is not there.
