@@ -78,10 +78,36 @@ export async function hasDocument(media: Pick<ObjectStore, "get" | "head">, id: 
   return home !== PUBLIC && (await media.head(metaKey(id, home))) !== undefined;
 }
 
-export async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+export async function readBytes(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
+}
+export async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  return (await readBytes(body)).toString("utf8");
+}
+
+/**
+ * Writes over the version with this ETag, or where there is none. Undefined where somebody else was first: the client repeats a
+ * write whose answer was lost, which then meets itself, so the text has to say whose it is.
+ */
+export async function putOver(
+  store: Pick<ObjectStore, "get" | "put">,
+  key: string,
+  text: string,
+  over: string | undefined,
+  options: { readonly type: string; readonly cacheControl?: string },
+): Promise<{ readonly etag: string } | undefined> {
+  try {
+    return await store.put(key, text, {
+      ...options,
+      ...(over === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: over }),
+    });
+  } catch (error) {
+    if (!hasOutcome(error, "conflict")) throw error;
+    const there = await store.get(key);
+    return there && (await readText(there.body)) === text ? there : undefined;
+  }
 }
 
 /** Lost races in a row after which the message had better come back later. */

@@ -21,8 +21,9 @@ export function cleanRight(name: RightName, text: string): string | undefined {
   const line = text
     .slice(0, 4 * LONGEST)
     .toWellFormed()
-    .normalize("NFC")
     .replaceAll(/\p{Bidi_Control}|[\ufffe\uffff]/gu, "")
+    // Behind that, as what stood apart may compose now: what is clean stays as it is.
+    .normalize("NFC")
     .replaceAll(/[\s\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
   return [...line].slice(0, LONGEST).join("").trim() || undefined;
 }

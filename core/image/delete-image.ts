@@ -71,7 +71,7 @@ export async function deleteImage(
 }
 
 /** Of an image without a document: a private one has its tombstone in private too, where its first document would have been. */
-function atHome(found: Revision, original: StoredHead | undefined): Revision {
+export function atHome(found: Revision, original: StoredHead | undefined): Revision {
   const isNowhere = !found.document && found.etag === undefined && found.home === PUBLIC;
   return isNowhere && original ? { ...found, home: firstHomeOf(original.metadata) } : found;
 }

@@ -3,9 +3,9 @@
  * it, who takes the newest there is. So of a thousand edits in a second the last one is what is shown, and few are made.
  */
 import type { Caller } from "../caller.ts";
-import { readText } from "../commit.ts";
+import { putOver, readText } from "../commit.ts";
 import { type Changes, changed, type Edit, hasPixels, parseEdit, type StandingEdit } from "../edit.ts";
-import { DarkroomError, hasOutcome } from "../errors.ts";
+import { DarkroomError } from "../errors.ts";
 import { editKey } from "../keys.ts";
 import { developBody } from "../message.ts";
 import { editOf, type Metadata } from "../metadata.ts";
@@ -60,7 +60,8 @@ export async function editImage(
     if (isLate || (changes.rev ?? rev) !== rev) throw new DarkroomError("edited-since");
     const next = changed(standing, changes, deps.now());
     if (next) check(next, standing, document);
-    if (next && !(await write(deps.uploads, id, next, over))) continue;
+    const type = "application/json";
+    if (next && !(await putOver(deps.uploads, editKey(id), JSON.stringify(next), over, { type }))) continue;
     const edit = next ?? standing;
     // Also of one that changes nothing: the one before may have died before it was queued.
     if (edit) await deps.images.send(developBody({ id, force: false, retry: false, edit: edit.rev }));
@@ -75,23 +76,4 @@ function check(next: Edit, standing: Edit | undefined, { source = { bytes: 0, et
   const { width = 1, height = 1 } = source;
   if (next.crop && !hasPixels(next.crop, next.turn ?? 0, { width, height }))
     throw new DarkroomError("bad-request", "crop: there is no pixel in it.");
-}
-
-/** False where somebody else was first. */
-async function write(
-  uploads: Pick<ObjectStore, "put">,
-  id: string,
-  edit: Edit,
-  over: string | undefined,
-): Promise<boolean> {
-  try {
-    await uploads.put(editKey(id), JSON.stringify(edit), {
-      type: "application/json",
-      ...(over === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: over }),
-    });
-    return true;
-  } catch (error) {
-    if (!hasOutcome(error, "conflict")) throw error;
-    return false;
-  }
 }

@@ -1,6 +1,6 @@
 /** What somebody decides about an image that is held: it is shown, or it never is. */
 import * as v from "valibot";
-import { commit, type Revision, readRevision, variantOptions } from "../commit.ts";
+import { commit, type Revision, readBytes, readRevision, variantOptions } from "../commit.ts";
 import { DarkroomError, errors } from "../errors.ts";
 import { type Home, heldKey, isId, originalKey, rehomed } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
@@ -149,7 +149,5 @@ async function publish(
   const stored = await uploads.get(heldKey(id, key));
   if (!stored)
     throw new DarkroomError("unavailable", `${key} is not there; process the image again, with force.`);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stored.body) chunks.push(chunk);
-  await media.put(key, Buffer.concat(chunks), variantOptions(type, home));
+  await media.put(key, await readBytes(stored.body), variantOptions(type, home));
 }

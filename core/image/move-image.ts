@@ -2,8 +2,16 @@
  * Moves an image in from the public, or out. Its variants are the same under other keys, so they are copied: that takes neither
  * pixels nor the original. From when on the others are the image's is said in `core/commit.ts`.
  */
-import { documentOptions, movedNote, noteHome, type Revision, readText, variantOptions } from "../commit.ts";
-import { DarkroomError, hasOutcome } from "../errors.ts";
+import {
+  documentOptions,
+  movedNote,
+  noteHome,
+  putOver,
+  type Revision,
+  readBytes,
+  variantOptions,
+} from "../commit.ts";
+import { DarkroomError } from "../errors.ts";
 import { type Home, metaKey, newId, PUBLIC, rehomed } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { type Metadata, rehomedDocument } from "../metadata.ts";
@@ -52,9 +60,7 @@ async function copyVariants(
     const stored = await media.get(key);
     if (!stored || deleting.some((entry) => entry.key === copy))
       throw new DarkroomError("unavailable", `${copy} cannot be made for now.`);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of stored.body) chunks.push(chunk);
-    await media.put(copy, Buffer.concat(chunks), variantOptions(type, to));
+    await media.put(copy, await readBytes(stored.body), variantOptions(type, to));
   });
 }
 
@@ -81,19 +87,10 @@ async function moveOut(media: ObjectStore, found: Revision, document: Metadata):
   return etag;
 }
 
-/** A try that is repeated after a lost answer meets itself. */
-async function write(media: ObjectStore, key: string, text: string, home: Home, ifMatch: string | undefined) {
-  try {
-    return await media.put(key, text, {
-      ...documentOptions(home),
-      ...(ifMatch === undefined ? { ifNoneMatch: "*" as const } : { ifMatch }),
-    });
-  } catch (error) {
-    if (!hasOutcome(error, "conflict")) throw error;
-    const there = await media.get(key);
-    if (there && (await readText(there.body)) === text) return there;
-    throw elsewhere(key);
-  }
+async function write(media: ObjectStore, key: string, text: string, home: Home, over: string | undefined) {
+  const written = await putOver(media, key, text, over, documentOptions(home));
+  if (!written) throw elsewhere(key);
+  return written;
 }
 
 const elsewhere = (what: string) =>

@@ -13,6 +13,7 @@ import type { KeptVersion, ObjectStore, Queue, Versions } from "../ports.ts";
 import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { attachImage } from "./attach.ts";
+import { atHome } from "./delete-image.ts";
 
 export interface UndeleteDeps {
   readonly uploads: ObjectStore;
@@ -69,14 +70,17 @@ export async function undeleteImage(
   if (dryRun) return { ...about, variants: draft.variants.length, original: !original && !!kept.original };
 
   const variants = await restoreVariants(deps, draft, kept);
+  // Without a tombstone to be met by the original comes first: it says where its document lies, which may be private.
+  const early = !found.document && (await restoreOriginal(deps, id, kept));
+  const standing = found.document ? found : atHome(found, await deps.uploads.head(originalKey(id)));
   const { document, written } = already
     ? { ...found, written: true }
-    : await commit(deps, id, found, (current) =>
+    : await commit(deps, id, standing, (current) =>
         current === undefined || current.status === "deleted" ? draft : undefined,
       );
   if (!document || !written) throw new DarkroomError("unavailable", `${id} is being worked on; try again.`);
   // Behind the commit: whoever hears of it before that meets the tombstone, and removes everything again.
-  const isBack = await restoreOriginal(deps, id, kept);
+  const isBack = (await restoreOriginal(deps, id, kept)) || early;
   for (let look = 1; look < LOOKS; look++) {
     await restoreVariants(deps, document, kept);
     await restoreOriginal(deps, id, kept);

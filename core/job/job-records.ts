@@ -124,10 +124,11 @@ export async function writeResult(
   { job, label }: { job: string; label: string },
   id: string,
   result: JobResult,
+  metadata: Record<string, string> = {},
 ): Promise<void> {
   const key = resultKey(job, label, id);
   try {
-    await uploads.put(key, result, { ifNoneMatch: "*" });
+    await uploads.put(key, result, { ifNoneMatch: "*", metadata });
   } catch (error) {
     if (!hasOutcome(error, "conflict")) throw error;
   }

@@ -1,7 +1,6 @@
 /** How far the sweep has come, and what it has seen: one object, so that a round outlives any invocation. */
 import * as v from "valibot";
-import { readText } from "../commit.ts";
-import { hasOutcome } from "../errors.ts";
+import { putOver, readText } from "../commit.ts";
 import { newId, SWEEP_KEY } from "../keys.ts";
 import type { ObjectStore } from "../ports.ts";
 
@@ -97,16 +96,6 @@ export async function writeCursor(
   etag: string | undefined,
 ): Promise<string | undefined> {
   const cursor: Cursor = { ...next, writeId: newId(random) };
-  try {
-    const written = await uploads.put(SWEEP_KEY, JSON.stringify(cursor), {
-      type: "application/json",
-      ...(etag === undefined ? { ifNoneMatch: "*" as const } : { ifMatch: etag }),
-    });
-    return written.etag;
-  } catch (error) {
-    if (!hasOutcome(error, "conflict")) throw error;
-    // A write repeated after a lost answer meets itself.
-    const found = await readCursor(uploads);
-    return found.cursor?.writeId === cursor.writeId ? found.etag : undefined;
-  }
+  const text = JSON.stringify(cursor);
+  return (await putOver(uploads, SWEEP_KEY, text, etag, { type: "application/json" }))?.etag;
 }

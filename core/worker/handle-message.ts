@@ -104,8 +104,9 @@ async function failForJob(
 ): Promise<Outcome> {
   const { id } = task;
   const { job, label } = counted;
-  // Another delivery has done the work.
-  if (await deps.uploads.head(resultKey(job, label, id))) {
+  const there = await deps.uploads.head(resultKey(job, label, id));
+  // Another delivery has done the work; one that could not mark the image has only counted it.
+  if (there && there.metadata["unmarked"] === undefined) {
     await followUpAgain(deps, id);
     return { id, status: "skipped", reason: "duplicate", job };
   }
@@ -116,7 +117,8 @@ async function failForJob(
   } finally {
     // Also where the document says nothing of it, as of an image that stays rejected.
     const isGone = outcome?.status === "deleted" || outcome?.reason === "unknown";
-    await writeResult(deps.uploads, counted, id, isGone ? "skipped" : "failed");
+    const unmarked = outcome ? {} : { unmarked: "true" };
+    await writeResult(deps.uploads, counted, id, isGone ? "skipped" : "failed", unmarked);
   }
 }
 

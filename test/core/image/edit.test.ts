@@ -161,6 +161,17 @@ test("an edit is made by the worker, switched at once, told as image.updated, an
   assert.deepEqual([undone.recipe, undone.alt, undone.edit?.rev], [before.recipe, "A boat", 2]);
 });
 
+test("an edit whose answer was lost, and that the client has written again, is no rival of its own", async () => {
+  const { edit, deps, queued } = await system();
+  const { put } = deps.uploads;
+  deps.uploads.put = async (...args) => {
+    await put(...args);
+    return put(...args);
+  };
+  assert.equal((await edit({ turn: 90, rev: 0 })).rev, 1);
+  assert.equal(queued.length, 1);
+});
+
 test("the focus: what crops keep, and the uploader's own goes along with the picture", async () => {
   const { edit, workAll, document } = await system();
   const before = await document();

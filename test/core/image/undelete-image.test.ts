@@ -3,7 +3,15 @@ import test from "node:test";
 import { removeImage } from "../../../core/image/images.ts";
 import { undeleteImage } from "../../../core/image/undelete-image.ts";
 import { deleteMeant } from "../../../core/job/delete-meant.ts";
-import { attachKey, imagePrefix, metaKey, newId, originalKey, ownerPrefix } from "../../../core/keys.ts";
+import {
+  attachKey,
+  homeOf,
+  imagePrefix,
+  metaKey,
+  newId,
+  originalKey,
+  ownerPrefix,
+} from "../../../core/keys.ts";
 import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
 import { keptVersions } from "../../kept-versions.ts";
 import { toyPicture } from "../../toy-pixels.ts";
@@ -89,6 +97,20 @@ test("what was never deleted, never was, or is no id: clear answers", async () =
   await assert.rejects(undelete(id), { code: "not-deleted" });
   await assert.rejects(undelete(newId(plain.deps.random)), { code: "not-found" });
   await assert.rejects(undelete("../originals"), { code: "not-found" });
+});
+
+test("an upload that is private and was removed before it was developed comes back in private", async () => {
+  const { undelete, deps, clock } = system();
+  const id = newId(deps.random);
+  const metadata = writeUploadMetadata({ owner: "me", preset: "photo", access: "private" });
+  await deps.uploads.put(originalKey(id), toyPicture("good"), { metadata });
+  clock.advance(1000);
+  await deps.uploads.delete(originalKey(id));
+  clock.advance(1000);
+  const back = await undelete(id);
+  assert.deepEqual([back.status, back.original], ["failed", true]);
+  assert.equal(await deps.media.head(metaKey(id)), undefined);
+  assert.ok(await deps.media.head(metaKey(id, homeOf("me"))));
 });
 
 test("after the days nothing can be taken back, and nothing is changed", async () => {

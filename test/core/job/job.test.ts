@@ -68,6 +68,24 @@ test("stale: only what another recipe made is queued", async () => {
   for (const one of old) assert.equal((await system.document(one)).document?.rev, 2);
 });
 
+test("a dead letter whose image cannot be marked is counted, and marks it when it comes again", async () => {
+  const system = jobSystem();
+  const id = await system.upload();
+  const { id: job } = await system.start({ select: { ids: [id] } });
+  await system.drain({ limit: 1 });
+  const [message] = await system.queue.receive({ max: 1 });
+  const letter = { body: message?.body ?? "", bucket: "uploads" };
+  const away = async () => {
+    throw new Error("away");
+  };
+  const { deps } = system;
+  await assert.rejects(failMessage({ ...deps, media: { ...deps.media, put: away } }, letter), /away/);
+  assert.equal(figures(await system.progress(job)), "done 1/1: 0 0 0 1");
+  for (let times = 0; times < 2; times++) await failMessage(deps, letter);
+  assert.equal((await system.document(id)).document?.status, "failed");
+  assert.equal(figures(await system.progress(job)), "done 1/1: 0 0 0 1");
+});
+
 test("a preset that has another name today is meant by the one it had; one that is gone is named", async () => {
   const system = jobSystem();
   const old = await many(system, 2);
