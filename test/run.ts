@@ -6,7 +6,7 @@
  * The tests of `packages/` are left out, aloud, where nothing there has changed, unless CI is set.
  */
 import { execFileSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -68,6 +68,10 @@ tests.on("close", () => {
     );
   if (noPackages)
     console.error("The tests of packages/ were left out: nothing there has changed. (npm test -- packages/)");
+  if (all && !existsSync(new URL("../../shared/corpus", import.meta.url)))
+    console.error(
+      "The corpus of images beside the repository is not there: only files of the repository were looked at.",
+    );
   if (counts.skipped > 0) console.error("Skipped tests count as failed.");
   console.log(`\n${Math.round((performance.now() - started) / 1000)} s`);
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);

@@ -102,6 +102,8 @@ function placesOf(bytes: Buffer, { body }: Box): Map<number, Item["data"]> {
       const start = base + read.take(offsetSize);
       const length = read.take(lengthSize);
       if (extent === 0 && method === 0) found.set(id, { start, end: start + length });
+      // The next ones say nothing either, 65,535 of them in eight bytes.
+      if (indexSize + offsetSize + lengthSize === 0) break;
     }
   }
   return found;

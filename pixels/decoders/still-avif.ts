@@ -117,7 +117,10 @@ function turnedTogether(bytes: Buffer): StillAvif {
         ({ type, body, end }) => type === "auxC" && bytes.subarray(body, end).includes("alpha"),
       ),
   );
-  if (!primary || alphas.every((alpha) => quarters(alpha) === quarters(primary))) return { bytes };
+  // Mirrored as well, it is left as it says: libheif does that before we would turn it.
+  const isMirrored = ({ properties }: Item) => properties.some(({ type }) => type === "imir");
+  if (!primary || [primary, ...alphas].some(isMirrored)) return { bytes };
+  if (alphas.every((alpha) => quarters(alpha) === quarters(primary))) return { bytes };
   const orientation = QUARTERS[quarters(primary)] ?? 1;
   const still = Buffer.from(bytes);
   for (const { start } of [primary, ...alphas].flatMap((item) => turn(item) ?? []))

@@ -10,16 +10,8 @@ const UUID = Buffer.from("d8fec3d61b0e483c92975828877ec481", "hex");
 const TIFF_TAG = 0xcd41;
 
 const rows: Readonly<Record<FormatName, (file: Buffer) => boolean>> = {
-  // A JUMBF superbox in APP11: `JP`, two numbers, then its own head, its description's, and the type's first letters.
-  jpeg: (file) =>
-    [...segmentsOf(file)].some(
-      ({ marker, data }) =>
-        marker === 0xeb &&
-        data.toString("latin1", 0, 2) === "JP" &&
-        data.toString("latin1", 12, 16) === "jumb" &&
-        data.toString("latin1", 24, 28) === "c2pa",
-    ),
-  png: (file) => [...chunksOf(file)].some(({ type }) => type === "caBX"),
+  jpeg: hasSegment,
+  png: hasChunk,
   webp: hasRiffChunk,
   gif: (file) => file.includes("\x21\xff\x0bC2PA_GIF", 0, "latin1"),
   avif: hasBox,
@@ -29,6 +21,21 @@ const rows: Readonly<Record<FormatName, (file: Buffer) => boolean>> = {
 
 export const hasC2pa = (format: FormatName, bytes: Uint8Array): boolean =>
   rows[format](Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+
+/** A JUMBF superbox in APP11: `JP`, two numbers, then its own head, its description's, and the type's first letters. */
+function hasSegment(file: Buffer): boolean {
+  for (const { marker, data } of segmentsOf(file)) {
+    const isJumbf = marker === 0xeb && data.toString("latin1", 0, 2) === "JP";
+    if (isJumbf && data.toString("latin1", 12, 16) === "jumb" && data.toString("latin1", 24, 28) === "c2pa")
+      return true;
+  }
+  return false;
+}
+
+function hasChunk(file: Buffer): boolean {
+  for (const { type } of chunksOf(file)) if (type === "caBX") return true;
+  return false;
+}
 
 function hasBox(file: Buffer): boolean {
   for (const { type, body } of boxesOf(file))
