@@ -21,6 +21,8 @@ export function isJobId(text: unknown): text is string {
 export function jobOf(key: string): string | undefined {
   return new RegExp(`^${JOBS}(${JOB_ID})/`).exec(key)?.[1];
 }
+/** All that a job has. */
+export const jobPrefix = (job: string) => `${JOBS}${job}/`;
 /** Sorts behind all keys of a job, before those of the next. */
 export const behindJob = (job: string) => `${JOBS}${job}0`;
 

@@ -98,6 +98,8 @@ export const behindImage = (id: string) => `${IMAGES}${id}0`;
 export const HOMES = "homes/";
 export const homeKey = (id: string) => `${HOMES}${id}`;
 export const parseHomeKey = (key: string) => new RegExp(`^${HOMES}(${ID})$`).exec(key)?.[1];
+/** The image that a private file belongs to. */
+export const parseHomeFile = (key: string) => new RegExp(`^${PRIVATE}${ID}/(${ID})/`).exec(key)?.[1];
 export const isHome = (text: string) => new RegExp(`^${ID}$`).test(text);
 /** The same file of the same image in another home. */
 export const rehomed = (key: string, id: string, home: Home) =>
@@ -134,6 +136,8 @@ export interface Count {
 export const countPrefix = (owner: string) => `${COUNTS}${owner}/`;
 export const countsOf = (owner: string, uploadedAt: number, id: string) =>
   `${countPrefix(owner)}${invertedTime(uploadedAt)}-${id}-`;
+/** Of the image that an owner's entry is for; sorted as the entries are. */
+export const countsBeside = (entry: string) => `${COUNTS}${beyond(OWNERS, entry)}-`;
 /** Sorts as the owner's entries do. */
 export const countKey = ({ owner, uploadedAt, id, originals, variants }: Count) =>
   `${countsOf(owner, uploadedAt, id)}${originals}-${variants}`;

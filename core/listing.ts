@@ -28,3 +28,25 @@ export async function* listedOpen(
     last = next;
   } while (last !== undefined);
 }
+
+/** All of them at once: of a prefix that has few. */
+export async function collected(store: Pick<ObjectStore, "list">, prefix: string): Promise<ListedObject[]> {
+  const objects: ListedObject[] = [];
+  for await (const object of listed(store, prefix)) objects.push(object);
+  return objects;
+}
+
+/** So many at a time, and the rest. */
+export async function* batches<T>(
+  all: AsyncIterable<T> | Iterable<T>,
+  size: number,
+): AsyncGenerator<T[], void> {
+  let batch: T[] = [];
+  for await (const one of all) {
+    batch.push(one);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -81,6 +81,16 @@ export async function revealHeld<D extends Metadata>(
 }
 
 /** Once it is judged, or deleted. */
-export async function clearHeld(uploads: Pick<ObjectStore, "list" | "delete">, id: string): Promise<void> {
-  for await (const { key } of listed(uploads, heldPrefix(id))) await uploads.delete(key);
+export async function clearHeld(
+  uploads: Pick<ObjectStore, "list" | "delete">,
+  id: string,
+  seen?: Date,
+): Promise<boolean> {
+  let isAny = false;
+  for await (const { key, lastModified } of listed(uploads, heldPrefix(id))) {
+    if (seen && lastModified > seen) continue;
+    await uploads.delete(key);
+    isAny = true;
+  }
+  return isAny;
 }

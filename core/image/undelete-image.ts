@@ -43,6 +43,8 @@ interface Kept {
   /** What was asked of it after its upload. */
   readonly edit: KeptVersion | undefined;
   readonly editRev: number | undefined;
+  /** Where its files lie. */
+  readonly folder: string;
   readonly files: ReadonlyMap<string, KeptVersion>;
 }
 
@@ -124,7 +126,8 @@ function draftOf(deps: UndeleteDeps, id: string, kept: Kept, tombstone: Metadata
 async function keptOf({ kept }: UndeleteDeps, id: string, home: Home): Promise<Kept> {
   const files = new Map<string, KeptVersion>();
   let document: Metadata | undefined;
-  for await (const version of kept.media.list(imagePrefix(id, home))) {
+  const folder = imagePrefix(id, home);
+  for await (const version of kept.media.list(folder)) {
     if (version.marker) continue;
     const { key } = version;
     if (key !== metaKey(id, home)) {
@@ -138,7 +141,7 @@ async function keptOf({ kept }: UndeleteDeps, id: string, home: Home): Promise<K
   // A signature that was still valid may have written another one behind the delete.
   const own = originals.find(({ etag }) => etag === document?.source?.etag);
   const editRev = edit && parseEdit(await kept.uploads.read(edit))?.rev;
-  return { document, original: own ?? originals[0], edit, editRev, files };
+  return { document, original: own ?? originals[0], edit, editRev, folder, files };
 }
 
 /** Newest first. */
@@ -164,12 +167,11 @@ const isThere = async (store: ObjectStore, key: string) => (await store.head(key
 async function restoreVariants(
   { media, kept }: UndeleteDeps,
   { variants, superseded }: Pick<Metadata, "variants" | "superseded">,
-  { files }: Kept,
+  { folder, files }: Kept,
 ): Promise<number> {
   const keys = [...variants, ...superseded].map(({ key }) => key);
   const there = new Set<string>();
-  for (const prefix of new Set(keys.map((key) => key.slice(0, key.lastIndexOf("/") + 1))))
-    for await (const { key } of listed(media, prefix)) there.add(key);
+  for await (const { key } of listed(media, folder)) there.add(key);
   const missing = keys.flatMap((key) => (there.has(key) ? [] : (files.get(key) ?? [])));
   for (const version of missing) await kept.media.restore(version);
   return missing.length;

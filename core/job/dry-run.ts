@@ -6,6 +6,7 @@
 import { editedHeader, recipeOf } from "../edit.ts";
 import type { FormatName } from "../formats.ts";
 import { formats } from "../formats.ts";
+import { PUBLIC, rehomed } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { hasProblem, type Metadata } from "../metadata.ts";
 import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
@@ -192,16 +193,13 @@ async function look(
 /** Undefined where the document does not say enough of the source, as when it could not be read. */
 function variantsToMake(document: Metadata, preset: Preset, force: boolean): number | undefined {
   const { source, variants, superseded, id } = document;
-  // As they are copied to where they belong before anything is made.
-  const names = ({ key }: { key: string }) => key.slice(key.lastIndexOf("/"));
   const { format, width, height, sha256, frames = 1, alpha = false } = source ?? {};
   if (!format || !Object.hasOwn(formats, format) || !width || !height || !sha256) return undefined;
   const header = { format: format as FormatName, width, height, frames, alpha };
-  const there = new Set([...variants, ...superseded].map(names));
+  // As they are copied to where they belong before anything is made.
+  const there = new Set([...variants, ...superseded].map(({ key }) => rehomed(key, id, PUBLIC)));
   const wanted = variantsOf(editedHeader(header, document.edit), preset, document.edit?.focus);
-  return force
-    ? wanted.length
-    : wanted.filter((variant) => !there.has(names({ key: keyOf(id, sha256, variant) }))).length;
+  return force ? wanted.length : wanted.filter((variant) => !there.has(keyOf(id, sha256, variant))).length;
 }
 
 /** Of a large picture by the default preset. */

@@ -5,7 +5,17 @@
 import * as v from "valibot";
 import { readText } from "../commit.ts";
 import { hasOutcome } from "../errors.ts";
-import { cancelledKey, openKey, orderKey, pageKey, pagesPrefix, resultKey } from "../job-keys.ts";
+import {
+  behindJob,
+  cancelledKey,
+  JOBS,
+  jobOf,
+  openKey,
+  orderKey,
+  pageKey,
+  pagesPrefix,
+  resultKey,
+} from "../job-keys.ts";
 import type { ObjectStore } from "../ports.ts";
 import { Select } from "./selection.ts";
 
@@ -131,5 +141,19 @@ export async function writeResult(
     await uploads.put(key, result, { ifNoneMatch: "*", metadata });
   } catch (error) {
     if (!hasOutcome(error, "conflict")) throw error;
+  }
+}
+
+/** Of all jobs, newest first, by one list each. @param behind the job before them */
+export async function* jobIds(
+  uploads: Pick<ObjectStore, "list">,
+  behind?: string,
+): AsyncGenerator<string, void> {
+  for (let job = behind; ; ) {
+    const after = job === undefined ? undefined : behindJob(job);
+    const { objects } = await uploads.list(JOBS, { after, limit: 1 });
+    job = objects[0] && jobOf(objects[0].key);
+    if (!job) return;
+    yield job;
   }
 }

@@ -3,11 +3,8 @@ import * as v from "valibot";
 import { readText } from "../commit.ts";
 import { DarkroomError, hasOutcome } from "../errors.ts";
 import {
-  behindJob,
   cancelledKey,
   isJobId,
-  JOBS,
-  jobOf,
   newJobId,
   orderKey,
   selectionKey,
@@ -24,6 +21,7 @@ import { jobProgress, openPages, type Progress, type ProgressDeps } from "./job-
 import {
   ACTIONS,
   type Action,
+  jobIds,
   type Order,
   openJob,
   type PageRecord,
@@ -207,15 +205,8 @@ export async function listJobs(
   if (cursor !== undefined && !isJobId(cursor))
     throw new DarkroomError("bad-request", "cursor: pass on what the last page gave, unchanged.");
   const ids: string[] = [];
-  let after = cursor === undefined ? undefined : behindJob(cursor);
   // One more than asked for tells whether there are more.
-  while (ids.length <= limit) {
-    const { objects } = await deps.uploads.list(JOBS, { after, limit: 1 });
-    const id = objects[0] && jobOf(objects[0].key);
-    if (!id) break;
-    ids.push(id);
-    after = behindJob(id);
-  }
+  for await (const id of jobIds(deps.uploads, cursor)) if (ids.push(id) > limit) break;
   const shown = ids.slice(0, limit);
   const jobs = await Promise.all(
     shown.map((id) =>

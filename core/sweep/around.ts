@@ -1,7 +1,7 @@
 /** All files of one image, in public and in its owner's home, which no list has by id. */
 import { type Revision, readHome } from "../commit.ts";
 import { homeKey, imagePrefix, metaKey, PUBLIC } from "../keys.ts";
-import { listed } from "../listing.ts";
+import { collected } from "../listing.ts";
 import type { ListedObject, ObjectStore } from "../ports.ts";
 
 export interface Around {
@@ -19,8 +19,8 @@ export async function lookAround(
   open?: readonly ListedObject[],
 ): Promise<Around> {
   const home = found.home || (await readHome(media, id));
-  const inside = home === PUBLIC ? [] : await collect(media, imagePrefix(id, home));
-  const all = [...(open ?? (await collect(media, imagePrefix(id)))), ...inside];
+  const inside = home === PUBLIC ? [] : await collected(media, imagePrefix(id, home));
+  const all = [...(open ?? (await collected(media, imagePrefix(id)))), ...inside];
   const standing = metaKey(id, found.leaving ? home : found.home);
   // In public a note stays, that it has moved.
   const leads = found.document && found.home !== PUBLIC ? metaKey(id) : undefined;
@@ -29,10 +29,4 @@ export async function lookAround(
   const stored = home !== PUBLIC && !found.document ? await media.head(homeKey(id)) : undefined;
   if (stored) beside.push({ key: homeKey(id), ...stored });
   return { document: found.document && all.find(({ key }) => key === standing), beside };
-}
-
-async function collect(media: ObjectStore, prefix: string): Promise<ListedObject[]> {
-  const objects: ListedObject[] = [];
-  for await (const object of listed(media, prefix)) objects.push(object);
-  return objects;
 }

@@ -1,5 +1,5 @@
 /** Owners' entries, each with what its image is counted as: two listings that are sorted alike. */
-import { beyond, COUNTS, OWNERS } from "../keys.ts";
+import { COUNTS, countsBeside, OWNERS } from "../keys.ts";
 import { listed } from "../listing.ts";
 import type { ListedObject, ObjectStore } from "../ports.ts";
 
@@ -15,13 +15,12 @@ export async function* withCounts(
   uploads: Pick<ObjectStore, "list">,
   after: string | undefined,
 ): AsyncGenerator<Counted, void> {
-  const beside = (entry: string) => `${COUNTS}${beyond(OWNERS, entry)}-`;
   // "~" sorts behind all digits.
-  const all = listed(uploads, COUNTS, after === undefined ? undefined : `${beside(after)}~`);
+  const all = listed(uploads, COUNTS, after === undefined ? undefined : `${countsBeside(after)}~`);
   try {
     let head = await all.next();
     for await (const entry of listed(uploads, OWNERS, after)) {
-      const mine = beside(entry.key);
+      const mine = countsBeside(entry.key);
       const [counts, others]: [ListedObject[], ListedObject[]] = [[], []];
       for (; head.value && head.value.key < `${mine}~`; head = await all.next())
         (head.value.key.startsWith(mine) ? counts : others).push(head.value);

@@ -5,7 +5,8 @@
 import * as v from "valibot";
 import { readRevision, readText } from "../commit.ts";
 import { DarkroomError } from "../errors.ts";
-import { behindJob, JOBS, jobOf, orderKey } from "../job-keys.ts";
+import { jobIds } from "../job/job-records.ts";
+import { jobPrefix, orderKey } from "../job-keys.ts";
 import {
   countPrefix,
   DELIVERIES,
@@ -13,17 +14,20 @@ import {
   forgetKey,
   homeOf,
   homePrefix,
+  metaKey,
   ORIGINALS,
+  originalKey,
   ownerOf,
   ownerPrefix,
+  parseHomeFile,
   parseOriginalKey,
   parseOwnerKey,
   TOP_OWNERS_KEY,
 } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
-import { listed } from "../listing.ts";
+import { batches, collected, listed } from "../listing.ts";
 import { parseMetadata } from "../metadata.ts";
-import type { ListedObject, ObjectStore, Versions } from "../ports.ts";
+import type { ObjectStore, Versions } from "../ports.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { TOMBSTONE_MS } from "./diagnose.ts";
 import { topOwners } from "./tally.ts";
@@ -82,7 +86,7 @@ export async function tracesOf(deps: ErasedDeps, sub: string): Promise<Traces> {
   let versions = 0;
   for await (const { marker } of deps.kept.list(ownerPrefix(owner))) if (!marker) versions++;
   for (const { id } of deleted.gone)
-    for await (const { marker } of deps.kept.list(`${ORIGINALS}${id}`)) if (!marker) versions++;
+    for await (const { marker } of deps.kept.list(originalKey(id))) if (!marker) versions++;
   const toForget = await inLanes(deleted.gone, LANES, ({ id }) => deps.uploads.head(forgetKey(id)));
   const times = deleted.gone.map(({ at }) => at);
   return {
@@ -128,15 +132,14 @@ export async function clearTraces(
   for (const job of jobs) {
     if (!(await isOver(job))) continue;
     // The order last: whoever dies on the way finds the job again by it.
-    for await (const { key } of listed(uploads, `${JOBS}${job}/`))
+    for await (const { key } of listed(uploads, jobPrefix(job)))
       if (key !== orderKey(job)) await uploads.delete(key);
     await uploads.delete(orderKey(job));
   }
 }
 
 async function deletedOf({ uploads, media }: ErasedDeps, owner: string) {
-  const entries: ListedObject[] = [];
-  for await (const entry of listed(uploads, ownerPrefix(owner))) entries.push(entry);
+  const entries = await collected(uploads, ownerPrefix(owner));
   const living: string[] = [];
   const gone: { key: string; id: string; at: number }[] = [];
   await inLanes(entries, LANES, async ({ key, lastModified }) => {
@@ -150,29 +153,22 @@ async function deletedOf({ uploads, media }: ErasedDeps, owner: string) {
 }
 
 async function countsNaming(uploads: ObjectStore, owner: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of listed(uploads, countPrefix(owner))) keys.push(key);
+  const keys = (await collected(uploads, countPrefix(owner))).map(({ key }) => key);
   const top = await topOwners(uploads);
   return top?.owners.some((one) => one.owner === owner) ? [...keys, TOP_OWNERS_KEY] : keys;
 }
 
 async function originalsOf({ uploads }: ErasedDeps, owner: string) {
   const ids: string[] = [];
-  let [looked, batch] = [0, [] as string[]];
-  const look = () =>
-    inLanes(batch, LANES, async (key) => {
+  let looked = 0;
+  for await (const batch of batches(listed(uploads, ORIGINALS), 1000)) {
+    looked += batch.length;
+    await inLanes(batch, LANES, async ({ key }) => {
       const original = await uploads.head(key);
       const id = parseOriginalKey(key);
       if (original && id && readUploadMetadata(original.metadata).owner === owner) ids.push(id);
     });
-  for await (const { key } of listed(uploads, ORIGINALS)) {
-    looked++;
-    batch.push(key);
-    if (batch.length < 1000) continue;
-    await look();
-    batch = [];
   }
-  await look();
   return { ids, looked };
 }
 
@@ -181,10 +177,10 @@ async function homeImages({ media }: ErasedDeps, owner: string): Promise<string[
   const prefix = homePrefix(homeOf(owner));
   const living = new Set<string>();
   for await (const { key } of listed(media, prefix)) {
-    const [id = "", name] = key.slice(prefix.length).split("/");
-    const stored = name === "meta.json" ? await media.get(key) : undefined;
+    const id = parseHomeFile(key);
+    const stored = id && key === metaKey(id, homeOf(owner)) ? await media.get(key) : undefined;
     const isTombstone = stored && parseMetadata(await readText(stored.body)).status === "deleted";
-    if (!isTombstone) living.add(id);
+    if (id && !isTombstone) living.add(id);
   }
   return [...living];
 }
@@ -194,18 +190,15 @@ const Named = v.object({ startedAt: v.string(), select: v.object({ owner: v.opti
 async function jobsNaming(uploads: ObjectStore, sub: string) {
   const naming: { job: string; at: number }[] = [];
   let looked = 0;
-  for (let after: string | undefined; ; ) {
-    const { objects } = await uploads.list(JOBS, { after, limit: 1 });
-    const job = objects[0] && jobOf(objects[0].key);
-    if (!job) return { naming, looked };
+  for await (const job of jobIds(uploads)) {
     looked++;
-    after = behindJob(job);
     const stored = await uploads.get(orderKey(job));
     if (!stored) continue;
     const order = v.safeParse(Named, JSON.parse(await readText(stored.body)));
     if (order.success && order.output.select.owner === sub)
       naming.push({ job, at: Date.parse(order.output.startedAt) });
   }
+  return { naming, looked };
 }
 
 /** Ours name an image and no owner; those that are larger are looked into. */

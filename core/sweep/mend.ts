@@ -4,6 +4,7 @@ import { commit, hasDocument, type Revision, readHome, readRevision } from "../c
 import { DarkroomError } from "../errors.ts";
 import { expire } from "../image/attach.ts";
 import { type DeleteDeps, deleteImage } from "../image/delete-image.ts";
+import { clearHeld } from "../image/held.ts";
 import { rejectImage, remind } from "../image/judgement.ts";
 import { type MarkDeps, originalBack, originalGone } from "../image/original-gone.ts";
 import { retire } from "../image/retire.ts";
@@ -13,7 +14,6 @@ import {
   attentionKey,
   countsOf,
   editKey,
-  heldPrefix,
   homeKey,
   metaKey,
   originalKey,
@@ -22,7 +22,7 @@ import {
   parseCountKey,
   parseOwnerKey,
 } from "../keys.ts";
-import { listed, listedOpen } from "../listing.ts";
+import { listedOpen } from "../listing.ts";
 import { developBody } from "../message.ts";
 import { letGo, placeholder } from "../metadata.ts";
 import type { ListedObject, ObjectStore, Queue } from "../ports.ts";
@@ -158,14 +158,14 @@ export async function clear(
   const old = beside.filter(({ lastModified }) => lastModified <= seen);
   if (document?.source) {
     const cleared =
-      document.status !== "held" && (await clearHeldBefore(deps, id, seen)) ? "clear" : undefined;
+      document.status !== "held" && (await clearHeld(deps.uploads, id, seen)) ? "clear" : undefined;
     const keys = orphansOf(document, old).map(({ key }) => key);
     const isRetired = keys.length > 0 && (await retire(deps, { ...found, document }, keys));
     // By the document as it was: the next round comes to the other.
     return isRetired ? "retire" : (cleared ?? letOriginalGo(deps, id, found, patience));
   }
   if (await deps.uploads.head(originalKey(id))) return undefined;
-  const cleared = await clearHeldBefore(deps, id, seen);
+  const cleared = await clearHeld(deps.uploads, id, seen);
   // Without `homes/{id}` what is newer would be found by nobody.
   if (found.home !== PUBLIC && old.length < beside.length) return undefined;
   const keys = old.map(({ key }) => key).filter((key) => key !== homeKey(id));
@@ -192,17 +192,6 @@ async function letOriginalGo(
   if (owner) await countImage(deps.uploads, owner, document, "unknown");
   await indexAttention(deps, document, before);
   return "letGo";
-}
-
-/** What was held of an image that is judged, or of which there is nothing else. */
-async function clearHeldBefore({ uploads }: MendDeps, id: string, seen: Date): Promise<boolean> {
-  let isAny = false;
-  for await (const { key, lastModified } of listed(uploads, heldPrefix(id))) {
-    if (lastModified > seen) continue;
-    await uploads.delete(key);
-    isAny = true;
-  }
-  return isAny;
 }
 
 /** As there is no document to announce it in, one holds the place: a worker that is about to name them meets it. */

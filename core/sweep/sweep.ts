@@ -11,6 +11,7 @@ import { DarkroomError } from "../errors.ts";
 import { type ScanDeps, scanOpenJobs } from "../job/scan-page.ts";
 import { OWNERS, parseOwnerKey, SWEEP_KEY } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
+import { batches } from "../listing.ts";
 import type { Log } from "../ports.ts";
 import { emptied, isTooMuch, readStop, type Stop, writeStop } from "./breaker.ts";
 import { withCounts } from "./counted.ts";
@@ -344,15 +345,4 @@ function isResting({ finishedAt, images, wanted }: Cursor, now: Date): boolean {
   if (wanted) return false;
   const rested = now.getTime() - Date.parse(finishedAt ?? "");
   return rested >= 0 && rested < Math.min(MAX_REST, Math.max(MIN_REST, images * REST_PER_IMAGE));
-}
-
-async function* batches<T>(all: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[], void> {
-  let batch: T[] = [];
-  for await (const one of all) {
-    batch.push(one);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }
