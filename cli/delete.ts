@@ -7,7 +7,7 @@ import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
 import { withApi, withExamples, withJson } from "./options.ts";
 import { batches, idsFrom, type SelectOptions, selectOf, withSelect } from "./select.ts";
-import { agreed, bytes, counted, money, note } from "./terminal.ts";
+import { agreed, bytes, counted, isAttended, money, note } from "./terminal.ts";
 
 interface DeleteOptions extends SelectOptions {
   readonly dryRun?: boolean;
@@ -55,7 +55,7 @@ async function run(api: Api, ids: readonly string[], options: DeleteOptions): Pr
   if (dryRun) return exitCodes.done.status;
   if (orders.every(({ would }) => would.exact && would.images === 0)) return exitCodes.done.status;
   if (!yes) {
-    if (!process.stdin.isTTY || !process.stderr.isTTY)
+    if (!isAttended())
       throw new CliError("Nobody is there to ask. With --yes they are deleted without a question.", "usage");
     if (!(await agreed("Delete them for good?"))) return exitCodes.failed.status;
   }

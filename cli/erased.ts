@@ -7,7 +7,7 @@ import { clearTraces, isErased, type Traces, tracesOf } from "../core/sweep/eras
 import { type AwsOptions, findDeployment, withAws } from "./deployment.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
-import { counted, note, table } from "./terminal.ts";
+import { counted, minute, note, table } from "./terminal.ts";
 
 interface ErasedOptions extends AwsOptions {
   readonly clear?: boolean;
@@ -61,7 +61,7 @@ async function run(owner: string, { clear, json, ...aws }: ErasedOptions): Promi
 }
 
 const day = (time: string | undefined) => (time === undefined ? "" : `, the last until ${time.slice(0, 10)}`);
-const minute = (time: string) => `${time.slice(0, 16).replace("T", " ")} (UTC)`;
+const inUtc = (time: string) => `${minute(time)} (UTC)`;
 
 function print(owner: string, traces: Traces, erased: boolean): void {
   const { images, entries, counts, jobs, events, deliveries, versions, cdn, looked } = traces;
@@ -89,7 +89,7 @@ function print(owner: string, traces: Traces, erased: boolean): void {
     console.log(
       "The CDN: of no deleted image is known when that was; a day after the last it holds nothing.",
     );
-  else console.log(`The CDN holds nothing of them after ${minute(cdn.until)}${waiting}.`);
+  else console.log(`The CDN holds nothing of them after ${inUtc(cdn.until)}${waiting}.`);
   if (erased) console.log(`Erased: nothing names ${owner}.`);
   else if (images.length > 0) console.log(`Not erased. Next: darkroom delete --owner ${owner}`);
   else if (entries.length + counts.length + jobs.length > 0)

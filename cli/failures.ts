@@ -4,7 +4,7 @@ import type { ImageInTrouble } from "../core/job/list-attention.ts";
 import { ATTENTION, type Attention } from "../core/keys.ts";
 import { all, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { note, printable, table } from "./terminal.ts";
+import { minute, note, printable, table } from "./terminal.ts";
 
 /** What waits is no trouble (`darkroom held`), and what was let go after its days is as it should be. */
 const TROUBLES = ATTENTION.filter((status) => status !== "held" && status !== "original-expired");
@@ -47,6 +47,6 @@ const row = ({ id, status, code, preset, at, message, ready, context }: ImageInT
   preset ?? "",
   context?.owner ?? "",
   printable(context?.ref ?? context?.clientRef ?? ""),
-  at.slice(0, 16).replace("T", " "),
+  minute(at),
   printable(message),
 ];

@@ -6,7 +6,7 @@ import { connect } from "./api.ts";
 import { CliError } from "./exit.ts";
 import { wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { type SelectOptions, withFilters } from "./select.ts";
-import { bytes, counted, note, printable, table } from "./terminal.ts";
+import { bytes, counted, minute, note, printable, table } from "./terminal.ts";
 
 interface FindOptions extends SelectOptions {
   readonly ref?: string;
@@ -69,7 +69,7 @@ const row = ({ id, status, code, preset, uploadedAt, bytes: size, context }: Pag
   id,
   code ? `${status}: ${code}` : (status ?? ""),
   preset ?? "",
-  (uploadedAt ?? "").slice(0, 16).replace("T", " "),
+  minute(uploadedAt),
   size === undefined ? "" : bytes(size),
   printable(context?.name ?? ""),
 ];

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { ImageInTrouble } from "../core/job/list-attention.ts";
 import { all, connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { note, table } from "./terminal.ts";
+import { minute, note, table } from "./terminal.ts";
 
 export const command = new Command("held")
   .description("list images that nobody may see before somebody has released them")
@@ -22,4 +22,4 @@ export const command = new Command("held")
 withJson(withApi(command));
 withExamples(command, "held", "held --json");
 
-const row = ({ id, preset, at }: ImageInTrouble) => [id, preset ?? "", at.slice(0, 16).replace("T", " ")];
+const row = ({ id, preset, at }: ImageInTrouble) => [id, preset ?? "", minute(at)];

@@ -4,7 +4,7 @@ import type { Progress as Job } from "../core/job/job-progress.ts";
 import { all, connect } from "./api.ts";
 import { finishedOf, follow, report, show } from "./follow-job.ts";
 import { type ApiOptions, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
-import { table } from "./terminal.ts";
+import { minute, table } from "./terminal.ts";
 
 interface JobOptions extends ApiOptions {
   readonly json?: boolean;
@@ -74,7 +74,7 @@ function listed(jobs: readonly Job[]): string {
   const rows = jobs.map((job) => [
     job.id,
     job.state,
-    job.startedAt.slice(0, 16).replace("T", " "),
+    minute(job.startedAt),
     [
       ...Object.entries(job.select).map(([name, value]) => `${name}: ${value}`),
       ...(job.force ? ["force"] : []),

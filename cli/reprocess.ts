@@ -7,7 +7,7 @@ import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
 import { withApi, withExamples, withJson } from "./options.ts";
 import { batches, idsFrom, type SelectOptions, selectOf, withSelect } from "./select.ts";
-import { agreed, counted, duration, money, note } from "./terminal.ts";
+import { agreed, counted, duration, isAttended, money, note } from "./terminal.ts";
 
 interface ReprocessOptions extends SelectOptions {
   readonly force?: boolean;
@@ -66,7 +66,7 @@ async function reprocess(api: Api, ids: readonly string[], options: ReprocessOpt
 
 /** Asks only where somebody is there to answer. */
 async function confirmed(api: Api, force: boolean): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  if (!isAttended()) return true;
   const body = { select: { status: "all" }, force, dryRun: true };
   note(told(await api.call<DryRun>("POST", "/admin/reprocess", body)));
   return agreed("Go on?");

@@ -4,7 +4,7 @@ import type { AskSweep, SweepState } from "../core/sweep/ask-sweep.ts";
 import { type Api, connect } from "./api.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { agreed, counted, note } from "./terminal.ts";
+import { agreed, counted, isAttended, minute, note } from "./terminal.ts";
 
 interface SweepOptions extends ApiOptions {
   readonly now?: boolean;
@@ -52,7 +52,7 @@ async function run(api: Api, { now, confirm, dryRun = false, yes, json }: SweepO
   const { stopped } = state;
   if (!confirm || !stopped) return print(state);
   if (!yes && !dryRun) {
-    if (!process.stdin.isTTY || !process.stderr.isTTY)
+    if (!isAttended())
       throw new CliError(`Nobody is there to ask. Once you have looked: ${confirming(stopped.id)}`, "usage");
     note(told(state));
     if (!(await agreed("Let it go on?"))) return exitCodes.failed.status;
@@ -61,7 +61,7 @@ async function run(api: Api, { now, confirm, dryRun = false, yes, json }: SweepO
 }
 
 const confirming = (id: string) => `darkroom sweep --confirm ${id}`;
-const minute = (time = "") => `${time.slice(0, 16).replace("T", " ")} (UTC)`;
+const inUtc = (time?: string) => `${minute(time)} (UTC)`;
 
 function told({ state, startedAt, finishedAt, images = 0, wanted, stopped, confirmed }: SweepState): string {
   if (state === "new") return "There was no round yet; the first begins at the next turn of the schedule.";
@@ -69,12 +69,12 @@ function told({ state, startedAt, finishedAt, images = 0, wanted, stopped, confi
   const seen = counted(images, "image");
   if (state === "resting") {
     const next = wanted ? "The next begins at the next turn of the schedule." : "It rests.";
-    return `The last round ended ${minute(finishedAt)}; it saw ${seen}. ${next}`;
+    return `The last round ended ${inUtc(finishedAt)}; it saw ${seen}. ${next}`;
   }
   const may = confirmed
-    ? ` Until ${minute(confirmed.until)} it may delete ${counted(confirmed.objects, "object")}.`
+    ? ` Until ${inUtc(confirmed.until)} it may delete ${counted(confirmed.objects, "object")}.`
     : "";
-  return `A round runs since ${minute(startedAt)}, ${seen} so far. It goes on at the next turn of the schedule.${may}`;
+  return `A round runs since ${inUtc(startedAt)}, ${seen} so far. It goes on at the next turn of the schedule.${may}`;
 }
 
 function toldStop({
@@ -96,7 +96,7 @@ function toldStop({
       ? [`  and of ${images.length - SHOWN}${images.length === 1000 ? " or more" : ""} others`]
       : [];
   return [
-    `The sweep has stopped itself, ${minute(at)}: ${why ? reason : "why is not to be read."}`,
+    `The sweep has stopped itself, ${inUtc(at)}: ${why ? reason : "why is not to be read."}`,
     ...images.slice(0, SHOWN).map((image) => `  of ${image}`),
     ...more,
     `Where that is a mistake, mend it first. Then: ${confirming(id)}`,

@@ -11,6 +11,9 @@ export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = p
 /** What the user should know and a script need not. */
 export const note = (text: string) => process.stderr.write(`${text}\n`);
 
+/** Whether somebody is there who can be asked. */
+export const isAttended = () => process.stdin.isTTY && process.stderr.isTTY;
+
 /** Asks whoever sits at the terminal; anything but yes is no. */
 export async function agreed(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
@@ -20,6 +23,9 @@ export async function agreed(question: string): Promise<boolean> {
 
 /** Without what a terminal would take for commands. */
 export const printable = (path: string) => path.replaceAll(/\p{Cc}/gu, "?");
+
+/** To the minute, in UTC. */
+export const minute = (time = "") => time.slice(0, 16).replace("T", " ");
 
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;

@@ -10,7 +10,7 @@ import { type AwsOptions, findDeployment, withAws } from "./deployment.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { withExamples, withJson } from "./options.ts";
 import { idsFrom } from "./select.ts";
-import { counted, note, paint } from "./terminal.ts";
+import { counted, minute, note, paint } from "./terminal.ts";
 
 interface UndeleteOptions extends AwsOptions {
   readonly dryRun?: boolean;
@@ -77,7 +77,7 @@ function print(id: string, back: Undeleted | DarkroomError, dryRun: boolean, jso
 function told({ status, variants, original, already, deletedAt }: Undeleted, dryRun: boolean): string {
   const files = [counted(variants, "variant"), ...(original ? ["its original"] : [])].join(" and ");
   if (already) return variants > 0 || original ? `was back already; ${files} more` : "is back already";
-  const when = deletedAt ? `, deleted ${deletedAt.slice(0, 16).replace("T", " ")} (UTC)` : "";
+  const when = deletedAt ? `, deleted ${minute(deletedAt)} (UTC)` : "";
   // What was deleted before it was developed, or has lost variants for good.
   const next = status === "failed" ? "; it is developed anew" : "";
   return `${dryRun ? "would be" : "is"} back with ${files}${when}${next}`;

@@ -4,7 +4,7 @@ import type { TopOwners } from "../core/sweep/tally.ts";
 import type { Usage } from "../core/usage.ts";
 import { connect } from "./api.ts";
 import { type ApiOptions, withApi, withExamples, withJson } from "./options.ts";
-import { bytes, note, printable, table } from "./terminal.ts";
+import { bytes, minute, note, printable, table } from "./terminal.ts";
 
 export const command = new Command("usage")
   .description("show what an owner has, or which owners have the most")
@@ -20,8 +20,7 @@ export const command = new Command("usage")
     const owners = "owner" in answer ? [answer] : ((answer as Partial<TopOwners>).owners ?? []);
     if (owners.length === 0) return console.log("Nobody has been counted yet: the sweep's first round does.");
     console.log(table(["owner", "images", "originals", "variants", "uploads this month"], owners.map(row)));
-    if ("at" in answer && answer.at)
-      note(`By the sweep's round of ${answer.at.slice(0, 16).replace("T", " ")} (UTC).`);
+    if ("at" in answer && answer.at) note(`By the sweep's round of ${minute(answer.at)} (UTC).`);
   });
 withJson(withApi(command), "the answer of the API");
 withExamples(command, "usage", "usage user-17");

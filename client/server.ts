@@ -162,9 +162,9 @@ export function adminApi({ endpoint, secret, token }: AdminOptions): Admin {
   return {
     api,
     image: async (id) => (await api.call<Awaited<ReturnType<Admin["image"]>>>("GET", at(id))).json,
-    attention: async (status, { limit = 24, cursor = "" } = {}) => {
+    attention: async (status, { limit = 24, cursor = "", signal } = {}) => {
       const query = new URLSearchParams({ status, limit: `${limit}`, ...(cursor && { cursor }) });
-      return (await api.call<ListedImages>("GET", `/admin/images?${query}`)).json;
+      return (await api.call<ListedImages>("GET", `/admin/images?${query}`, { signal })).json;
     },
     attach: async (id) => void (await api.call("POST", `${at(id)}/attach`)),
     remove: async (id) => void (await api.call("DELETE", at(id))),
