@@ -1,6 +1,8 @@
-/** Operations: what needs attention, jobs, and on a laptop the webhooks. */
+/** Operations: what needs attention or judging, jobs, who has what, anybody's images; on a laptop the webhooks. */
 import type { Darkroom } from "darkroom/client";
 import { Attention } from "./attention.tsx";
+import { Erase } from "./erase.tsx";
+import { Find } from "./find.tsx";
 import { Held } from "./held.tsx";
 import { JobCard, StartJob } from "./jobs.tsx";
 import { useJobs } from "./operations.ts";
@@ -40,6 +42,8 @@ function Operations({ admin, local }: { admin: Darkroom; local: boolean }) {
         )}
       </section>
       <Usage api={api} />
+      <Find admin={admin} />
+      <Erase api={api} onJob={put} />
       {local && <Webhooks />}
     </main>
   );

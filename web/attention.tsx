@@ -3,6 +3,7 @@ import type { Darkroom } from "darkroom/client";
 import { useState } from "react";
 import { announce } from "./announce.ts";
 import { RemoveButton } from "./developed.tsx";
+import { Facts, ImageRow, timeWords } from "./image-row.tsx";
 import { type ImageInTrouble, type Job, start, usePages } from "./operations.ts";
 
 interface Props {
@@ -115,49 +116,42 @@ interface RowProps {
 
 function Row({ image, admin, onJob, onRemove }: RowProps) {
   const { id, code, message, preset, at, ready, thumbnail, context } = image;
-  const called = context?.ref ?? context?.clientRef;
   const [said, say] = useState<string>();
   const again = async () => {
     say("Queued…");
     await start(admin.api, { select: { ids: [id] } }).then(onJob, (error: Error) => say(error.message));
   };
   return (
-    <li className="row">
-      {thumbnail ? (
-        <img src={thumbnail} alt="" loading="lazy" />
-      ) : (
-        <span className="no-picture" aria-hidden="true" />
+    <ImageRow
+      id={id}
+      thumbnail={thumbnail}
+      actions={
+        <>
+          <button type="button" onClick={() => void again()}>
+            Try again<span className="visually-hidden"> {id}</span>
+          </button>
+          <RemoveButton name={id} word="Delete" onRemove={onRemove} />
+        </>
+      }
+    >
+      <p>
+        <strong>{message}</strong>
+      </p>
+      <Facts
+        of={[
+          <code key="code">{code}</code>,
+          timeWords(at),
+          preset,
+          context?.owner,
+          context?.ref ?? context?.clientRef,
+          ready && "still shown as before",
+        ]}
+      />
+      {said && (
+        <p className="note" role="status">
+          {said}
+        </p>
       )}
-      <div>
-        <p>
-          <strong>{message}</strong>
-        </p>
-        <p className="note">
-          <code>{code}</code> ·{" "}
-          {new Date(at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}
-          {preset && ` · ${preset}`}
-          {context?.owner && ` · ${context.owner}`}
-          {called && (
-            <>
-              {" · "}
-              <bdi>{called}</bdi>
-            </>
-          )}
-          {ready && " · still shown as before"}
-        </p>
-        <p className="note id">{id}</p>
-        {said && (
-          <p className="note" role="status">
-            {said}
-          </p>
-        )}
-      </div>
-      <div className="actions">
-        <button type="button" onClick={() => void again()}>
-          Try again<span className="visually-hidden"> {id}</span>
-        </button>
-        <RemoveButton name={id} word="Delete" onRemove={onRemove} />
-      </div>
-    </li>
+    </ImageRow>
   );
 }

@@ -1,24 +1,27 @@
 /** An image that is ready: the picture over its placeholder, what each format costs, and what to copy. */
-import { type Image, picture, placeholderUrl } from "darkroom/client";
-import { Picture } from "darkroom/react";
+import { type Darkroom, type Image, picture, placeholderUrl } from "darkroom/client";
+import { Picture, useRenewed } from "darkroom/react";
 import { useState } from "react";
 import { CopyButton } from "./copy-button.tsx";
 import { altOf, type Shown } from "./lightbox.tsx";
+import { OriginalButton } from "./original-button.tsx";
 import { bytes, plural, saving, sizesByFormat } from "./words.ts";
 
 interface Props {
+  readonly darkroom: Darkroom;
   readonly image: Image;
   readonly name: string;
   readonly onShow: (shown: Shown) => void;
   readonly onRemove: () => Promise<void>;
 }
 
-export function Developed({ image, name, onShow, onRemove }: Props) {
+export function Developed({ darkroom, image: given, name, onShow, onRemove }: Props) {
+  const image = useRenewed(darkroom, given);
   const { source, durationMs } = image;
   const facts = [
     source?.width && source.height && `${source.width} × ${source.height}`,
     source && bytes(source.bytes),
-    image.access === "private" && "only for you",
+    image.access === "private" ? "only for you" : "public",
     durationMs && `developed in ${(durationMs / 1000).toFixed(1)}\u00a0s`,
   ];
   const alt = altOf({ image, name });
@@ -47,6 +50,7 @@ export function Developed({ image, name, onShow, onRemove }: Props) {
           <CopyButton label={`Copy URL of ${name}`} text={() => picture(image, { alt }).img.src}>
             URL
           </CopyButton>
+          <OriginalButton darkroom={darkroom} id={image.id} name={name} />
           <RemoveButton name={name} onRemove={onRemove} />
         </div>
       </div>

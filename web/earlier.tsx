@@ -98,7 +98,7 @@ export const EarlierCard = memo(function EarlierCard({ darkroom, image, onChange
   return (
     <li className="card" data-status={status}>
       {image.status === "ready" ? (
-        <Developed image={image} name={name} onShow={onShow} onRemove={remove} />
+        <Developed darkroom={darkroom} image={image} name={name} onShow={onShow} onRemove={remove} />
       ) : (
         <>
           <div className="frame" />

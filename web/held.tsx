@@ -2,6 +2,7 @@
 import type { Darkroom } from "darkroom/client";
 import { useState } from "react";
 import { announce } from "./announce.ts";
+import { Facts, ImageRow, timeWords } from "./image-row.tsx";
 import { type ImageInTrouble, judge, usePages } from "./operations.ts";
 
 export function Held({ admin }: { admin: Darkroom }) {
@@ -47,7 +48,7 @@ interface RowProps {
   readonly onJudged: (id: string, said: string) => void;
 }
 
-function Row({ image: { id, preset, at, thumbnail }, admin, onJudged }: RowProps) {
+function Row({ image: { id, preset, at, thumbnail, context }, admin, onJudged }: RowProps) {
   const [reason, setReason] = useState("");
   const [said, say] = useState<string>();
   const act = async (verdict: "release" | "reject") => {
@@ -58,42 +59,37 @@ function Row({ image: { id, preset, at, thumbnail }, admin, onJudged }: RowProps
     );
   };
   return (
-    <li className="row">
-      {thumbnail ? (
-        <img src={thumbnail} alt={`What waits as ${id}`} loading="lazy" />
-      ) : (
-        <span className="no-picture" aria-hidden="true" />
-      )}
-      <div>
-        <p className="note">
-          {new Date(at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}
-          {preset && ` · ${preset}`}
+    <ImageRow
+      id={id}
+      thumbnail={thumbnail}
+      alt={`What waits as ${id}`}
+      actions={
+        <>
+          <button type="button" onClick={() => void act("release")}>
+            Release<span className="visually-hidden"> {id}</span>
+          </button>
+          <button type="button" className="danger" onClick={() => void act("reject")}>
+            Reject<span className="visually-hidden"> {id}</span>
+          </button>
+        </>
+      }
+    >
+      <Facts of={[timeWords(at), preset, context?.owner, context?.ref, context?.clientRef]} />
+      <label>
+        <span className="visually-hidden">Reason to reject {id}, for whoever uploaded it</span>
+        <input
+          type="text"
+          maxLength={500}
+          placeholder="Reason, for whoever uploaded it"
+          value={reason}
+          onChange={(event) => setReason(event.target.value)}
+        />
+      </label>
+      {said && (
+        <p className="note" role="status">
+          {said}
         </p>
-        <p className="note id">{id}</p>
-        <label>
-          <span className="visually-hidden">Reason to reject {id}, for whoever uploaded it</span>
-          <input
-            type="text"
-            maxLength={500}
-            placeholder="Reason, for whoever uploaded it"
-            value={reason}
-            onChange={(event) => setReason(event.target.value)}
-          />
-        </label>
-        {said && (
-          <p className="note" role="status">
-            {said}
-          </p>
-        )}
-      </div>
-      <div className="actions">
-        <button type="button" onClick={() => void act("release")}>
-          Release<span className="visually-hidden"> {id}</span>
-        </button>
-        <button type="button" className="danger" onClick={() => void act("reject")}>
-          Reject<span className="visually-hidden"> {id}</span>
-        </button>
-      </div>
-    </li>
+      )}
+    </ImageRow>
   );
 }

@@ -73,6 +73,7 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
             {uploads.map((one) => (
               <UploadCard
                 key={one.key}
+                darkroom={darkroom}
                 upload={one}
                 edited={edited.get(one.id ?? "")}
                 onRetry={retry}

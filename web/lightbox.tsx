@@ -1,6 +1,6 @@
 /** One image large, with every variant there is. */
 import type { Darkroom, Image } from "darkroom/client";
-import { Picture } from "darkroom/react";
+import { Picture, useRenewed } from "darkroom/react";
 import { useEffect, useRef, useState } from "react";
 import { Editor } from "./editor.tsx";
 import { bytes } from "./words.ts";
@@ -20,14 +20,18 @@ interface Props {
   readonly onClose: () => void;
 }
 
-export function Lightbox({ darkroom, shown, onChange, onClose }: Props) {
+export function Lightbox({ shown, ...props }: Props) {
+  return shown && <Large shown={shown} {...props} />;
+}
+
+function Large({ darkroom, shown, onChange, onClose }: Props & { readonly shown: Shown }) {
+  const { name } = shown;
+  const image = useRenewed(darkroom, shown.image);
   const [editing, setEditing] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    if (shown && !dialog.current?.open) dialog.current?.showModal();
-  }, [shown]);
-  if (!shown) return undefined;
-  const { image, name } = shown;
+    if (!dialog.current?.open) dialog.current?.showModal();
+  }, []);
   return (
     // Escape closes it and the focus goes back to where it was: the browser does both.
     <dialog
@@ -52,7 +56,7 @@ export function Lightbox({ darkroom, shown, onChange, onClose }: Props) {
         <Editor darkroom={darkroom} image={image} onChange={onChange} />
       ) : (
         <div className="large">
-          <Picture image={image} alt={altOf(shown)} sizes="100vw" loading="eager" />
+          <Picture image={image} alt={altOf({ image, name })} sizes="100vw" loading="eager" />
         </div>
       )}
       <ul className="variants">

@@ -141,7 +141,12 @@ export interface ImageInTrouble {
   /** Shown as before; only its last re-process went wrong. */
   readonly ready: boolean;
   readonly thumbnail?: string;
-  readonly context?: { readonly owner?: string; readonly ref?: string; readonly clientRef?: string };
+  readonly context?: {
+    readonly owner?: string;
+    readonly ref?: string;
+    readonly clientRef?: string;
+    readonly name?: string;
+  };
 }
 
 /** A list that comes in pages; `version` starts it anew. */

@@ -1,6 +1,6 @@
 /** One file: on its way, refused, or developed. */
 
-import type { Image } from "darkroom/client";
+import type { Darkroom, Image } from "darkroom/client";
 import { explain } from "darkroom/client";
 import type { FileUpload } from "darkroom/react";
 import { memo, useEffect, useState } from "react";
@@ -11,6 +11,7 @@ import { presetOf } from "./presets.ts";
 import { bytes } from "./words.ts";
 
 interface Props {
+  readonly darkroom: Darkroom;
   readonly upload: FileUpload;
   /** As it is now, where it was edited since. */
   readonly edited: Image | undefined;
@@ -20,13 +21,20 @@ interface Props {
 }
 
 /** Redrawn only when its own upload has changed: there may be a thousand. */
-export const UploadCard = memo(function UploadCard({ upload, edited, onRetry, onRemove, onShow }: Props) {
+export const UploadCard = memo(function UploadCard(props: Props) {
+  const { darkroom, upload, edited, onRetry, onRemove, onShow } = props;
   const { key, file, status, id, image } = upload;
   const name = file instanceof File ? file.name : "Picture";
   if (status === "ready" && image) {
     return (
       <li className="card" data-status="ready">
-        <Developed image={edited ?? image} name={name} onShow={onShow} onRemove={() => onRemove(id, key)} />
+        <Developed
+          darkroom={darkroom}
+          image={edited ?? image}
+          name={name}
+          onShow={onShow}
+          onRemove={() => onRemove(id, key)}
+        />
       </li>
     );
   }

@@ -1,9 +1,18 @@
-/** A preset with `hold`, on the page: whoever uploads is told, nobody sees it, and whoever judges has it with buttons. */
+/**
+ * What is not for everybody, on the page and at the CDN: a preset with `hold`, whose pictures whoever judges has with buttons,
+ * and one with `access: "private"`, whose owner sees them by URLs that are renewed, or by cookies.
+ */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
-import { card, choose, jpeg, openPage, running, violations } from "./page.ts";
+import { cdnSigner } from "../../adapters/aws/cdn-signer.ts";
+import { createDarkroom } from "../../client/node.ts";
+import { createToken } from "../../client/server.ts";
+import { card, choose, jpeg, openPage, ready, running, violations } from "./page.ts";
 
 const its = running();
 const presets = join(its.data, "presets.mjs");
@@ -12,9 +21,12 @@ writeFileSync(
   `import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
   export default defineConfig({ defaultPreset: "photo", presets: { photo: {
     accept: ["jpeg"], hold: true, ladder: { widths: [160, 320], formats: ["webp", "jpeg"] },
+  }, scan: {
+    accept: ["jpeg"], access: "private", ladder: { widths: [160, 320], formats: ["webp", "jpeg"] },
   } } });`,
 );
-process.env["DARKROOM_CONFIG"] = presets;
+const SECRET = "of the test that looks at what is not for everybody";
+Object.assign(process.env, { DARKROOM_CONFIG: presets, AUTH_SECRET: SECRET });
 
 interface Held {
   readonly id: string;
@@ -73,4 +85,99 @@ test("what is held is seen by whoever judges, released to everybody, or rejected
   );
   assert.deepEqual(problems, []);
   await close();
+});
+
+test("a private picture is its owner's: shown, its URLs renewed before they end, and given back", async () => {
+  const { page, problems, close } = await openPage(its);
+  await page.clock.install();
+  await page.getByRole("radio", { name: "scan" }).check();
+  const file = await jpeg("scan.jpg");
+  await choose(page, file);
+  await ready(page, "scan.jpg");
+  await card(page, "scan.jpg").getByText("only for you").waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    card(page, "scan.jpg").getByRole("button", { name: "Original" }).click(),
+  ]);
+  assert.equal(download.suggestedFilename(), "scan.jpg");
+  assert.deepEqual(readFileSync(await download.path()), file.buffer);
+
+  // An hour later by the page's clock, with the picture on the card and large.
+  await card(page, "scan.jpg").getByRole("button", { name: "Show scan.jpg large" }).click();
+  let asked = 0;
+  const renewed = page.waitForResponse(
+    (response) => /\/images\/[a-z0-9]+$/.test(response.url()) && response.ok() && ++asked === 2,
+  );
+  await page.clock.fastForward("59:00");
+  await renewed;
+  await page.waitForFunction(() => document.querySelector<HTMLImageElement>("dialog img")?.naturalWidth);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+/** As an application's own host has it: the API under the same site as the page. */
+async function sameSite() {
+  const answer: RequestListener = (request, response) =>
+    void (async () => {
+      if (request.method !== "POST")
+        return response.setHeader("content-type", "text/html").end("<!doctype html>");
+      const { authorization = "" } = request.headers;
+      const access = await fetch(`${its.stack.api}/access`, { method: "POST", headers: { authorization } });
+      return response.setHeader("set-cookie", access.headers.getSetCookie()).end(await access.text());
+    })();
+  const server = createServer(answer).listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://localhost:${port}/`, close: () => server.close() };
+}
+
+test("a browser with the cookies of `POST /access` is shown its owner's pictures, nobody else's, and none once they have ended", async () => {
+  const upload = async (owner: string) => {
+    const token = await createToken({ secret: SECRET, owner });
+    const darkroom = createDarkroom({ endpoint: its.stack.api, token });
+    const { buffer } = await jpeg("scan.jpg");
+    const sent = await darkroom.upload(new Blob([new Uint8Array(buffer)], { type: "image/jpeg" }), {
+      preset: "scan",
+    });
+    const [variant = assert.fail()] = (await sent.ready).variants;
+    return { token, url: variant.url.replace(/\?.*/, ""), width: variant.width };
+  };
+  const [ann, bob] = [await upload("ann"), await upload("bob")];
+  const host = await sameSite();
+  const context = await its.browser.newContext();
+  const page = await context.newPage();
+  await page.goto(host.url);
+  /** Width of the picture as an `<img>` of this page shows it; 0 where it does not. */
+  const shows = (url: string) =>
+    page.evaluate(
+      (src) =>
+        new Promise<number>((resolve) => {
+          const img = new Image();
+          img.onload = () => resolve(img.naturalWidth);
+          img.onerror = () => resolve(0);
+          img.src = src;
+        }),
+      url,
+    );
+  assert.equal(await shows(ann.url), 0, "without cookies");
+  const { prefix } = await page.evaluate(async (token) => {
+    const answer = await fetch("/access", { method: "POST", headers: { authorization: `Bearer ${token}` } });
+    return (await answer.json()) as { prefix: string };
+  }, ann.token);
+  assert.deepEqual([await shows(ann.url), await shows(bob.url)], [ann.width, 0]);
+  assert.equal(await page.evaluate(() => document.cookie), "", "no script reads them");
+
+  // The same cookies, by the stack's own key, of an hour that is over.
+  const sign = cdnSigner(its.stack.env["CDN_KEY_ID"], its.stack.env["CDN_PRIVATE_KEY"]) ?? assert.fail();
+  const cookies = await context.cookies(prefix);
+  const over = sign(`${prefix}*`, new Date(Date.now() - 1000));
+  const ended = cookies.map((one) => ({ ...one, value: over[one.name.replace("CloudFront-", "")] ?? "" }));
+  assert.equal(ended.length, 3);
+  await context.addCookies(ended);
+  assert.equal(await shows(`${ann.url}?again`), 0, "ended");
+  await context.addCookies(cookies);
+  assert.equal(await shows(`${ann.url}?once-more`), ann.width);
+  await context.close();
+  host.close();
 });

@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Page } from "playwright-core";
+import { createDarkroom } from "../../client/node.ts";
+import { createToken } from "../../client/server.ts";
 import { card, choose, jpeg, openPage, ready, running, violations } from "./page.ts";
 
+const SECRET = "of the test that looks at operations";
+process.env["AUTH_SECRET"] = SECRET;
 const its = running();
 
 /** A row of a list, by a part of what it says, its lines without a space between them. */
@@ -12,7 +16,7 @@ const row = (page: Page, list: string, says: RegExp) =>
 
 /** Chooses images by status, looks what a job would do, and starts it. */
 async function reprocess(page: Page, status: string, force: boolean): Promise<string> {
-  await page.getByLabel("Images").selectOption(status);
+  await page.getByRole("region", { name: "Re-process" }).getByLabel("Images").selectOption(status);
   await page.getByLabel("Make everything anew").setChecked(force);
   assert.equal(await page.getByRole("button", { name: "Start" }).count(), 0, "the dry run comes first");
   await page.getByRole("button", { name: "See what it would do" }).click();
@@ -54,6 +58,50 @@ test("what was refused is seen, tried again, re-processed with all the others, a
     })
   ).json()) as { images: unknown[] };
   assert.deepEqual(images, []);
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("anybody's images are found, given back, and all of an owner's erased", async () => {
+  const token = await createToken({ secret: SECRET, owner: "ann", ref: "order 7" });
+  const darkroom = createDarkroom({ endpoint: its.stack.api, token });
+  const { buffer } = await jpeg("hers.jpg");
+  const file = new File([new Uint8Array(buffer)], "hers.jpg", { type: "image/jpeg" });
+  for (const ref of ["slot 1", "slot 2"]) await (await darkroom.upload(file, { ref })).ready;
+
+  const { page, problems, close } = await openPage(its);
+  await page.getByRole("link", { name: "Operations" }).click();
+  const find = page.getByRole("region", { name: "Find" });
+  await find.getByLabel("Owner").fill("ann");
+  await find.getByLabel("Reference").fill("slot 2");
+  await find.getByRole("button", { name: "Find" }).click();
+  const found = find.getByRole("list", { name: "Found" }).getByRole("listitem");
+  await found.filter({ hasText: /hers\.jpg ready.*photo · .* · ann · order 7 · slot 2/s }).waitFor();
+  assert.equal(await found.count(), 1);
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    found.getByRole("button", { name: "Original" }).click(),
+  ]);
+  assert.equal(download.suggestedFilename(), "hers.jpg");
+  await find.getByLabel("Reference").fill("");
+  await find.getByRole("button", { name: "Find" }).click();
+  await found.nth(1).waitFor();
+  assert.deepEqual(await violations(page), []);
+  await found.first().getByRole("button", { name: "Delete" }).click();
+  await found.first().getByRole("button", { name: "Really?" }).click();
+  await found.nth(1).waitFor({ state: "detached" });
+
+  const erase = page.getByRole("region", { name: "Erase" });
+  await erase.getByLabel("Whose images").fill("ann");
+  await erase.getByText("darkroom erased ann").waitFor();
+  await erase.getByRole("button", { name: "See what would go" }).click();
+  await erase.getByText(/^1 image to delete, \d/).waitFor();
+  await erase.getByRole("button", { name: "Delete them" }).click();
+  await erase.getByRole("button", { name: "Really?" }).click();
+  await row(page, "Jobs", /Done: all images of ann before .*, to delete1 of 1 · 1 done/).waitFor();
+  await find.getByRole("button", { name: "Find" }).click();
+  await find.getByText("Nothing fits.").waitFor();
+  assert.deepEqual((await darkroom.list()).images, []);
   assert.deepEqual(problems, []);
   await close();
 });
