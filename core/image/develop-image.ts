@@ -24,7 +24,7 @@ import { readEdit } from "./edit.ts";
 import { heldPlace, keepHeld, mustHold } from "./held.ts";
 import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { moveImage } from "./move-image.ts";
-import { originalBack, originalGone } from "./original-gone.ts";
+import { isRefused, originalBack, originalGone } from "./original-gone.ts";
 import { type Outcome, skipped } from "./outcome.ts";
 import { hasRoom, OVER_QUOTA, refusalByQuota } from "./quota.ts";
 import { register } from "./register.ts";
@@ -69,7 +69,12 @@ export async function developImage(
   const { edit } = begun;
   const original = opened ?? (await openOriginal(deps.uploads, task));
   if (original === "overwritten") return skipped(id, original);
-  if (original === "gone") return originalGone(deps, id, found, task.kind === "develop");
+  const isGoing = original !== "gone" && isRefused(found.document, original.etag);
+  if (isGoing) {
+    await leaveUnread(original);
+    await originalBack(deps, id, found);
+  }
+  if (original === "gone" || isGoing) return originalGone(deps, id, found, task.kind === "develop");
   const standing = await atHome(deps, task, found, original).catch(async (error: unknown) => {
     await leaveUnread(original);
     throw error;
@@ -329,6 +334,9 @@ async function commitVerdict(
   const { document, before, written, home } = await commit(deps, id, found, async (latest) => {
     if (latest && (latest.access === "private") !== (found.home !== PUBLIC))
       throw new DarkroomError("unavailable", `${id} has moved meanwhile.`);
+    const { gone } = latest?.source ?? {};
+    if (gone !== undefined && gone !== found.document?.source?.gone)
+      throw new DarkroomError("unavailable", `The original of ${id} went meanwhile.`);
     if (verdict.error?.code === OVER_QUOTA && hasRoom(latest))
       throw new DarkroomError("unavailable", `${id} was found room for meanwhile.`);
     const next = transition(latest, id, verdict, deps.now());

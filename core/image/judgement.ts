@@ -76,15 +76,21 @@ export async function rejectImage(
   }));
 }
 
-/** Tells once more of an image that nobody has judged. @returns false where somebody has */
+/**
+ * Tells once more of an image that nobody has judged: of a revision of its own, as receivers know what they have heard by that.
+ * Only then the next one says that it was told, so that whoever dies in between is not the last to remind.
+ * @returns false where somebody has judged it
+ */
 export async function remind(deps: JudgementDeps, id: string, found: Revision): Promise<boolean> {
-  const { document, before, written } = await commit(deps, id, found, (current) => {
-    if (current?.status !== "held" || !current.held?.remindAt) return undefined;
-    const { remindAt: _, ...held } = current.held;
-    return { ...current, held };
+  const told = await commit(deps, id, found, (current) => (current?.held?.remindAt ? current : undefined));
+  const { document, before, written } = told;
+  if (!written || !document) return false;
+  await followUp(deps, document, before);
+  await commit(deps, id, told, (current) => {
+    if (current?.writeId !== document.writeId) return undefined;
+    return { ...current, held: current.held && { ...current.held, remindAt: undefined } };
   });
-  if (written && document) await followUp(deps, document, before);
-  return written;
+  return true;
 }
 
 async function settle(

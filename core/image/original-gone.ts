@@ -2,7 +2,7 @@
 import { indexAttention } from "../attention.ts";
 import { commit, type Revision } from "../commit.ts";
 import { originalKey } from "../keys.ts";
-import { withOriginal, withoutOriginal } from "../metadata.ts";
+import { type Metadata, withOriginal, withoutOriginal } from "../metadata.ts";
 import { followUp } from "../tell/tell.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 import { type Outcome, skipped } from "./outcome.ts";
@@ -34,9 +34,12 @@ export async function originalGone(
   return { id, status: asked ? "failed" : "skipped", reason: "original-gone" };
 }
 
+/** Whether an original that is there has been found no room for: it is removed, by whoever died before that or comes next. */
+export const isRefused = (document: Metadata | undefined, etag: string) =>
+  document?.error?.code === OVER_QUOTA && document.source?.etag === etag;
+
 /** It has come back, by a restore. */
 export async function originalBack(deps: MarkDeps, id: string, found: Revision): Promise<void> {
-  // Whoever found no room for it died before it went.
   if (found.document?.error?.code === OVER_QUOTA) return deps.uploads.delete(originalKey(id));
   const { document, before, written } = await commit(deps, id, found, (current) =>
     current?.source?.gone === undefined ? undefined : withOriginal(current),

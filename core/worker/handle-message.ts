@@ -177,13 +177,7 @@ async function failImage(
   const upload = readUploadMetadata(original.metadata);
   const preset = upload.preset ?? deps.config.defaultPreset;
   const recipe = recipeOf(presetOf(deps.config, preset), found.document?.edit);
-  // Another delivery of the same message has done the work.
   const isMeant = task.kind === "develop" && (task.force || (task.edit ?? 0) > editOf(found.document));
-  if (!isMeant && found.document && isSettled(found.document, { etag: original.etag, recipe })) {
-    await followUp(deps, found.document, "unknown", original.metadata);
-    if (found.document.source?.gone) await originalBack(deps, id, found);
-    return { id, status: "skipped", reason: "settled" };
-  }
   const uploadedAt = found.document?.uploadedAt ?? original.lastModified.toISOString();
   await register(deps.uploads, id, upload, uploadedAt, found.document);
   const code = "retries-exhausted";
@@ -196,10 +190,14 @@ async function failImage(
     uploadedAt,
     error: { code, message: errors[code].sentence } as const,
   };
-  const { document, before, written } = await commit(deps, id, found, (current) => {
+  const standing = await commit(deps, id, found, (current) => {
+    // Another delivery of the same message has done the work.
+    if (!isMeant && isSettled(current, { etag: original.etag, recipe })) return undefined;
     const next = transition(current, id, verdict, deps.now());
     return "write" in next ? next.write : undefined;
   });
+  const { document, before, written } = standing;
   if (document) await followUp(deps, document, written ? before : "unknown", original.metadata);
+  if (document?.source?.gone) await originalBack(deps, id, standing);
   return written ? { id, status: "failed", reason: code } : { id, status: "skipped", reason: "settled" };
 }

@@ -281,6 +281,18 @@ test("what nobody judges is told again, and then rejected; a sweep cleans up aft
   assert.equal(await kept(), 0);
 });
 
+test("a reminder that its sweep did not live to send is sent by the next round", async () => {
+  const { deps, develop, round, pass, types } = await system();
+  await develop();
+  pass(3 * DAY + HOUR);
+  const { send } = deps.events;
+  deps.events.send = () => Promise.reject(new Error("SQS is away"));
+  assert.deepEqual((await round()).done, { error: 1 });
+  deps.events.send = send;
+  for (const expected of [{ remind: 1 }, {}]) assert.deepEqual((await round()).done, expected);
+  assert.deepEqual(types(), ["image.held", "image.held"]);
+});
+
 test("what is no picture is rejected, and not held", async () => {
   const { deps, id, develop, document, kept } = await system();
   const metadata = writeUploadMetadata({ owner: "me", preset: "photo" });

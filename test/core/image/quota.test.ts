@@ -13,7 +13,7 @@ import { sweep } from "../../../core/sweep/sweep.ts";
 import { topOwners } from "../../../core/sweep/tally.ts";
 import { type UploadMetadata, writeUploadMetadata } from "../../../core/upload-metadata.ts";
 import { usageOf } from "../../../core/usage.ts";
-import { developMessage } from "../../../core/worker/handle-message.ts";
+import { developMessage, failMessage } from "../../../core/worker/handle-message.ts";
 import { toyPicture, toyPixels } from "../../toy-pixels.ts";
 
 const HOUR = 3_600_000;
@@ -182,6 +182,47 @@ test("of two tries at one upload the one that finds room decides, and the origin
   await develop(id, {}, {}, 2);
   assert.equal(await codeOf(id), "ready");
   assert.ok(await deps.uploads.head(originalKey(id)));
+});
+
+test("between the verdict and its removal an original is nobody's to develop, whatever job forces it", async () => {
+  for (const when of ["before the verdict", "after it"]) {
+    const { deps, put, upload, develop, document } = system();
+    const first = await upload({ maxImages: 1 });
+    const id = await put({ maxImages: 1 });
+    const remove: ObjectStore["delete"] = async (...args) => {
+      await removeImage(deps, me, first);
+      if (when === "after it") await develop(id, { force: true });
+      return deps.uploads.delete(...args);
+    };
+    const refuse = () => develop(id, {}, { uploads: { ...deps.uploads, delete: remove } });
+    let isRaced = false;
+    const list: ObjectStore["list"] = async (...args) => {
+      if (!isRaced) await refuse();
+      isRaced = true;
+      return deps.uploads.list(...args);
+    };
+    if (when === "after it") await refuse();
+    else await assert.rejects(develop(id, { force: true }, { uploads: { ...deps.uploads, list } }));
+    await develop(id, { force: true }, {}, 2);
+    const { status, error, source } = (await document(id)) ?? {};
+    assert.deepEqual([status, error?.code, !!source?.gone], ["rejected", "over-quota", true], when);
+    assert.equal(await deps.uploads.head(originalKey(id)), undefined);
+  }
+});
+
+test("a dead letter removes the original as well, of whatever recipe its verdict was", async () => {
+  const { deps, put, upload, develop, codeOf } = system();
+  await upload({ maxImages: 1 });
+  const id = await put({ maxImages: 1 });
+  const dies = () => Promise.reject(new Error("it dies"));
+  await assert.rejects(develop(id, {}, { uploads: { ...deps.uploads, delete: dies } }));
+  const presets = {
+    photo: { accept: ["jpeg" as const], ladder: { widths: [48], formats: ["webp" as const] } },
+  };
+  const today = defineConfig({ defaultPreset: "photo", presets });
+  const body = JSON.stringify({ darkroom: "develop", id });
+  await failMessage({ ...deps, config: today }, { body, bucket: "uploads" });
+  assert.deepEqual([await codeOf(id), await deps.uploads.head(originalKey(id))], ["over-quota", undefined]);
 });
 
 test("a round puts counts right, makes those of before, and says who has the most", async () => {
