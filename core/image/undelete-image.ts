@@ -95,6 +95,10 @@ export async function undeleteImage(
 function draftOf(deps: UndeleteDeps, id: string, kept: Kept, tombstone: Metadata | undefined): Draft {
   const { document, original, files } = kept;
   const at = deps.now();
+  if (document?.status === "held" && original) {
+    // Of no recipe: what it held back is gone, and the event of its original has it developed anew. It waits on.
+    return restored({ ...document, recipe: undefined }, tombstone?.sequencer, at);
+  }
   // An edit that was asked for and not made before the delete is made now.
   const isBehind = original !== undefined && (kept.editRev ?? 0) > (document?.edit?.rev ?? 0);
   const isWhole = !isBehind && (document?.variants.every(({ key }) => files.has(key)) ?? false);

@@ -9,9 +9,12 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
+import { PutBucketVersioningCommand } from "@aws-sdk/client-s3";
 import { cdnSigner } from "../../adapters/aws/cdn-signer.ts";
+import { s3Client } from "../../adapters/aws/s3-store.ts";
 import { createDarkroom } from "../../client/node.ts";
 import { createToken } from "../../client/server.ts";
+import { darkroom as run } from "../cli/darkroom.ts";
 import { card, choose, jpeg, openPage, ready, running, violations } from "./page.ts";
 
 const its = running();
@@ -180,4 +183,41 @@ test("a browser with the cookies of `POST /access` is shown its owner's pictures
   assert.equal(await shows(`${ann.url}?once-more`), ann.width);
   await context.close();
   host.close();
+});
+
+test("a delete is taken back: what was private is private and opens, what was held waits, and is released", async () => {
+  const s3 = s3Client({ forcePathStyle: true });
+  for (const Bucket of [its.stack.env["UPLOADS_BUCKET"], its.stack.env["MEDIA_BUCKET"]])
+    await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
+  s3.destroy();
+  const env = { DARKROOM_DATA: its.data };
+  const token = await createToken({ secret: SECRET, owner: "eve" });
+  const eve = createDarkroom({ endpoint: its.stack.api, token });
+  const bytes = new Blob([new Uint8Array((await jpeg("x.jpg")).buffer)], { type: "image/jpeg" });
+  const took = async (preset: string) => {
+    const { id, ready } = await eve.upload(bytes, { preset });
+    const was = await ready.catch(({ code }: { code: string }) => assert.equal(code, "held"));
+    await eve.remove(id);
+    const back = await run(["undelete", id], { env });
+    assert.equal(back.status, 0, back.err);
+    return { id, was };
+  };
+  const scan = await took("scan");
+  const is = await eve.waitUntilReady(scan.id);
+  const plain = (urls: typeof is.variants = []) => urls.map(({ url }) => url.replace(/\?.*/, ""));
+  assert.deepEqual([is.access, plain(is.variants)], ["private", plain(scan.was?.variants)]);
+  for (const { url } of is.variants) {
+    assert.equal((await fetch(url)).status, 200);
+    assert.equal((await fetch(url.replace(/\?.*/, ""))).status, 403);
+  }
+
+  const photo = await took("photo");
+  const headers = { authorization: `Bearer ${its.stack.adminToken}` };
+  // Its worker is at it, or has been: until then it cannot be released.
+  const release = () => fetch(`${its.stack.api}/images/${photo.id}/release`, { method: "POST", headers });
+  let answer = await release();
+  while (answer.status === 503) answer = await release();
+  assert.equal(answer.status, 200);
+  for (const { url } of (await eve.waitUntilReady(photo.id)).variants)
+    assert.equal((await fetch(url)).status, 200);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { removeImage } from "../../../core/image/images.ts";
+import { releaseImage } from "../../../core/image/judgement.ts";
 import { undeleteImage } from "../../../core/image/undelete-image.ts";
 import { deleteMeant } from "../../../core/job/delete-meant.ts";
 import {
@@ -12,6 +13,7 @@ import {
   originalKey,
   ownerPrefix,
 } from "../../../core/keys.ts";
+import { defineConfig } from "../../../core/preset.ts";
 import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
 import { keptVersions } from "../../kept-versions.ts";
 import { toyPicture } from "../../toy-pixels.ts";
@@ -219,4 +221,44 @@ test("what somebody brings back has not to be attached any more", async () => {
   assert.equal(await deps.uploads.head(attachKey(id)), undefined);
   await undelete(id);
   assert.equal((await deps.uploads.head(attachKey(id)))?.metadata["state"], "attached");
+});
+
+test("what was held is held again, developed anew, and nobody has seen it before it is released", async () => {
+  const { undelete, deps, remove, work, document, looks, ...plain } = system();
+  const photo = { accept: ["jpeg" as const], ladder: { widths: [32], formats: ["jpeg" as const] } };
+  const config = (hold: boolean) =>
+    defineConfig({ defaultPreset: "photo", presets: { photo: { ...photo, hold } } });
+  deps.config = config(true);
+  const id = await plain.develop();
+  assert.equal((await document(id))?.status, "held");
+  await remove(id);
+  // Also where its preset holds nothing any more.
+  deps.config = config(false);
+  const back = await undelete(id);
+  assert.deepEqual([back.status, back.original], ["held", true]);
+  const released = releaseImage(deps, id);
+  await assert.rejects(released, { code: "unavailable" }, "before its original's event");
+  await work(id);
+  assert.deepEqual([(await document(id))?.status, (await looks(id)).files], ["held", []]);
+  assert.equal((await releaseImage(deps, id)).status, "ready");
+  assert.equal((await looks(id)).files.length, 1);
+});
+
+test("what was private is back in private, under the keys that it had, and nothing of it is in public", async () => {
+  const { undelete, deps, remove, document, work } = system();
+  const ladder = { widths: [32], formats: ["jpeg" as const] };
+  const photo = { accept: ["jpeg" as const], access: "private" as const, ladder };
+  deps.config = defineConfig({ defaultPreset: "photo", presets: { photo } });
+  const id = newId(deps.random);
+  const metadata = writeUploadMetadata({ owner: "me", preset: "photo", access: "private" });
+  await deps.uploads.put(originalKey(id), toyPicture("good", id), { metadata });
+  await work(id);
+  const keys = async (prefix: string) => (await deps.media.list(prefix)).objects.map(({ key }) => key);
+  const before = [await keys(imagePrefix(id, homeOf("me"))), (await document(id))?.variants];
+  assert.equal(before[0]?.length, 2);
+  await remove(id);
+  const back = await undelete(id);
+  assert.deepEqual([back.status, back.variants, back.original], ["ready", 1, true]);
+  assert.deepEqual([await keys(imagePrefix(id, homeOf("me"))), (await document(id))?.variants], before);
+  assert.deepEqual(await keys(imagePrefix(id)), []);
 });
