@@ -22,10 +22,12 @@ import { maxPixelsOf } from "../core/preset.ts";
 import config from "../core/shipped.ts";
 import { MAX_FILES } from "../core/upload/issue-uploads.ts";
 import { reasons } from "./differences.ts";
+import { openapi } from "./openapi.ts";
 import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
 
 const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
 const root = new URL("../", import.meta.url);
+const { version } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 const table = (head: string[], rows: string[][]) =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
@@ -312,6 +314,7 @@ export function generated(): { file: string; content: string }[] {
   return [
     ...documents,
     { file: "docs/metadata.schema.json", content: schema() },
+    { file: "docs/openapi.json", content: `${JSON.stringify(openapi(version), undefined, 2)}\n` },
     { file: "docs/bytes-quality.svg", content: bytesAgainstQuality() },
     { file: "docs/cpu-effort.svg", content: cpuAgainstEffort() },
   ];

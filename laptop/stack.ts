@@ -1,9 +1,10 @@
 /** The whole system on one machine: S3, SQS, API, functions, CDN and page, wired as `serverless.yml` says. */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { s3Store } from "../adapters/aws/s3-store.ts";
 import { sqsQueue } from "../adapters/aws/sqs-queue.ts";
 import { jsonLog } from "../adapters/log.ts";
-import { OURS } from "../adapters/project.ts";
+import { fileOfOurs, OURS } from "../adapters/project.ts";
 import type { Log } from "../core/ports.ts";
 import { accountOf } from "../host/concurrency.ts";
 import { type HostedFunction, startEventSources } from "../host/event-sources.ts";
@@ -202,10 +203,19 @@ function functionsOf(
 }
 
 function routesOf(functions: readonly HostedFunction[]): ReadonlyMap<string, Invoke> {
-  return new Map(
-    functions.flatMap(({ template, invoke }) => template.routes.map((route) => [route, invoke] as const)),
+  const routes = functions.flatMap(({ template, invoke }) =>
+    template.routes.map((route) => [route, invoke] as const),
   );
+  return new Map([["GET /openapi.json", describe], ...routes]);
 }
+
+/** The API's description, with this stack as its first server. */
+const describe: Invoke = async (event) => {
+  const { requestContext } = event as APIGatewayProxyEventV2;
+  const json = JSON.parse(readFileSync(fileOfOurs("docs/openapi.json"), "utf8"));
+  const servers = [{ url: `http://${requestContext.domainName}` }, ...json.servers];
+  return { headers: { "content-type": "application/json" }, body: JSON.stringify({ ...json, servers }) };
+};
 
 /** With the receiver of webhooks beside it. */
 function startPage(

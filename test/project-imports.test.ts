@@ -63,7 +63,11 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy",
     "node: @aws-sdk/client- esbuild local-aws/ sharp",
   ],
-  ["docs", "core/* adapters adapters/* cli deploy bench", "node: @valibot/to-json-schema commander yaml"],
+  [
+    "docs",
+    "core/* adapters adapters/* cli deploy bench",
+    "node: @valibot/to-json-schema commander valibot yaml",
+  ],
 ];
 const names = rooms.map(([room]) => room);
 

@@ -16,7 +16,7 @@ const CONFIRMED_MS = 7 * 86_400_000;
 /** Strays that are written down for whoever has to decide. */
 const SHOWN = 1000;
 
-const Stop = v.object({
+export const Stop = v.object({
   id: v.string(),
   at: v.string(),
   /** `too-much` to delete, or a prefix that was `emptied` since the last round. */

@@ -8,13 +8,17 @@ import type { SQSEvent } from "aws-lambda";
 import { SignJWT } from "jose";
 import { metricTable } from "../../adapters/aws/metrics.ts";
 import { s3Client, s3Store } from "../../adapters/aws/s3-store.ts";
+import { mintToken } from "../../adapters/http/mint.ts";
+import type { Scope } from "../../core/caller.ts";
 import { DELIVERIES, receiverKey, receiverOf } from "../../core/keys.ts";
+import { rows } from "../../docs/openapi.ts";
 import { readTemplate } from "../../host/template.ts";
 import { fillPlaceholders } from "../../laptop/placeholders.ts";
 import { type SampleWorld, samples, samplesIn, seedSamples } from "../../laptop/samples.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { Receiver } from "../receiver.ts";
 import { assertOutcome, EVENTS, expectations, sampleEvents } from "./cases.ts";
+import { assertDescribed, assertRoutesAsDescribed, seen } from "./described.ts";
 import { privateLives } from "./private.ts";
 import { type Grant, grantFor, grantsOf, queueGrantFor } from "./roles.ts";
 
@@ -118,8 +122,21 @@ for (const sample of sampleEvents) {
       running = undefined;
     });
     await assertOutcome(sample, answer, world);
+    assertDescribed(event, answer);
   });
 }
+
+test("docs/openapi.ts describes every route as it is, and no answer that no sample event is given", async () => {
+  const token = (scope: Scope[]) => mintToken(stack.env["AUTH_SECRET"] ?? "", "sample", scope, "1h");
+  await assertRoutesAsDescribed(stack.api, { none: await token([]), all: await token(["upload", "admin"]) });
+  const described = Object.entries(rows).flatMap(([route, { answers }]) =>
+    Object.keys(answers).map((status) => `${route} ${status}`),
+  );
+  assert.deepEqual(
+    described.filter((one) => !seen.has(one)),
+    [],
+  );
+});
 
 test("what a receiver refuses is parked, brought back, and told when it takes it, within the roles' rights", async () => {
   const as = async (fn: string, event: unknown) => {

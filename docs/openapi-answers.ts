@@ -1,0 +1,142 @@
+/** What the API answers, as schemas: a test compares every sample event's answer with them. */
+import * as v from "valibot";
+import { codesOf, type ErrorCode } from "../core/errors.ts";
+import { Progress as Job } from "../core/job/job-progress.ts";
+import { ATTENTION } from "../core/keys.ts";
+import { MetadataSchema } from "../core/metadata.ts";
+import { Stop } from "../core/sweep/breaker.ts";
+import { Owned } from "../core/sweep/sweep-cursor.ts";
+import { EVENT_TYPES } from "../core/tell/tell.ts";
+
+const text = v.string();
+const maybe = v.optional(v.string());
+const number = v.number();
+const time = v.pipe(v.string(), v.isoTimestamp());
+const texts = v.record(v.string(), v.string());
+const pageOf = <T extends v.GenericSchema>(name: string, one: T) =>
+  v.object({ [name]: v.array(one), cursor: maybe });
+
+const CODES: ErrorCode[] = [...codesOf("answer"), ...codesOf("failed"), ...codesOf("retry")];
+export const Problem = v.object({
+  type: text,
+  title: text,
+  status: v.pipe(number, v.integer()),
+  detail: text,
+  code: v.picklist(CODES),
+  requestId: text,
+});
+
+const Context = v.object({ owner: maybe, ref: maybe, clientRef: maybe, name: maybe });
+
+/** The document, and what only its owner and admins are told. */
+export const Image = v.object({
+  ...MetadataSchema.entries,
+  context: v.optional(Context),
+  signedUntil: v.optional(time),
+});
+export const Processing = v.object({
+  id: text,
+  status: v.literal("processing"),
+  uploadedAt: v.optional(time),
+});
+
+const issued = { id: text, key: text, expiresAt: time };
+const Form = v.object({ method: v.literal("POST"), url: text, fields: texts, expiresAt: time });
+const Upload = v.variant("method", [
+  v.object({ ...issued, method: v.literal("PUT"), url: text, headers: texts }),
+  v.object({ ...issued, ...Form.entries }),
+  v.object({ ...issued, method: v.literal("MULTIPART"), ticket: text, partSize: number }),
+]);
+export const Uploads = v.object({ uploads: v.array(Upload) });
+export const UppyForm = v.object({ ...Form.entries, expires: number });
+
+export const Original = v.object({ id: text, url: text, name: text, expiresAt: time });
+export const Access = v.object({ prefix: text, query: text, cookies: texts, expiresAt: time });
+const { schema: _, ...metadata } = MetadataSchema.entries;
+const { etag: __, ...edit } = metadata.edit.wrapped.entries;
+export const Edited = v.object({ id: text, ...edit, alt: maybe });
+export const Images = pageOf("images", v.union([Image, Processing]));
+
+const Usage = Owned;
+export const UsageOrTop = v.union([Usage, v.object({ at: v.optional(time), owners: v.array(Usage) })]);
+
+const cost = {
+  dryRun: v.literal(true),
+  exact: v.boolean(),
+  sample: number,
+  images: number,
+  lambdaSeconds: number,
+  requests: v.object({ lambda: number, s3: number, sqs: number }),
+  dollars: number,
+};
+export const DryRun = v.union([
+  v.object({
+    ...cost,
+    action: v.literal("delete"),
+    bytes: v.object({ originals: number, variants: number }),
+    uploadedBefore: v.optional(time),
+    savesMonthly: number,
+  }),
+  v.object({
+    ...cost,
+    changed: number,
+    gone: v.record(v.string(), number),
+    variants: number,
+    gbSeconds: number,
+  }),
+]);
+export { Job };
+export const Jobs = pageOf("jobs", Job);
+
+const found = { id: text, preset: maybe, uploadedAt: v.optional(time), thumbnail: maybe };
+const Troubled = v.object({
+  ...found,
+  status: v.picklist(ATTENTION),
+  code: text,
+  message: text,
+  at: time,
+  ready: v.boolean(),
+  context: v.optional(Context),
+});
+const Found = v.object({
+  ...found,
+  status: v.picklist([...metadata.status.options, "processing", "unreadable"]),
+  bytes: v.optional(number),
+  code: maybe,
+  message: maybe,
+  context: v.optional(Context),
+});
+export const FoundImages = v.object({
+  images: v.array(v.union([Troubled, Found])),
+  looked: v.optional(number),
+  cursor: maybe,
+});
+
+export const Sweep = v.object({
+  state: v.picklist(["new", "running", "resting", "stopped"]),
+  startedAt: v.optional(time),
+  finishedAt: v.optional(time),
+  images: v.optional(number),
+  wanted: v.optional(v.literal(true)),
+  stopped: v.optional(v.object({ ...v.partial(Stop).entries, id: text })),
+  confirmed: v.optional(v.object({ id: text, objects: number, until: time })),
+});
+
+const Webhook = v.object({
+  what: v.picklist(["deliver", "event", "forget"]),
+  id: text,
+  rev: number,
+  type: v.picklist(EVENT_TYPES),
+  host: maybe,
+  sentAt: v.optional(time),
+  due: v.optional(time),
+});
+export const Webhooks = v.object({ webhooks: v.array(Webhook), more: v.boolean() });
+export const SentAgain = v.object({ sent: number, more: v.boolean() });
+export const Replayed = v.object({ looked: number, sent: number, cursor: maybe });
+
+export const Begun = v.object({ key: text, uploadId: text, bucket: text });
+export const Part = v.object({ url: text, expires: number });
+export const Parts = v.array(v.object({ PartNumber: number, ETag: text, Size: number }));
+export const Completed = v.object({ key: text, bucket: text, location: text });
+export const Nothing = v.object({});
