@@ -13,8 +13,10 @@ import { ROOT } from "./packaged.ts";
  */
 const LAST_RELEASE = new URL("last-release.tar.gz", import.meta.url);
 
-/** Lays it out inside the repository, where it finds today's packages. */
+/** Lays it out inside the repository, where it finds today's packages; or its zips, where `last-release-zips.ts` has laid them out. */
 export function lastRelease(): { root: URL; remove: () => void } {
+  const zips = process.env["LAST_RELEASE_ZIPS"];
+  if (zips !== undefined) return { root: pathToFileURL(`${zips}/`), remove: () => {} };
   const cache = join(ROOT, ".cache", "darkroom");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "last-release-"));
