@@ -21,6 +21,8 @@ export interface Header {
   readonly colour?: ColourName | undefined;
   /** How it is brighter than a screen of today. */
   readonly hdr?: HdrName | undefined;
+  /** Whether its gain map is one that JPEG rungs can keep. */
+  readonly gainMap?: boolean | undefined;
   /** What it says of whose it is. */
   readonly rights?: Rights | undefined;
   /** Whether it has a manifest of content credentials. */
@@ -164,7 +166,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   const { ladder, named, background, profile } = preset;
   const isWide = preset.colour === "p3" && header.frames === 1 && WIDE.some((name) => name === header.colour);
   const rights = keptOf(header.rights, preset.keep);
-  const hasGainMap = preset.hdr === true && header.format === "jpeg" && header.hdr === "gain-map";
+  const hasGainMap = preset.hdr === true && header.gainMap === true;
   const isBright =
     preset.hdr === true && header.frames === 1 && (header.hdr === "pq" || header.hdr === "hlg");
   const still = (

@@ -8,7 +8,7 @@ import { type FormatName, formatNames, formats } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
-import { cutOut } from "./develop.ts";
+import { cutOut, withMapFor } from "./develop.ts";
 import { letGo } from "./let-go.ts";
 import { lookAgain, Refused } from "./look/look.ts";
 import type { Raster } from "./raster.ts";
@@ -63,7 +63,7 @@ async function decode(
     send(socket, { kind: "header", ...header });
     const answer = (await inbox.next()).value?.head as ToChild | undefined;
     if (answer?.kind !== "plan") return undefined;
-    const whole = await source.decode(answer.plan);
+    const whole = await withMapFor(await source.decode(answer.plan), answer.plan);
     letGo(bytes);
     const { cut } = answer.plan;
     const base = cut ? await cutOut(whole, cut) : whole;

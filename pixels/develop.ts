@@ -4,7 +4,7 @@
  */
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
-import type { Focus, PlannedVariant, Rectangle, Shape, Turned } from "../core/plan.ts";
+import type { Focus, Plan, PlannedVariant, Rectangle, Shape, Turned } from "../core/plan.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
 import { withGainMap } from "./colour/gain-map.ts";
@@ -356,6 +356,19 @@ export function isGraphic({ data, width, height, channels, frames }: Raster): bo
 
 /** A gain map's quality: what it says is soft, and a step in it would be seen as one of brightness. */
 const MAP_QUALITY = 85;
+
+/** With a gain map as much smaller than that of the file as the picture is. */
+export async function withMapFor(
+  made: Raster,
+  { base, source }: Pick<Plan, "base" | "source">,
+): Promise<Raster> {
+  if (!made.gainMap || base.width >= source.width) return made;
+  const { raster, meaning } = made.gainMap;
+  const [width = 1, height = 1] = [raster.width, raster.height].map((side) =>
+    Math.max(1, Math.round((side * base.width) / source.width)),
+  );
+  return { ...made, gainMap: { raster: await shaped(raster, { width, height }), meaning } };
+}
 
 /** The gain map as a JPEG, as much smaller than that of the whole picture as this one is. */
 async function mapFor(

@@ -17,10 +17,16 @@ const DATE_TIME_ORIGINAL = 0x9003;
 const COLOR_SPACE = 0xa001;
 const ARTIST = 0x013b;
 const COPYRIGHT = 0x8298;
+const MAKER_NOTE = 0x927c;
+/** Of Apple's note. */
+const HDR_HEADROOM = 33;
+const HDR_GAIN = 48;
 /** Types. */
 const ASCII = 2;
 const SHORT = 3;
 const LONG = 4;
+const UNDEFINED = 7;
+const SRATIONAL = 10;
 
 /**
  * When the picture was taken, as the camera's clock said (`2026-05-01T10:00:00`); undefined where there is no
@@ -54,6 +60,32 @@ export function isAdobeRgb(exif: Uint8Array | undefined): boolean {
   const directory = tiff.number(photo, INTEROPERABILITY, LONG);
   return directory !== undefined && tiff.text(directory, 1, 4).startsWith("R03");
 }
+
+/** Before the directory of an iPhone's note, whose places count from its start. */
+const APPLE = "Apple iOS\0\0\x01MM";
+
+/**
+ * How many times brighter than white an iPhone's picture may be, by its maker's note and "Applying Apple HDR effect to your
+ * photos" (developer.apple.com); none where it is not.
+ */
+export function appleHeadroomOf(exif: Uint8Array | undefined): number | undefined {
+  const tiff = tiffOf(exif);
+  const photo = tiff?.number(0, EXIF_DIRECTORY, LONG);
+  const note = photo === undefined ? undefined : tiff?.bytes(photo, MAKER_NOTE, 65_535, UNDEFINED);
+  if (note?.toString("latin1", 0, APPLE.length) !== APPLE) return undefined;
+  const apple = new Tiff(note, false);
+  const [headroom, gain] = [HDR_HEADROOM, HDR_GAIN].map((tag) => apple.rational(APPLE.length, tag));
+  if (headroom === undefined || gain === undefined) return undefined;
+  const lines =
+    headroom < 1
+      ? { near: 1.8 - 20 * gain, far: 1.601 - 0.101 * gain }
+      : // biome-ignore lint/suspicious/noApproximativeNumericConstant: Apple's, and no logarithm.
+        { near: 3 - 70 * gain, far: 2.303 - 0.303 * gain };
+  const stops = gain <= 0.01 ? lines.near : lines.far;
+  return stops > 0 && stops <= MOST_STOPS ? 2 ** stops : undefined;
+}
+/** Apple's own go up to 3. */
+const MOST_STOPS = 6;
 
 /** Of a copyright the photographer's part; the editor's, after a zero, where that is blank. */
 export function rightsInExif(exif: Uint8Array | undefined): Found {
@@ -104,13 +136,20 @@ class Tiff {
     return this.#read(entry.at, type === SHORT ? 2 : 4);
   }
 
+  rational(directory: number, tag: number): number | undefined {
+    const entry = this.#entry(directory, tag);
+    const at = entry?.type === SRATIONAL && entry.count === 1 ? this.#read(entry.at, 4) : 0;
+    const [above, below] = [this.#read(at, 4) | 0, this.#read(at + 4, 4) | 0];
+    return at === 0 || below === 0 ? undefined : above / below;
+  }
+
   text(directory: number, tag: number, most: number): string {
     return this.bytes(directory, tag, most).toString("latin1");
   }
 
-  bytes(directory: number, tag: number, most: number): Buffer {
+  bytes(directory: number, tag: number, most: number, type = ASCII): Buffer {
     const entry = this.#entry(directory, tag);
-    if (entry?.type !== ASCII) return this.#bytes.subarray(0, 0);
+    if (entry?.type !== type) return this.#bytes.subarray(0, 0);
     const at = entry.count <= 4 ? entry.at : this.#read(entry.at, 4);
     return this.#bytes.subarray(at, at + Math.min(entry.count, most));
   }

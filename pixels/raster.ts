@@ -1,5 +1,12 @@
-import type { GainMapMeaning } from "./colour/gain-map.ts";
 import type { HdrTag } from "./colour/said.ts";
+
+/** How a map is meant, without anything else that stood beside it. */
+export interface GainMapMeaning {
+  /** Adobe's and Google's names, each with a value for all colours, or one each. */
+  readonly xmp: Readonly<Record<string, readonly string[]>>;
+  /** ISO 21496-1, annex C: numbers alone. */
+  readonly iso: Buffer | undefined;
+}
 
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
 export interface Raster {

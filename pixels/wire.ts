@@ -45,6 +45,7 @@ const FromChild = v.variant("kind", [
     takenAt: v.optional(v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/))),
     colour: v.optional(v.picklist(colourNames)),
     hdr: v.optional(v.picklist(hdrNames)),
+    gainMap: v.optional(v.boolean()),
     rights: v.optional(Said),
     c2pa: v.optional(v.boolean()),
   }),

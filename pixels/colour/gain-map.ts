@@ -4,17 +4,14 @@
  */
 import type { FormatName } from "../../core/formats.ts";
 import type { Rights } from "../../core/rights.ts";
+import type { GainMapMeaning, Raster } from "../raster.ts";
 import { described, packetOf } from "../rights/xmp.ts";
 import { segment, withSegments } from "./tag.ts";
 
-/** How a map is meant, without anything else that stood beside it. */
-export interface GainMapMeaning {
-  /** Adobe's and Google's names, each with a value for all colours, or one each. */
-  readonly xmp: Readonly<Record<string, readonly string[]>>;
-  /** ISO 21496-1, annex C: numbers alone. */
-  readonly iso: Buffer | undefined;
-}
-
+/** Those of cameras are a quarter or half of the picture in each direction; of one more than this the memory is not planned. */
+export const MOST_MAP_PIXELS = 16_000_000;
+/** The auxiliary picture that iPhones put into a HEIC. */
+export const APPLE_MAP = "urn:com:apple:photo:2020:aux:hdrgainmap";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const ISO = "urn:iso:std:iso:ts:21496:-1\0";
 
@@ -51,7 +48,7 @@ export function hasGainMap(format: FormatName, bytes: Uint8Array): boolean {
   if (format !== "avif" && format !== "heic") return false;
   // `meta` is at the start, or a file that puts it elsewhere is no camera's: a tone-mapped item, or Apple's auxiliary picture.
   const head = buffer.subarray(0, 65_536);
-  if (head.includes("urn:com:apple:photo:2020:aux:hdrgainmap")) return true;
+  if (head.includes(APPLE_MAP)) return true;
   // `infe`, of version 2: its own head, an id and a protection, then the item's type. A brand of that name alone is a promise.
   for (let at = head.indexOf("infe"); at >= 0; at = head.indexOf("infe", at + 4))
     if (head.toString("latin1", at + 12, at + 16) === "tmap") return true;
@@ -123,6 +120,34 @@ function meaningIn(jpeg: Buffer): GainMapMeaning | undefined {
     }
   }
   return iso || xmp["GainMapMax"] ? { xmp, iso } : undefined;
+}
+
+/** ITU-R BT.709, 1.2, undone. */
+const from709 = (v: number) => (v < 0.081 ? v / 4.5 : ((v + 0.099) / 1.099) ** (1 / 0.45));
+
+/**
+ * A map of Apple's as Ultra HDR says it. Apple's is how far from 1 to the headroom the light is multiplied, coded as Rec. 709
+ * has it; Ultra HDR's is the logarithm of that.
+ */
+export function ultraHdrOf(map: Raster, headroom: number): NonNullable<Raster["gainMap"]> {
+  const most = Math.log2(headroom);
+  const said = Uint8Array.from({ length: 256 }, (_, v) =>
+    Math.round((255 * Math.log2(1 + (headroom - 1) * from709(v / 255))) / most),
+  );
+  const [none, all] = [["0"], [most.toFixed(6)]];
+  const meaning: GainMapMeaning = {
+    iso: undefined,
+    xmp: {
+      GainMapMin: none,
+      GainMapMax: all,
+      Gamma: ["1"],
+      OffsetSDR: none,
+      OffsetHDR: none,
+      HDRCapacityMin: none,
+      HDRCapacityMax: all,
+    },
+  };
+  return { raster: { ...map, data: map.data.map((value) => said[value] ?? 0) }, meaning };
 }
 
 const packet = (attributes: string, inside = "") =>

@@ -6,12 +6,14 @@
  */
 import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
 import type { FormatName } from "../../core/formats.ts";
-import type { Rectangle } from "../../core/plan.ts";
+import type { Plan, Rectangle } from "../../core/plan.ts";
 import { coloursOf } from "../colour/colours.ts";
+import { APPLE_MAP, MOST_MAP_PIXELS, ultraHdrOf } from "../colour/gain-map.ts";
 import type { Numbers } from "../colour/straight.ts";
 import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
-import { isAdobeRgb } from "../exif.ts";
+import { appleHeadroomOf, isAdobeRgb } from "../exif.ts";
 import { pngOf } from "../png.ts";
+import type { Raster } from "../raster.ts";
 import { apertureOf } from "./aperture.ts";
 import { headerOf, type Source } from "./source.ts";
 
@@ -23,6 +25,9 @@ const CHROMA_RGBA = 11;
 const CHROMA_DEEP_RGB = 14;
 const CHROMA_DEEP_RGBA = 15;
 const CHANNEL_INTERLEAVED = 10;
+const WITHOUT_ALPHA_AND_DEPTH = 2 | 4;
+/** Auxiliary pictures that are looked at: iPhones have up to five. */
+const MOST_AUXILIARY = 16;
 /** The type of a box that nobody reads. */
 const FREE = Buffer.from("free");
 
@@ -33,19 +38,25 @@ export async function openHeic(bytes: Uint8Array, format: FormatName): Promise<S
   // Eight bits of PQ or HLG are too few for the dark half: steps would show.
   const isDeep = bits > 8 && colours.hdr !== undefined;
   return {
-    header: headerOf(format, heic, heic, colours),
+    header: headerOf(format, heic, heic, { ...colours, gainMap: heic.gainMap !== undefined }),
     async decode(plan) {
-      const { base: size, colour = "srgb" as const } = plan;
-      const numbers = { ...heic.decode(isDeep), width, height };
-      if (colours.from(colour) === "numbers") {
-        const most = isDeep ? 2 ** bits - 1 : 255;
-        return straightRaster(numbers, size, { ...colours, reading: { ...colours.reading, most } }, plan);
-      }
-      const small = await shaped({ ...numbers, data: numbers.data as Uint8Array, frames: 1 }, size);
-      // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
-      return icc ? rasterOfPng(pngOf(small, icc)) : small;
+      const base = await baseOf(plan);
+      const gainMap = plan.gainMap && heic.gainMap?.();
+      return gainMap ? { ...base, gainMap } : base;
     },
   };
+
+  async function baseOf(plan: Plan): Promise<Raster> {
+    const { base: size, colour = "srgb" as const } = plan;
+    const numbers = { ...heic.decode(isDeep), width, height };
+    if (colours.from(colour) === "numbers") {
+      const most = isDeep ? 2 ** bits - 1 : 255;
+      return straightRaster(numbers, size, { ...colours, reading: { ...colours.reading, most } }, plan);
+    }
+    const small = await shaped({ ...numbers, data: numbers.data as Uint8Array, frames: 1 }, size);
+    // sharp applies profiles of files only. What we wrote ourselves may warn: a broken profile is not used.
+    return icc ? rasterOfPng(pngOf(small, icc)) : small;
+  }
 }
 
 /** Of the primary image, after its rotation, mirroring and crop. */
@@ -66,10 +77,12 @@ interface Heic {
    * @throws Error when the pixels cannot be decoded
    */
   decode(isDeep?: boolean): Numbers;
+  /** An iPhone's, where there is one that says how bright it is; it ends what `decode` gave. */
+  readonly gainMap: (() => Raster["gainMap"]) | undefined;
 }
 
-/** @throws Error when the structure of the file cannot be read */
-export function readHeic(bytes: Uint8Array): Heic {
+/** An instance of libheif, and how it is called. */
+function instance() {
   const lib = libheif();
   const allocate = (size: number): number => {
     const pointer = lib._malloc(size);
@@ -77,14 +90,32 @@ export function readHeic(bytes: Uint8Array): Heic {
     return pointer;
   };
   const out = allocate(4);
-  const result = () => lib.HEAP32[out >> 2] ?? 0;
   const error = allocate(12);
-  /** Calls a function that reports through the `heif_error` whose address it gets: code, subcode, message. */
-  const attempt = (call: (error: number) => void): void => {
-    call(error);
-    const code = lib.HEAP32[error >> 2];
-    if (code !== 0) throw new Error(`libheif: error ${code}.${lib.HEAP32[(error >> 2) + 1]}`);
+  return {
+    lib,
+    allocate,
+    /** Where a function writes what it gives, and that. */
+    out,
+    result: () => lib.HEAP32[out >> 2] ?? 0,
+    /** Calls a function that reports through the `heif_error` whose address it gets: code, subcode, message. */
+    attempt(call: (error: number) => void): void {
+      call(error);
+      const code = lib.HEAP32[error >> 2];
+      if (code !== 0) throw new Error(`libheif: error ${code}.${lib.HEAP32[(error >> 2) + 1]}`);
+    },
   };
+}
+type Instance = ReturnType<typeof instance>;
+
+function sizeOf({ lib }: Instance, handle: number): Rectangle {
+  const width = lib._heif_image_handle_get_width(handle);
+  return { left: 0, top: 0, width, height: lib._heif_image_handle_get_height(handle) };
+}
+
+/** @throws Error when the structure of the file cannot be read */
+export function readHeic(bytes: Uint8Array): Heic {
+  const heif = instance();
+  const { lib, allocate, out, result, attempt } = heif;
   /** Bytes that libheif copies into a buffer of ours; none where it cannot. */
   const copied = (size: number, copy: (error: number, buffer: number) => void): Uint8Array | undefined => {
     if (size <= 0 || size > bytes.length) return undefined;
@@ -109,9 +140,8 @@ export function readHeic(bytes: Uint8Array): Heic {
   attempt((error) => lib._heif_context_get_primary_image_handle(error, context, out));
   const handle = result();
   const alpha = lib._heif_image_handle_has_alpha_channel(handle) !== 0;
-  const wide = lib._heif_image_handle_get_width(handle);
-  const high = lib._heif_image_handle_get_height(handle);
-  const shown = aperture?.rectangle ?? { left: 0, top: 0, width: wide, height: high };
+  const shown = aperture?.rectangle ?? sizeOf(heif, handle);
+  const exif = exifIn(readBlock("Exif"));
 
   return {
     width: shown.width,
@@ -121,10 +151,12 @@ export function readHeic(bytes: Uint8Array): Heic {
     icc: copied(lib._heif_image_handle_get_raw_color_profile_size(handle), (error, buffer) =>
       lib._heif_image_handle_get_raw_color_profile(error, handle, buffer),
     ),
-    exif: exifIn(readBlock("Exif")),
+    exif,
     // RDF in XML is the only thing of that type that pictures have.
     xmp: readBlock("mime"),
-    decode,
+    decode: (isDeep = false) => decoded(heif, handle, { shown, alpha, isDeep }),
+    // A map that is not cut as the picture is would lie beside it.
+    gainMap: aperture ? undefined : gainMapOf(heif, handle, appleHeadroomOf(exif)),
   };
 
   /** The first block of that type. */
@@ -137,25 +169,73 @@ export function readHeic(bytes: Uint8Array): Heic {
       lib._heif_image_handle_get_metadata(error, handle, id, buffer),
     );
   }
+}
 
-  function decode(isDeep = false): Numbers {
-    const chromas = isDeep ? [CHROMA_DEEP_RGB, CHROMA_DEEP_RGBA] : [CHROMA_RGB, CHROMA_RGBA];
-    const chroma = chromas[alpha ? 1 : 0] ?? CHROMA_RGB;
-    attempt((error) => lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, chroma, 0));
-    const image = result();
-    const plane = lib._heif_image_get_plane_readonly2(image, CHANNEL_INTERLEAVED, out);
-    const stride = result();
-    const channels = alpha ? 4 : 3;
-    const pixel = channels * (isDeep ? 2 : 1);
-    const isWhole =
-      lib._heif_image_get_width(image, CHANNEL_INTERLEAVED) === wide &&
-      lib._heif_image_get_height(image, CHANNEL_INTERLEAVED) === high;
-    if (plane === 0 || stride < wide * pixel || !isWhole)
-      throw new Error("libheif: not the image the header promised");
-    const length = moveTogether(lib.HEAPU8, plane, { stride, pixel }, shown);
-    const data = lib.HEAPU8.subarray(plane, plane + length);
-    return { channels, data: isDeep ? new Uint16Array(data.buffer, plane, data.length / 2) : data };
+/** As `Heic` has it; none where it cannot be read: the picture is whole without. */
+function gainMapOf(heif: Instance, handle: number, headroom: number | undefined): Heic["gainMap"] {
+  const map = headroom && auxiliaryOf(heif, handle, APPLE_MAP);
+  if (!map) return undefined;
+  const shown = sizeOf(heif, map);
+  const { width, height } = shown;
+  if (width * height > MOST_MAP_PIXELS) return undefined;
+  return () => {
+    try {
+      const { data } = decoded(heif, map, { shown, alpha: false, isDeep: false });
+      return ultraHdrOf({ data: data as Uint8Array, width, height, channels: 3, frames: 1 }, headroom);
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** The handle of the first auxiliary picture of that type. */
+function auxiliaryOf({ lib, allocate, attempt, out, result }: Instance, handle: number, type: string) {
+  const ids = allocate(4 * MOST_AUXILIARY);
+  const count = lib._heif_image_handle_get_list_of_auxiliary_image_IDs(
+    handle,
+    WITHOUT_ALPHA_AND_DEPTH,
+    ids,
+    MOST_AUXILIARY,
+  );
+  try {
+    for (const id of lib.HEAP32.slice(ids >> 2, (ids >> 2) + count)) {
+      attempt((error) => lib._heif_image_handle_get_auxiliary_image_handle(error, handle, id, out));
+      const picture = result();
+      attempt((error) => lib._heif_image_handle_get_auxiliary_type(error, picture, out));
+      const named = lib.HEAPU8.subarray(result(), result() + type.length);
+      if (Buffer.from(named).toString("latin1") === type) return picture;
+    }
+  } catch {
+    // What is no picture is no map.
   }
+  return undefined;
+}
+
+interface Decoding {
+  readonly shown: Rectangle;
+  readonly alpha: boolean;
+  readonly isDeep: boolean;
+}
+
+function decoded(heif: Instance, handle: number, { shown, alpha, isDeep }: Decoding): Numbers {
+  const { lib, attempt, out, result } = heif;
+  const { width: wide, height: high } = sizeOf(heif, handle);
+  const chromas = isDeep ? [CHROMA_DEEP_RGB, CHROMA_DEEP_RGBA] : [CHROMA_RGB, CHROMA_RGBA];
+  const chroma = chromas[alpha ? 1 : 0] ?? CHROMA_RGB;
+  attempt((error) => lib._heif_decode_image(error, handle, out, COLORSPACE_RGB, chroma, 0));
+  const image = result();
+  const plane = lib._heif_image_get_plane_readonly2(image, CHANNEL_INTERLEAVED, out);
+  const stride = result();
+  const channels = alpha ? 4 : 3;
+  const pixel = channels * (isDeep ? 2 : 1);
+  const isWhole =
+    lib._heif_image_get_width(image, CHANNEL_INTERLEAVED) === wide &&
+    lib._heif_image_get_height(image, CHANNEL_INTERLEAVED) === high;
+  if (plane === 0 || stride < wide * pixel || !isWhole)
+    throw new Error("libheif: not the image the header promised");
+  const length = moveTogether(lib.HEAPU8, plane, { stride, pixel }, shown);
+  const data = lib.HEAPU8.subarray(plane, plane + length);
+  return { channels, data: isDeep ? new Uint16Array(data.buffer, plane, data.length / 2) : data };
 }
 
 /** ISO/IEC 23008-12, A.2.1: four bytes say how far after them the TIFF header stands. */

@@ -29,6 +29,20 @@ declare module "libheif-js/libheif-wasm/libheif-bundle.mjs" {
     ): number;
     _heif_image_handle_get_metadata_size(handle: number, id: number): number;
     _heif_image_handle_get_metadata(error: number, handle: number, id: number, out: number): void;
+    _heif_image_handle_get_list_of_auxiliary_image_IDs(
+      handle: number,
+      filter: number,
+      ids: number,
+      count: number,
+    ): number;
+    _heif_image_handle_get_auxiliary_image_handle(
+      error: number,
+      handle: number,
+      id: number,
+      out: number,
+    ): void;
+    /** `out` gets the address of a text that libheif allocated. */
+    _heif_image_handle_get_auxiliary_type(error: number, handle: number, out: number): void;
     _heif_decode_image(
       error: number,
       handle: number,

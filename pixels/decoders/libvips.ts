@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import type { Plan } from "../../core/plan.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
-import { gainMapIn } from "../colour/gain-map.ts";
+import { gainMapIn, MOST_MAP_PIXELS } from "../colour/gain-map.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
 import { isAdobeRgb, orientationOf } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
@@ -72,7 +72,10 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       format,
       isTurned ? { width: height, height: width } : { width, height },
       { frames, alpha: hasAlpha, exif, xmp, iptc },
-      colours,
+      {
+        ...colours,
+        gainMap: colours.hdr === "gain-map" && format === "jpeg" && gainMapIn(bytes) !== undefined,
+      },
     ),
     async decode(plan) {
       const { frames, source, base: size, colour = "srgb" as const, gainMap } = plan;
@@ -131,8 +134,6 @@ async function gainMapFor(bytes: Uint8Array, orientation: number): Promise<Raste
     return undefined;
   }
 }
-/** Those of cameras are a quarter of the picture in each direction; of one more than this the memory is not planned. */
-const MOST_MAP_PIXELS = 16_000_000;
 
 /** The file with the bit of its data turned over that says another range than the container does, which counts. */
 function withRange(bytes: Uint8Array, { wrongBit }: Colours): Uint8Array {

@@ -17,7 +17,7 @@ export function headerOf(
   format: FormatName,
   { width, height }: { width: number; height: number },
   { frames = 1, alpha, ...said }: { frames?: number; alpha: boolean } & Said,
-  { colour, hdr }: Partial<Pick<Colours, "colour" | "hdr">> = {},
+  { colour, hdr, gainMap }: Partial<Pick<Colours, "colour" | "hdr"> & Pick<Header, "gainMap">> = {},
 ): Header {
   const takenAt = takenAtOf(said.exif);
   const rights = rightsOf(said);
@@ -30,6 +30,7 @@ export function headerOf(
     ...(takenAt && { takenAt }),
     ...(colour && { colour }),
     ...(hdr && { hdr }),
+    ...(gainMap && { gainMap }),
     ...(rights && { rights }),
   };
 }

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { pngOf } from "../../pixels/png.ts";
-import { picture, quarters } from "../pixels/quarters.ts";
+import { picture, type Quarters, quarters } from "../pixels/quarters.ts";
 
 const folder = process.argv[2];
 if (!folder) throw new Error("name a folder");
@@ -31,3 +31,14 @@ writeFileSync(join(folder, "quarters-p3-turned.jpg"), await jpeg.toBuffer());
 
 const clear = sharp(picture(size, quarters), { raw: { ...size, channels: 3 } }).ensureAlpha(0.5);
 writeFileSync(join(folder, "quarters-alpha.png"), await clear.png().toBuffer());
+
+// A gain map: a quarter of the picture's pixels, of one channel.
+const small = { width: size.width / 2, height: size.height / 2 };
+const steps: Quarters = [
+  [0, 0, 0],
+  [90, 90, 90],
+  [170, 170, 170],
+  [255, 255, 255],
+];
+const map = sharp(picture(small, steps), { raw: { ...small, channels: 3 } }).toColourspace("b-w");
+writeFileSync(join(folder, "map.png"), await map.png().toBuffer());
