@@ -5,6 +5,7 @@ import { type Outcome, skipped } from "../image/outcome.ts";
 import { orderKey } from "../job-keys.ts";
 import { imagePrefix, originalKey } from "../keys.ts";
 import type { DeleteTask } from "../message.ts";
+import type { Metadata } from "../metadata.ts";
 import type { StoredHead } from "../ports.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { type Order, readOrder } from "./job-records.ts";
@@ -39,8 +40,7 @@ export async function deleteMeant(
   // An order from before it came back is over, however late its messages are.
   if ((found.document?.undeletedAt ?? "") > order.startedAt) return skipped(id, "undeleted");
   if (!found.document && !original) return skipped(id, "unknown");
-  if (!(await isStillMeant(deps, order, id, original, found.document?.uploadedAt)))
-    return skipped(id, "changed");
+  if (!(await isStillMeant(deps, order, id, original, found.document))) return skipped(id, "changed");
   await deleteImage(deps, id, found, {
     ...upload,
     asFound: isNamed(order) ? undefined : true,
@@ -56,14 +56,17 @@ async function isStillMeant(
   order: Order,
   id: string,
   original: StoredHead | undefined,
-  uploadedAt: string | undefined,
+  { uploadedAt, undeletedAt }: Partial<Metadata> = {},
 ): Promise<boolean> {
   if (isNamed(order)) return true;
   if (!order.select.ids) {
     // Uploaded or written again since, by S3's clock alone: whoever took the order may have one that is wrong by days.
     const ordered = await deps.uploads.head(orderKey(order.job));
+    if (!ordered) return false;
     const written = [original?.lastModified.getTime(), uploadedAt && Date.parse(uploadedAt)];
-    if (!ordered || written.some((time) => time && time >= ordered.lastModified.getTime())) return false;
+    // S3 knows seconds only: what came in that of the order may be later. What is back is not, as its document has said.
+    const since = ordered.lastModified.getTime() + (undeletedAt === undefined ? 0 : 1000);
+    if (written.some((time) => time && time >= since)) return false;
   }
   return isMeant(deps, { ...order.select, ids: [id] }, { id });
 }

@@ -211,6 +211,17 @@ test("a message of an order from before does not delete it again, nor one that s
   assert.deepEqual((await looks(id)).files, []);
 });
 
+test("an order that follows within the second deletes it again, as its dry run said", async () => {
+  const { undelete, remove, document, ...plain } = system();
+  const id = await plain.develop({ owner: "me" });
+  await remove(id);
+  await undelete(id);
+  const { id: job } = await plain.start({ action: "delete", select: { owner: "me" } });
+  await plain.drain();
+  const { done, skipped } = await plain.progress(job);
+  assert.deepEqual([done, skipped, (await document(id))?.status], [1, 0, "deleted"]);
+});
+
 test("what somebody brings back has not to be attached any more", async () => {
   const { undelete, deps, remove, work } = system();
   const id = newId(deps.random);
