@@ -379,8 +379,9 @@ export class Promises {
   }
 
   /** What is condemned on the evidence of its marks has two of them that were never seen to go. */
-  async #isEvident({ id, writeId, status, source, failedAt }: Metadata): Promise<void> {
-    if (status !== "rejected" || failedAt === undefined || this.#condemned.has(writeId)) return;
+  async #isEvident({ id, writeId, source, failedAt, error, lastError }: Metadata): Promise<void> {
+    const { code } = lastError ?? error ?? {};
+    if (failedAt === undefined || code !== "decoder-crashed" || this.#condemned.has(writeId)) return;
     this.#condemned.add(writeId);
     const evidence = this.#mostMarks.get(markKey(id)) ?? 0;
     if (evidence < 2 && !this.lost.has("uploads") && (await this.#isGood(id, source?.etag)))

@@ -351,12 +351,8 @@ export const rareSabotages: Sabotages = {
 };
 
 /** @returns what the promises said */
-export async function noticed(
-  [notices, sabotage]: Sabotages[string],
-  histories: number,
-  first = 0,
-): Promise<string> {
-  for (let seed = first; seed < first + histories; seed++) {
+export async function noticed([notices, sabotage]: Sabotages[string], histories: number): Promise<string> {
+  for (let seed = 0; seed < histories; seed++) {
     const options = sabotage();
     const history = "crowd" in options ? crowd(seed, options.crowd) : new World(seed, options).run();
     const message = await history.then(
