@@ -25,7 +25,7 @@ export const command = new Command("sweep")
     "--confirm [id]",
     "let it go on from this stop; without an id from the one it stands at, once you agree",
   )
-  .option("-n, --dry-run", "only say whether that would be taken")
+  .option("-n, --dry-run", "only say what a round would delete, or whether --now or --confirm would be taken")
   .option("-y, --yes", "do not ask")
   .action(async (options: SweepOptions) => {
     if (options.now && options.confirm) throw new CliError("Either --now or --confirm.", "usage");
@@ -35,6 +35,7 @@ withJson(withApi(command), "where it stands, as JSON");
 withExamples(
   command,
   "sweep",
+  "sweep --dry-run",
   "sweep --now",
   "sweep --confirm qbbfm3f3cr98440ngmn6a6rh3w --dry-run",
   "sweep --confirm qbbfm3f3cr98440ngmn6a6rh3w",
@@ -43,7 +44,8 @@ withExamples(
 async function run(api: Api, { now, confirm, dryRun = false, yes, json }: SweepOptions): Promise<number> {
   const ask = (body: Partial<AskSweep>) => api.call<SweepState>("POST", "/admin/sweep", { ...body, dryRun });
   const print = (state: SweepState) => {
-    console.log(json ? JSON.stringify(state) : told(state));
+    const lines = [told(state), ...(dryRun ? toldDue(state) : [])];
+    console.log(json ? JSON.stringify(state) : lines.join("\n"));
     return state.state === "stopped" ? exitCodes.failed.status : exitCodes.done.status;
   };
   if (now) return print(await ask({ now }));
@@ -77,6 +79,22 @@ function told({ state, startedAt, finishedAt, images = 0, wanted, stopped, confi
   return `A round runs since ${inUtc(startedAt)}, ${seen} so far. It goes on at the next turn of the schedule.${may}`;
 }
 
+function toldDue({ due = { count: 0, images: [] } }: SweepState): string[] {
+  const { count, images } = due;
+  const rest = "Anything else it would have to find first, and another round a day later.";
+  if (count === 0) return [`A round that begins now deletes nothing. ${rest}`];
+  const leftovers = counted(count, "leftover");
+  return [
+    `A round that begins now deletes ${leftovers}, where it finds that still so. ${rest}`,
+    ...named(images, images.length === 1000),
+  ];
+}
+
+const named = (images: readonly string[], isCut: boolean): string[] => [
+  ...images.slice(0, SHOWN).map((image) => `  of ${image}`),
+  ...(images.length > SHOWN ? [`  and of ${images.length - SHOWN}${isCut ? " or more" : ""} others`] : []),
+];
+
 function toldStop({
   id,
   at,
@@ -91,14 +109,9 @@ function toldStop({
     why === "emptied"
       ? `${prefix} is empty, where there were ${counted(full ?? 0, "object")}.`
       : `it would delete ${objects} of ${counted(seen ?? 0, "object")}.`;
-  const more =
-    images.length > SHOWN
-      ? [`  and of ${images.length - SHOWN}${images.length === 1000 ? " or more" : ""} others`]
-      : [];
   return [
     `The sweep has stopped itself, ${inUtc(at)}: ${why ? reason : "why is not to be read."}`,
-    ...images.slice(0, SHOWN).map((image) => `  of ${image}`),
-    ...more,
+    ...named(images, images.length === 1000),
     `Where that is a mistake, mend it first. Then: ${confirming(id)}`,
   ].join("\n");
 }

@@ -1,8 +1,8 @@
 /** What an operator sees of the sweep, and may ask of it: it answers at the next turn of its schedule. */
 import * as v from "valibot";
 import { DarkroomError } from "../errors.ts";
-import { type BreakerDeps, confirmStop, readStop, type Stop } from "./breaker.ts";
-import { type Cursor, readCursor, writeCursor } from "./sweep-cursor.ts";
+import { type BreakerDeps, confirmStop, leftoversOf, readStop, type Stop } from "./breaker.ts";
+import { type Cursor, dueOf, readCursor, writeCursor } from "./sweep-cursor.ts";
 
 export const AskSweep = v.pipe(
   v.strictObject({
@@ -28,17 +28,27 @@ export interface SweepState {
   /** The next turn begins a round: somebody asked for it. */
   readonly wanted?: true | undefined;
   readonly stopped?: (Pick<Stop, "id"> & Partial<Stop>) | undefined;
+  /**
+   * What a round that begins now deletes where it finds it again, leftovers of images and owners' entries: how many, and the first
+   * thousand of those images. All else a round has yet to find, and another a day later.
+   */
+  readonly due?: { readonly count: number; readonly images: readonly string[] };
   /** The last stop that was confirmed: how many objects may go until when. */
   readonly confirmed?: Cursor["confirmed"];
 }
 
-export async function sweepState({ uploads }: Pick<BreakerDeps, "uploads">): Promise<SweepState> {
+export async function sweepState({
+  uploads,
+  now,
+}: Pick<BreakerDeps, "uploads" | "now">): Promise<SweepState> {
   const { cursor } = await readCursor(uploads);
   if (!cursor) return { state: "new" };
   const { startedAt, finishedAt, images, wanted, stopped: id, confirmed } = cursor;
   const state = id !== undefined ? "stopped" : finishedAt === undefined ? "running" : "resting";
   const stopped = id === undefined ? undefined : { id, ...(await readStop(uploads, id)) };
-  return { state, startedAt, finishedAt, images, wanted, stopped, confirmed };
+  const keys = dueOf({ ...cursor.found, ...cursor.strays }, now().getTime());
+  const due = { count: keys.length, images: leftoversOf(keys) };
+  return { state, startedAt, finishedAt, images, wanted, stopped, due, confirmed };
 }
 
 /**

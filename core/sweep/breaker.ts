@@ -71,6 +71,10 @@ export function isTooMuch({ doomed, seen, confirmed }: Round, now: Date): boolea
   return doomed > Math.max(FEW, sumOf(seen) / 100, isConfirmed ? confirmed.objects : 0);
 }
 
+/** The images among what is due, the first of them: of an owner's entry only its number is shown. */
+export const leftoversOf = (due: readonly string[]) =>
+  due.filter((key) => !key.startsWith(OWNERS)).slice(0, SHOWN);
+
 /** Writes down what the round would have done; it stands still once the cursor names this. */
 export async function writeStop(
   { uploads, now, random }: BreakerDeps,
@@ -78,7 +82,7 @@ export async function writeStop(
   due: readonly string[],
   why: Pick<Stop, "why" | "prefix" | "full">,
 ): Promise<string> {
-  const images = due.filter((key) => !key.startsWith(OWNERS)).slice(0, SHOWN);
+  const images = leftoversOf(due);
   const id = newId(random);
   const stop: Stop = { id, at: now().toISOString(), ...why, seen: sumOf(seen), objects: doomed, images };
   await uploads.put(STOPPED_KEY, JSON.stringify(stop), { type: "application/json" });

@@ -17,6 +17,14 @@ export const sumOf = ({ originals, images, owners }: Seen) => originals + images
 const Strays = v.record(v.string(), count);
 export type Strays = v.InferOutput<typeof Strays>;
 
+/** Between the two rounds that have to find a thing before it is deleted. */
+const EVIDENCE_MS = 86_400_000;
+/** What a round that begins then deletes of these, in order, where it has found it as well. */
+export function dueOf(strays: Strays, startedAt: number): string[] {
+  const due = Object.entries(strays).filter(([, since]) => since <= startedAt - EVIDENCE_MS);
+  return due.map(([key]) => key).sort();
+}
+
 /** What an owner has, as far as it has been counted. */
 export const Owned = v.object({
   owner: v.string(),

@@ -17,7 +17,15 @@ import { emptied, isTooMuch, readStop, type Stop, writeStop } from "./breaker.ts
 import { withCounts } from "./counted.ts";
 import type { Patience, Remedy, Terms } from "./diagnose.ts";
 import { bury, clear, type MendDeps, mend, mendEntry, unlist } from "./mend.ts";
-import { type Cursor, NOTHING, type Round, readCursor, type Strays, writeCursor } from "./sweep-cursor.ts";
+import {
+  type Cursor,
+  dueOf,
+  NOTHING,
+  type Round,
+  readCursor,
+  type Strays,
+  writeCursor,
+} from "./sweep-cursor.ts";
 import { tallied, writeTop } from "./tally.ts";
 import { type Traces, walk } from "./walk.ts";
 
@@ -77,8 +85,6 @@ const JOBS_MS = 300_000;
  * day after it was written, and is not due before.
  */
 const MARGIN = DAY + HOUR;
-/** Between the two rounds that have to find a thing before it is deleted. */
-const EVIDENCE = DAY;
 
 export async function sweep(deps: SweepDeps, options: SweepOptions): Promise<SweepReport> {
   const jobsEnd = deps.now().getTime() + JOBS_MS;
@@ -233,9 +239,7 @@ class Run {
   }
 
   #due(): string[] {
-    const before = Date.parse(this.cursor.startedAt) - EVIDENCE;
-    const due = Object.entries(this.cursor.found).filter(([, since]) => since <= before);
-    return due.map(([key]) => key).sort();
+    return dueOf(this.cursor.found, Date.parse(this.cursor.startedAt));
   }
 
   async #stop(why: Pick<Stop, "why" | "prefix" | "full">, due: readonly string[]): Promise<Break> {

@@ -409,7 +409,13 @@ test("of two sweeps at once that delete, one goes on; what both delete is delete
   }
   pass(25 * HOUR);
   await run({ begin: true });
+  assert.deepEqual(
+    (await sweepState(deps)).due,
+    { count: 0, images: [] },
+    "they have not been seen for a day",
+  );
   pass(25 * HOUR);
+  assert.deepEqual((await sweepState(deps)).due, { count: 20, images: ids.slice(0, 20).sort() });
   const states = (await Promise.all([run({ begin: true }), run({ begin: true })])).map(({ state }) => state);
   assert.deepEqual(states.sort(), ["finished", "overtaken"]);
   assert.equal(await objects(), 60);
