@@ -63,9 +63,6 @@ const blocks: Record<string, () => string> = {
   uppy6: example("uppy-6.js"),
   uppy5: example("uppy-5.js"),
   express: example("express.ts"),
-  django: example("django.py"),
-  rails: example("rails.rb"),
-  laravel: example("laravel.php"),
   templates: () =>
     (
       [
@@ -293,6 +290,7 @@ const FILES = [
   "docs/deploy.md",
   "docs/performance.md",
   "docs/front-end.md",
+  "docs/back-end.md",
   "docs/cost.md",
   "docs/operations.md",
   "docs/scale.md",

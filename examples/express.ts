@@ -1,53 +1,74 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
-import express, { type Request } from "express";
-import { SignJWT } from "jose";
+import { adminApi, createToken, DarkroomError, type Image, picture, verifyWebhook } from "darkroom/server";
+import express from "express";
 
-const { AUTH_SECRET = "", WEBHOOK_SECRET = "" } = process.env;
+const {
+  AUTH_SECRET = "",
+  WEBHOOK_SECRET = "",
+  API = "http://localhost:3001",
+  DEMO_USER = "42",
+} = process.env;
 export const app = express();
-/** In place of your database: the status of each image. */
-export const images = new Map<string, string>();
+/** In place of your database. */
+export const images = new Map<string, { owner: string; rev: number; status: string }>();
+const user = DEMO_USER; // whoever your session says is signed in; without one, response.sendStatus(401)
+const darkroom = adminApi({ endpoint: API, secret: AUTH_SECRET });
 
 app.get("/darkroom-token", async (_request, response) => {
-  const user = "42"; // whoever your session says is signed in; without one, response.sendStatus(401)
-  const token = await new SignJWT({ scope: "upload" })
-    .setProtectedHeader({ alg: "HS256" })
-    .setSubject(user)
-    .setExpirationTime("10m")
-    .sign(new TextEncoder().encode(AUTH_SECRET));
+  const token = await createToken({ secret: AUTH_SECRET, owner: user });
   response.set("cache-control", "no-store").type("text/plain").send(token);
 });
 
 // The body as it came: parsed and written again it would not be what was signed.
-app.post("/darkroom-webhook", express.raw({ type: "*/*", limit: "1mb" }), (request, response) => {
-  if (!isSigned(request)) {
+app.post("/darkroom-webhook", express.text({ type: "*/*", limit: "1mb" }), async (request, response) => {
+  const signed = { headers: request.headers, text: () => String(request.body) };
+  const event = await verifyWebhook(signed, { secret: WEBHOOK_SECRET }).catch(() => undefined);
+  if (!event) {
     response.sendStatus(401);
     return;
   }
-  const { data } = JSON.parse(request.body);
-  images.set(data.id, data.status); // it may come twice and late: keep `data.rev`, pass over what is not greater
+  const { id, rev, status } = event.data;
+  const known = images.get(id);
+  const owner = status === "deleted" ? "" : (event.context?.owner ?? known?.owner ?? "");
+  // It may come twice and late: what is not newer changes nothing.
+  if (!known || rev > known.rev) images.set(id, { owner, rev, status });
   response.sendStatus(204);
 });
 
-function isSigned(request: Request): boolean {
-  const [id, timestamp, signatures] = ["id", "timestamp", "signature"].map(
-    (name) => request.get(`webhook-${name}`) ?? "",
+/** What is private comes with URLs that open for an hour. */
+app.get("/", async (_request, response) => {
+  const mine = [...images].filter(([, { owner, status }]) => owner === user && status === "ready");
+  const shown = await Promise.all(
+    mine.map(async ([id]) => {
+      try {
+        return picture((await darkroom.image(id)) as Image, {}).html;
+      } catch (error) {
+        if (error instanceof DarkroomError && error.code === "gone") return ""; // deleted a moment ago
+        throw error;
+      }
+    }),
   );
-  if (!(Math.abs(Date.now() / 1000 - Number(timestamp)) <= 300)) return false;
-  const key = Buffer.from(WEBHOOK_SECRET.replace("whsec_", ""), "base64");
-  const mac = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(request.body).digest("base64");
-  const expected = Buffer.from(`v1,${mac}`);
-  // Several while a secret is being replaced.
-  return (signatures ?? "").split(" ").some((text) => {
-    const given = Buffer.from(text);
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  });
-}
+  const button = `<form method="post" action="/delete-me"><button>Delete me and my pictures</button></form>`;
+  response.set("cache-control", "no-store").type("html");
+  response.send(`<!doctype html><title>Pictures</title>${shown.join("")}${button}`);
+});
+
+app.post("/delete-me", async (request, response) => {
+  // Browsers say where a request comes from: not from another site's form.
+  if (request.get("sec-fetch-site") !== "same-origin") {
+    response.sendStatus(403);
+    return;
+  }
+  // End the user's sessions first: no more tokens. Webhooks tell of each image when it is gone.
+  const order = { action: "delete", select: { owner: user } };
+  await darkroom.api.call("POST", "/admin/reprocess", { json: order });
+  response.redirect(303, "/");
+});
 
 // To try it out: AUTH_SECRET=$(cat .darkroom/secret) npx node examples/express.ts
 if (import.meta.main) {
   app.use(express.static("examples"));
   app.use("/darkroom", express.static("dist/client"));
-  app.listen(4000, "127.0.0.1", (error) => {
+  app.listen(Number(process.argv[2] ?? 4000), "127.0.0.1", (error) => {
     if (error) throw error;
     console.log("http://localhost:4000/plain.html");
   });
