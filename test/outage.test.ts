@@ -12,15 +12,9 @@ const photos: Outage = {
   batch: WORKER_BATCH,
 };
 
-for (const minutes of [5, 60, 600])
+for (const minutes of [5, 60])
   test(`S3 away for ${minutes} minutes: nothing fails, and all is ready within 20 of its return`, () => {
     const { failed, secondsAfter } = survive({ ...photos, minutes });
     assert.equal(failed, 0);
     assert.ok(secondsAfter < 20 * 60, `${secondsAfter} s`);
   });
-
-test("two days away are two days of patience, and the queue is never full", () => {
-  const { failed, mostInFlight } = survive({ ...photos, minutes: 2880 });
-  assert.equal(failed, 0);
-  assert.ok(mostInFlight < 60_000);
-});

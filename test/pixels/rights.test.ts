@@ -17,6 +17,7 @@ import { rightsInIptc } from "../../pixels/rights/iptc.ts";
 import { rightsOf } from "../../pixels/rights/rights.ts";
 import { packetIn, rightsInXmp } from "../../pixels/rights/xmp.ts";
 import { checkVariants } from "../corpus/outcome.ts";
+import { tries } from "../thorough.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
 const pixels = pixelProcess();
@@ -286,7 +287,7 @@ test("whatever the bytes are, nothing throws, and what is said is bounded, one l
       const rights: Rights = Object.fromEntries(clean);
       assert.deepEqual(rightsOf({ xmp: Buffer.from(packetIn(rights)) }) ?? {}, rights);
     }),
-    { numRuns: 60 },
+    { numRuns: tries(20, 60) },
   );
   // What is taken out may have kept apart what composes then.
   for (const text of ["e\u200e\u0301", "\u0627\u061c\u0654"])
@@ -304,7 +305,7 @@ test("whatever the bytes are, nothing throws, and what is said is bounded, one l
           assert.ok(text === undefined || isRight(name, text));
         }
     }),
-    { numRuns: 300 },
+    { numRuns: tries(50, 300) },
   );
 });
 
