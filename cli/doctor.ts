@@ -5,6 +5,7 @@ import { s3Client } from "../adapters/aws/s3-store.ts";
 import { sqsClient } from "../adapters/aws/sqs-queue.ts";
 import { typed } from "../adapters/project.ts";
 import { type Api, connect } from "./api.ts";
+import { runCertify } from "./certify/run.ts";
 import { type AwsOptions, type Deployment, findDeployment, withAws } from "./deployment.ts";
 import { apiChecks } from "./doctor/api.ts";
 import { type Check, type Finding, NotChecked, type Patient } from "./doctor/check.ts";
@@ -18,12 +19,24 @@ import { note, paint } from "./terminal.ts";
 interface DoctorOptions extends ApiOptions, AwsOptions {
   readonly timeout: number;
   readonly json?: boolean;
+  readonly certify?: string;
 }
 
 export const command = new Command("doctor")
   .description("check a deployment, or the local stack, and say what to do about what is wrong")
   .option("-t, --timeout <seconds>", "how long the test image may take", wholeNumber, 60)
-  .action(doctor);
+  .option(
+    "--certify <endpoint>",
+    "an S3 server instead: play every tampered request, and say which promises hold there",
+  )
+  .option(
+    "--bucket <name>",
+    "with --certify: this bucket, whose rules are left alone; else one is made and removed",
+  )
+  .option("--in-use", "with --certify: although that bucket holds objects")
+  .action((options: DoctorOptions) =>
+    options.certify === undefined ? doctor(options) : runCertify({ ...options, certify: options.certify }),
+  );
 withJson(command, "one JSON document with all results");
 withApi(command);
 withAws(command);
@@ -32,6 +45,7 @@ withExamples(
   "doctor",
   'doctor --stack darkroom-prod --region eu-central-1 --token "$TOKEN"',
   'doctor --api https://abc.execute-api.eu-central-1.amazonaws.com --token "$TOKEN"   # without AWS credentials',
+  "doctor --certify http://127.0.0.1:9000   # credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 );
 
 interface Result {

@@ -68,7 +68,7 @@ export function partSigner(settings: SignerSettings): SignPart {
 }
 
 /** Signs a download, under the name that it is to have on the caller's disk. */
-function downloadSigner(settings: SignerSettings): SignDownload {
+export function downloadSigner(settings: SignerSettings): SignDownload {
   const signer = signerOf(settings);
   return async (key, disposition) => {
     const at = settings.now();
@@ -105,7 +105,10 @@ async function signPut(signer: SignatureV4, settings: SignerSettings, terms: Upl
     "content-type": terms.type,
     // Write once: a second PUT, by a retry or by whoever got hold of the URL, is answered with 412.
     "if-none-match": "*",
-    ...(terms.sha256 ? { "x-amz-checksum-sha256": terms.sha256 } : {}),
+    // Ceph compares the checksum only where its algorithm is named too.
+    ...(terms.sha256
+      ? { "x-amz-checksum-sha256": terms.sha256, "x-amz-sdk-checksum-algorithm": "SHA256" }
+      : {}),
     ...asMetadataHeaders(terms.metadata),
   };
   const url = await presign(signer, settings, "PUT", {

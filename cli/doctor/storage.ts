@@ -60,6 +60,7 @@ const SIGNED = [
   "content-type",
   "if-none-match",
   "x-amz-checksum-sha256",
+  "x-amz-sdk-checksum-algorithm",
   ...[
     "owner",
     "preset",

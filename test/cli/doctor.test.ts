@@ -165,7 +165,7 @@ test("CORS", async () => {
   ]);
   await put({ AllowedHeaders: ["Content-Type", "x-amz-meta-*"], AllowedMethods: ["PUT"], ExposeHeaders: [] });
   assert.deepEqual(await says("CORS"), [
-    "CORS of darkroom-uploads lacks method POST, header if-none-match, header x-amz-checksum-sha256, exposed header ETag: browsers refuse to upload. → REPAIR",
+    "CORS of darkroom-uploads lacks method POST, header if-none-match, header x-amz-checksum-sha256, header x-amz-sdk-checksum-algorithm, exposed header ETag: browsers refuse to upload. → REPAIR",
   ]);
   await put({ AllowedHeaders: ["*"] });
   assert.deepEqual(await says("CORS"), []);

@@ -161,6 +161,7 @@ test("a browser may send every header that an upload signs", () => {
     "content-type",
     "if-none-match",
     "x-amz-checksum-sha256",
+    "x-amz-sdk-checksum-algorithm",
     ...Object.keys(metadata).map((name) => `x-amz-meta-${name}`),
   ];
   assert.deepEqual([...(rule?.AllowedHeaders ?? [])].sort(), signed.sort());

@@ -82,6 +82,7 @@ test("a PUT is signed so that S3 holds the client to every term", async () => {
     "content-type": "image/jpeg",
     "if-none-match": "*",
     "x-amz-checksum-sha256": SHA256,
+    "x-amz-sdk-checksum-algorithm": "SHA256",
     "x-amz-meta-owner": "me",
     "x-amz-meta-preset": "photo",
     "x-amz-meta-filename": "IMG%200042.jpg",
