@@ -41,6 +41,11 @@ const yesOrNo = (value: string) => {
   return value === "true";
 };
 
+const anyOrPut = (value: string): "any" | "put" => {
+  if (value !== "any" && value !== "put") throw new Error("any or put");
+  return value;
+};
+
 /** Of who authenticates callers. */
 const API: FunctionName[] = ["presign", "multipart", "images", "reprocess", "webhooks"];
 /** Of who signs uploads. */
@@ -116,6 +121,13 @@ export const settings = {
     help: "how long a signed upload is accepted, in seconds",
     for: SIGNING,
     from: { param: "validity" },
+  },
+  UPLOADS_BY: {
+    parse: anyOrPut,
+    default: "any",
+    help: "`put` where the S3 server takes no forms: all in one piece is signed as PUT",
+    for: SIGNING,
+    from: { param: "uploadsBy" },
   },
   WORKERS: {
     parse: wholeNumber,

@@ -155,6 +155,11 @@ export const parameters = {
     help: "seconds that a signed upload is accepted",
     check: whole(60, 900),
   },
+  uploadsBy: {
+    default: "any",
+    help: "`put` signs no forms, for S3 servers that take none",
+    check: oneOf("any", "put"),
+  },
   requestsPerSecond: {
     default: "100",
     help: "of the API, all callers together",

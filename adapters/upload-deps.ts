@@ -7,11 +7,11 @@ import { environment } from "./environment.ts";
 import { authenticator } from "./http/auth.ts";
 
 export function uploadDeps(config: Config) {
-  const env = environment("UPLOAD_VALIDITY_SECONDS", "AUTH_SECRET", "SEAL_SECRET", "LOG_LEVEL");
+  const env = environment("UPLOAD_VALIDITY_SECONDS", "UPLOADS_BY", "AUTH_SECRET", "SEAL_SECRET", "LOG_LEVEL");
   const now = () => new Date();
   const sealSecret = env.SEAL_SECRET ?? env.AUTH_SECRET;
   const validitySeconds = env.UPLOAD_VALIDITY_SECONDS;
-  const signer = signerSettings(validitySeconds, now);
+  const signer = { ...signerSettings(validitySeconds, now), uploadsBy: env.UPLOADS_BY };
   return {
     env,
     signer,

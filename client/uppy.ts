@@ -3,7 +3,8 @@
  *
  *     uppy.use(AwsS3, uppySigner(darkroom, { preset: "photo" }));
  *
- * A file in one piece goes to S3 in a form with a POST policy, which holds it to size and type. For a file in parts
+ * A file in one piece goes to S3 in a form with a POST policy, which holds it to size and type, or, where the storage takes
+ * no forms, by a signed PUT. For a file in parts
  * Uppy speaks S3's XML, to our API instead of S3, so that sealed upload ids and limits hold there too:
  *
  * | Uppy | request |
@@ -16,7 +17,7 @@
  */
 import type { Api } from "./api.ts";
 import { DarkroomError, refuseEmpty } from "./errors.ts";
-import { type Form, hash, type InParts, sign } from "./sign.ts";
+import { type Form, hash, type InParts, type Put, sign } from "./sign.ts";
 import type { UploadOptions } from "./upload.ts";
 
 /** What Uppy asks to have signed. */
@@ -62,7 +63,10 @@ export function uppySigner(
   /** Uppy names a file by the key that it proposed; ours, which is what S3 stores, comes with the signature. */
   const files = new Map<string, UppyFile>();
 
-  const begin = async <S extends Form | InParts>(key: string, method: S["method"]): Promise<S> => {
+  const begin = async <S extends Form | Put | InParts>(
+    key: string,
+    method: "POST" | "MULTIPART",
+  ): Promise<S> => {
     const file = files.get(key);
     if (!(file?.data instanceof Blob)) throw new DarkroomError("bad-answer", `Uppy has no data for ${key}.`);
     const { data, name, type = data.type, meta } = file;
@@ -83,8 +87,11 @@ export function uppySigner(
       const xml = (path: string, query: string) => `${api.endpoint}/s3/xml/${path}?${query}`;
       const headers = async () => ({ authorization: await api.authorization() });
       if (uploadId === undefined && method === "PUT") {
-        const { url, fields } = await begin<Form>(key, "POST");
-        return { url, fields };
+        const signed = await begin<Form | Put>(key, "POST");
+        const { url } = signed;
+        return signed.method === "POST"
+          ? { url, fields: signed.fields }
+          : { url, key: signed.key, headers: { ...signed.headers } };
       }
       if (uploadId === undefined) {
         const { key: stored, ticket } = await begin<InParts>(key, "MULTIPART");

@@ -27,6 +27,11 @@ const table = {
     status: 501,
     sentence: "Private images are not served here: there is no key to sign for them.",
   },
+  "no-forms": {
+    outcome: "answer",
+    status: 501,
+    sentence: "The storage here takes no forms, and a file whose size is not said goes in no other way.",
+  },
   archived: {
     outcome: "answer",
     status: 409,

@@ -215,7 +215,7 @@ export const rows: Readonly<Record<string, Row>> = {
     scopes: upload,
     query: { filename: v.string(), type: v.string(), "metadata[ref]": text },
     answers: { 200: { says: "The form, for five minutes", schema: answers.UppyForm } },
-    problems: ["type-not-accepted", "rate-limited"],
+    problems: ["type-not-accepted", "rate-limited", "no-forms"],
   },
   "POST /s3/multipart": {
     summary: "Begins an upload in parts, by a ticket of POST /uploads or as Uppy does",

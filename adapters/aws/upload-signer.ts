@@ -5,6 +5,7 @@
 import { Hash } from "@smithy/hash-node";
 import { HttpRequest } from "@smithy/protocol-http";
 import { SignatureV4 } from "@smithy/signature-v4";
+import { DarkroomError } from "../../core/errors.ts";
 import { ORIGINAL_SECONDS, type SignDownload } from "../../core/image/original.ts";
 import type { SignUpload, UploadTerms } from "../../core/upload/issue-uploads.ts";
 import type { SignPart } from "../../core/upload/multipart.ts";
@@ -17,6 +18,8 @@ export interface SignerSettings {
   /** Another server than AWS's, addressed in path style. */
   readonly endpoint?: string | undefined;
   readonly validitySeconds: number;
+  /** `put` where the server takes no forms (Cloudflare R2): what would be one is signed as a PUT. */
+  readonly uploadsBy?: "any" | "put";
   readonly now: () => Date;
 }
 
@@ -47,7 +50,9 @@ export function signerSettings(validitySeconds: number, now: () => Date): Signer
 export function uploadSigner(settings: SignerSettings): SignUpload {
   const signer = signerOf(settings);
   return (method, terms) =>
-    method === "PUT" ? signPut(signer, settings, terms) : signPost(signer, settings, terms);
+    method === "PUT" || settings.uploadsBy === "put"
+      ? signPut(signer, settings, terms)
+      : signPost(signer, settings, terms);
 }
 
 /** Signs one part of a multipart upload, with its exact length where that is known. */
@@ -99,7 +104,9 @@ export function bucketUrl({ bucket, region, endpoint }: SignerSettings): string 
 const asMetadataHeaders = (metadata: UploadTerms["metadata"]) =>
   Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]));
 
+/** @throws DarkroomError `no-forms` where the size is not known, which only a form can bound */
 async function signPut(signer: SignatureV4, settings: SignerSettings, terms: UploadTerms) {
+  if (terms.size === undefined) throw new DarkroomError("no-forms");
   const signingDate = settings.now();
   const headers = {
     "content-type": terms.type,

@@ -51,7 +51,7 @@ export const promises: readonly Promised[] = [
     name: "signed POST",
     says: "Forms are held to their policy.",
     otherwise:
-      'Have uploads sent by PUT alone: Darkroom\'s own client and Uppy\'s signer do. What asks for `"method": "POST"` (plain forms, Uppy 5 by Companion\'s /s3/params) does not work there.',
+      "Set `UPLOADS_BY=put` (the parameter `uploadsBy`): what would be a form is signed as a PUT, for Uppy's signer too. Uppy in Companion's mode sends nothing but forms, and is answered 501.",
     probes: forms,
   },
   {

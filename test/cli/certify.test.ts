@@ -116,7 +116,7 @@ test("what knows nothing is told apart from what ignores, with what to do", asyn
   });
   const forms = promises.find(({ name }) => name === "signed POST");
   assert.deepEqual(new Set(forms?.probes.map(({ is }) => is)), new Set(["unsupported"]));
-  assert.match(forms?.means ?? "", /by PUT alone/);
+  assert.match(forms?.means ?? "", /UPLOADS_BY=put/);
 });
 
 test("what it is asked with: an address, and credentials", async () => {
