@@ -20,6 +20,7 @@ export type Fact =
   | "derived-matrix"
   | "grey-profile"
   | "empty-brand"
+  | "table-profile"
   | "composed";
 
 /** What is known of a file about which the two differ. */
@@ -44,6 +45,17 @@ export interface Reason {
 
 /** Limits that a preset sets, and every browser has none. */
 const limits = ["too-large", "too-many-pixels", "dimension-too-large", "too-many-frames"];
+
+/** Whether the worst block is as opaque in the browser as here, taken for a number from 16 to 235. */
+function isWidened(detail: string): boolean {
+  const [black, white, blackThere, whiteThere] = [...detail.matchAll(/\b[0-9a-f]{6}\b/g)].map(([hex]) =>
+    Number.parseInt(hex.slice(0, 2), 16),
+  );
+  if (black === undefined || white === undefined || blackThere === undefined || whiteThere === undefined)
+    return false;
+  const [ours, theirs] = [255 - white + black, 255 - whiteThere + blackThere];
+  return ours !== theirs && Math.abs(Math.min(255, ((ours - 16) * 255) / 219) - theirs) < 3;
+}
 
 export const reasons: Readonly<Record<string, Reason>> = {
   limit: {
@@ -130,6 +142,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "Every program comes to other colours, as inks have more of them than profiles agree about: here libvips by Little CMS, in the perceptual intent.",
     applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "CMYKLab "),
   },
+  tables: {
+    what: "AVIF with a profile by tables (A2B0)",
+    why: "Little CMS here, and each browser its own way, comes between the tables' points, and to what lies outside sRGB.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("table-profile"),
+  },
   "adobe-rgb": {
     what: "JPEGs that say by EXIF (interoperability index R03) that they are Adobe RGB, and have no profile",
     why: "DCF, which cameras follow, has it so, and so do Safari and programs for photographs; Chromium and Firefox take them for sRGB, paler than they were.",
@@ -140,11 +157,14 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "The specification asks for it; Chromium ignores it.",
     applies: ({ kind, format, bytes }) => kind === "size" && format === "avif" && has(bytes, "clap"),
   },
-  "hdr-alpha": {
-    what: "AVIF in PQ or HLG with alpha",
+  "widened-alpha": {
+    what: "AVIF with alpha in PQ or HLG, or, of some, in sRGB",
     why: "Chromium takes its alpha for one of limited range, whatever the file says; Firefox does not.",
-    applies: ({ kind, format, header }) =>
-      kind === "colour" && format === "avif" && header?.alpha === true && /pq|hlg/.test(header.hdr ?? ""),
+    applies: ({ kind, format, header, detail }) =>
+      kind === "colour" &&
+      format === "avif" &&
+      header?.alpha === true &&
+      (/pq|hlg/.test(header.hdr ?? "") || isWidened(detail)),
   },
   "derived-matrix": {
     what: "AVIF whose matrix follows from its primaries (code points 12 and 13 of H.273)",

@@ -98,11 +98,12 @@ export function coloursOf(format: FormatName, bytes: Uint8Array, decoded: Decode
   const meaning = meaningOf(said, profile, decoded);
   const { limited = false, alphaLimited = false, premultiplied = false } = said;
   const isSdr = meaning === undefined || meaning.range === "sdr";
-  // Little CMS would not have a profile of three colours for one number.
-  const isOfLight = space === "grey" && icc !== undefined && spaceOf(icc) === "RGB";
+  // Little CMS would not have a profile of three colours for one number, nor one of grey for three that are alike.
+  const isOther =
+    icc !== undefined && spaceOf(icc) === (space === "grey" ? "RGB" : said.monochrome && "GRAY");
   const isByLibvips =
     said.colour.by === "icc"
-      ? isSdr && ((bits === 8 && !isOfLight) || !profile)
+      ? isSdr && ((bits === 8 && !isOther) || !profile)
       : bits === 8 && (!meaning || isSrgb(meaning));
   const isStraight = isByLibvips && !limited && !alphaLimited && !premultiplied;
   const isWide = meaning !== undefined && isWider(meaning);

@@ -15,6 +15,7 @@ import {
   primaries,
   type TransferCode,
   toXyz,
+  transfers,
 } from "./cicp.ts";
 
 export interface Profile {
@@ -64,8 +65,11 @@ function tagsOf(bytes: Buffer): Map<string, Buffer> {
 
 function profileOf(bytes: Buffer): Profile | undefined {
   const tags = tagsOf(bytes);
-  if (bytes.toString("latin1", 20, 23) !== "XYZ" || tags.has("A2B0")) return undefined;
   const cicp = cicpOf(tags.get("cicp"));
+  // Profiles of HDR have tables for those that know nothing of code points, and no curves.
+  if (cicp && transfers[cicp.transfer].range !== "sdr")
+    return { toXyz: undefined, curves: [power(1), power(1), power(1)], cicp };
+  if (bytes.toString("latin1", 20, 23) !== "XYZ" || tags.has("A2B0")) return undefined;
   if (spaceOf(bytes) === "GRAY") {
     const grey = curveOf(tags.get("kTRC"));
     return grey && { toXyz: undefined, curves: [grey, grey, grey], cicp };

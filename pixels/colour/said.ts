@@ -37,6 +37,8 @@ export interface Said {
   readonly colour: Says;
   /** cd/m² of the brightest part. */
   readonly peak?: number;
+  /** Of a decoder that gives three numbers all the same. */
+  readonly monochrome?: true;
   /** Numbers run from 16 to 235, of 255, though the decoder takes them as they are. */
   readonly limited?: true;
   readonly alphaLimited?: true;
@@ -131,6 +133,7 @@ function ofItems(bytes: Buffer): Said {
   return {
     colour: isProfiled ? { by: "icc" } : { by: "cicp", cicp: shown(cicp) },
     ...(peak && { peak }),
+    ...(own?.monochrome && { monochrome: true as const }),
     ...(own?.monochrome && fullRange === false && { limited: true as const }),
     ...(alpha && sequence(alpha)?.fullRange === false && { alphaLimited: true as const }),
     ...(alpha && primary.names["prem"]?.includes(alpha.id) && { premultiplied: true as const }),

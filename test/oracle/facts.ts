@@ -80,6 +80,9 @@ const table: Readonly<Record<Fact, Finders>> = {
   "empty-brand": {
     avif: (bytes) => bytes.subarray(0, bytes.readUInt32BE(0)).includes("tmap") && !hasGainMap("avif", bytes),
   },
+  "table-profile": avifWhere((bytes, { properties }) =>
+    properties.some(({ type, body, end }) => type === "colr" && bytes.subarray(body, end).includes("A2B0")),
+  ),
   /** More than one picture without transformations. */
   composed: avifWhere(
     (_, item, { all }) => all.size > 1 || item.properties.some(({ type }) => /clap|irot|imir/.test(type)),

@@ -26,7 +26,7 @@ export interface Judged {
 /** Moments at which an animation is looked at. */
 const MOMENTS = 10;
 /** Pixels up to which a picture is looked at in full. */
-const MOST_FINE = 4e6;
+const MOST_FINE = 50e6;
 
 /** Files that are, or are called, images: folders are searched. @param named whether a file that is named is one in any case */
 export function imagesIn(paths: readonly string[], named = true): string[] {

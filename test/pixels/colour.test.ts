@@ -11,7 +11,7 @@ import { type FormatName, formatNames } from "../../core/formats.ts";
 import { sequenceHeaderOf } from "../../pixels/colour/av1.ts";
 import { segment, withSegments } from "../../pixels/colour/tag.ts";
 import { pixelProcess } from "../../pixels/process.ts";
-import { av1Of, avifOf, nclx } from "./avif-of.ts";
+import { av1Of, avifOf, box, nclx } from "./avif-of.ts";
 import { developWith } from "./develop-with.ts";
 import { distance, picture, type Quarters, quarters, type Size, seenQuarters } from "./quarters.ts";
 
@@ -100,7 +100,12 @@ function pngOf(depth: 8 | 16, chunks: Buffer[], grey = false, colours = quarters
 }
 
 /** A profile of primaries and powers, written here (ICC.1, 7 and 10). */
-function iccOf(space: "RGB " | "GRAY", columns: number[][], gamma: number): Buffer {
+function iccOf(
+  space: "RGB " | "GRAY",
+  columns: number[][],
+  gamma: number,
+  more: [string, Buffer][] = [],
+): Buffer {
   const curve = Buffer.concat([
     Buffer.from("curv\0\0\0\0"),
     u32(1),
@@ -122,6 +127,7 @@ function iccOf(space: "RGB " | "GRAY", columns: number[][], gamma: number): Buff
             Buffer.concat([curve, Buffer.alloc(2)]),
           ]),
         ];
+  tags.push(...more);
   let at = 132 + 12 * tags.length;
   const table = tags.map(([name, data]) => {
     const entry = Buffer.concat([Buffer.from(name), u32(at, data.length)]);
@@ -144,6 +150,11 @@ const P3_COLUMNS = [
 ];
 const gamma = (exponent: number) => (v: number) => v ** exponent;
 const p3Profile = iccOf("RGB ", P3_COLUMNS, 1.8);
+/** As those of HDR are: tables, here of nothing, for who does not know the code points beside them. */
+const pqProfile = iccOf("RGB ", P3_COLUMNS, 1.8, [
+  ["A2B0", Buffer.from("mAB \0\0\0\0")],
+  ["cicp", Buffer.from("cicp\0\0\0\0\x09\x10\0\x01", "latin1")],
+]);
 const greys = quarters.map(([r]) => [r, r, r]);
 
 const av1 = async (bitdepth: 8 | 10, channels: 1 | 3 = 3, data = picture(size, quarters)) => {
@@ -288,6 +299,20 @@ const cases: Record<string, Case> = {
     () => pngOf(16, [cICP(9, 16, 0, 1)], true, dark),
     dark.map((grey) => grey.map((v) => dimmed(pq(v / 255)))),
   ),
+  "PNG with a profile of PQ by code points": png(
+    () => pngOf(16, [iCCP(pqProfile)], false, dark),
+    dark.map((grey) => grey.map((v) => dimmed(pq(v / 255)))),
+  ),
+  "AVIF of one colour with a profile of grey": {
+    format: "avif",
+    make: () =>
+      avifOf(av1Of(readFileSync(new URL("../images/valid/odd/monochrome.avif", import.meta.url))), [
+        box("colr", "prof", iccOf("GRAY", [], 1)),
+      ]),
+    size: { width: 160, height: 120 },
+    wanted: greyQuarters(0, 90, 170, 255).map(through(undefined, (v) => v)),
+    off: 4,
+  },
   "grey PNG with HLG": png(
     () => pngOf(16, [cICP(9, 18, 0, 1)], true, dark),
     dark.map((grey) => grey.map((v) => dimmed(hlg(v / 255)))),
