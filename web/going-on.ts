@@ -1,6 +1,7 @@
 /** Uploads that go on after a reload: the browser keeps the files until S3 has them, and here is what else it takes. */
 import type { Darkroom, UploadOptions } from "darkroom/client";
 import { resumable, type Unfinished, unfinished } from "darkroom/client/resume";
+import { useSyncExternalStore } from "react";
 import { presetOf } from "./presets.ts";
 
 /** Options of files that are kept, so that trying again goes on where it broke. */
@@ -8,11 +9,24 @@ const kept = new WeakMap<Blob, UploadOptions>();
 /** The last of the files that are being written down: one after the other, as a thousand may come at once. */
 let writing: Promise<unknown> = Promise.resolve();
 
-let unwritten = 0;
+/** Files on their way that are not written down, or not yet. */
+let losable = 0;
 addEventListener("beforeunload", (event) => {
   // These would be lost; the browser asks.
-  if (unwritten > 0) event.preventDefault();
+  if (losable > 0) event.preventDefault();
 });
+
+let keepsNone = false;
+const told = new Set<() => void>();
+/** Whether this browser has turned out to keep no files: WebKit in private windows, any browser on a full disk. */
+export const useKeepsNone = () =>
+  useSyncExternalStore(
+    (changed) => {
+      told.add(changed);
+      return () => told.delete(changed);
+    },
+    () => keepsNone,
+  );
 
 /** For `useUpload`. */
 export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUntilReady" | "remove"> => ({
@@ -20,9 +34,19 @@ export const goingOn = (darkroom: Darkroom): Pick<Darkroom, "upload" | "waitUnti
   remove: darkroom.remove,
   async upload(file, options = {}) {
     const { preset, signal } = options;
-    const keep = kept.get(file) ?? (await write(file, preset));
-    kept.set(file, keep);
-    const uploaded = await darkroom.upload(file, { ...keep, ...options });
+    losable++;
+    let saved = false;
+    const safe = () => {
+      if (!saved) losable--;
+      saved = true;
+    };
+    const send = async () => {
+      const keep = kept.get(file) ?? (await write(file, preset));
+      kept.set(file, keep);
+      if (keep.onState) safe();
+      return darkroom.upload(file, { ...keep, ...options });
+    };
+    const uploaded = await send().finally(safe);
     developing.add(uploaded.id);
     const done = () => developing.delete(uploaded.id);
     uploaded.ready.then(done, done);
@@ -36,10 +60,14 @@ async function write(file: Blob, preset: string | undefined): Promise<UploadOpti
   // What will be refused need not be copied.
   if (file.size === 0 || file.size > (presetOf(preset)?.maxBytes ?? Number.POSITIVE_INFINITY))
     return { preset };
-  unwritten++;
-  const mine = writing.then(() => resumable(file, { preset })).finally(() => unwritten--);
+  const mine = writing.then(() => resumable(file, { preset }));
   writing = mine;
-  return mine;
+  const options = await mine;
+  if (!options.onState) {
+    keepsNone = true;
+    for (const tell of told) tell();
+  }
+  return options;
 }
 
 export const presetOfFile = (file: Blob) => kept.get(file)?.preset;

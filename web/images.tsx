@@ -5,7 +5,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { announce } from "./announce.ts";
 import { DropZone } from "./drop-zone.tsx";
 import { EarlierCard, useEarlier } from "./earlier.tsx";
-import { leftOver, wasBusy } from "./going-on.ts";
+import { leftOver, useKeepsNone, wasBusy } from "./going-on.ts";
 import { useIncoming } from "./incoming.ts";
 import { Lightbox, type Shown } from "./lightbox.tsx";
 import { Overall } from "./overall.tsx";
@@ -53,6 +53,7 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
     [darkroom, cancel, removeEarlier],
   );
 
+  const keepsNone = useKeepsNone();
   const ids = new Set(uploads.map(({ id }) => id));
   const before = earlier.images.filter(({ id }) => !ids.has(id));
   return (
@@ -64,6 +65,11 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
       </h1>
       <DropZone preset={preset} onPreset={setPreset} onFiles={take} dragging={dragging} />
 
+      {keepsNone && (
+        <p className="notice" role="note">
+          This browser keeps no files, as in a private window: stay on this page until yours have arrived.
+        </p>
+      )}
       {left.length > 0 && <LeftOver left={left} onGoOn={goOn} onDone={() => setLeft([])} />}
 
       {uploads.length > 0 && (

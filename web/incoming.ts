@@ -18,9 +18,11 @@ export function useIncoming(take: (files: File[]) => void): boolean {
       if (!event.dataTransfer?.types.includes("Files")) return;
       setDragging(false);
       // They have to be asked for at once: after the event the list is empty.
-      const dropped = [...event.dataTransfer.items].map(
-        (one) => one.webkitGetAsEntry() ?? one.getAsFile() ?? [],
-      );
+      const dropped = [...event.dataTransfer.items].map((one) => {
+        const entry = one.webkitGetAsEntry();
+        // Of a file itself: what WebKit has no path of, it cannot open as an entry.
+        return entry?.isDirectory ? entry : (one.getAsFile() ?? []);
+      });
       const files = dropped.map((one) => ("isFile" in one ? filesIn(one) : one));
       void Promise.all(files).then((all) => take(all.flat()));
     });

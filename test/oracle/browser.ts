@@ -1,8 +1,8 @@
 /** Browsers, asked what they show of a file: the oracles of what uploaders see before they upload. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { launchFirefox } from "../browsers/firefox.ts";
 import { launchChromium } from "../client/chromium.ts";
-import { launchFirefox } from "./firefox.ts";
 import { type Looking, look, MOST_FRAMES, type Seen } from "./look.ts";
 
 /** A picture of 65 MP takes it four seconds here, an animation of 300 frames of a megapixel ten. */
@@ -28,7 +28,11 @@ const viewers = {
     await page.goto(home);
     return { look: (how) => page.evaluate(look, how), close: () => browser.close() };
   },
-  firefox: (home: string): Promise<Viewer> => launchFirefox(home),
+  async firefox(home: string): Promise<Viewer> {
+    const firefox = await launchFirefox();
+    const page = await firefox.open(home);
+    return { look: (how) => page.run(look, how), close: firefox.close };
+  },
 };
 
 export async function startOracle(name: keyof typeof viewers = "chromium"): Promise<Oracle> {

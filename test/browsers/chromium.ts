@@ -1,0 +1,28 @@
+/** Chromium, by Playwright. */
+import { launchChromium as launch, PATIENCE_MS } from "../client/chromium.ts";
+import { asText, type Engine } from "./tab.ts";
+
+/** @throws Error where there is no Chromium */
+export async function launchChromium(): Promise<Engine> {
+  const browser = await launch();
+  const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE_MS);
+  return {
+    async open(url) {
+      const page = await context.newPage();
+      await page.goto(url);
+      return {
+        goto: async (url) => void (await page.goto(url)),
+        run: async (inPage, ...args) =>
+          JSON.parse(
+            (await page.evaluate<string>(`(${asText(inPage)})(${JSON.stringify(JSON.stringify(args))})`)) ??
+              "null",
+          ),
+        choose: (input, ...paths) => page.setInputFiles(input, paths),
+        offline: (is) => context.setOffline(is),
+        close: () => page.close(),
+      };
+    },
+    close: () => browser.close(),
+  };
+}
