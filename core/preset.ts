@@ -204,6 +204,12 @@ export function presetOf({ presets }: Config, name: string): Preset | undefined 
   return presets.get(name) ?? [...presets.values()].find(({ formerly }) => formerly.includes(name));
 }
 
+/** Whether two names are those of one preset, which may have had another. */
+export function isSamePreset(config: Config, one: string, other: string): boolean {
+  const named = (name: string) => presetOf(config, name)?.name ?? name;
+  return named(one) === named(other);
+}
+
 function presetRecipe(preset: ParsedPreset): string {
   const { ladder, named, background, animation, profile, colour, hdr, keep = [] } = preset;
   // Only what this preset's variants are made by, in an order that does not depend on how it was written down.

@@ -6,7 +6,7 @@
 import { commit, readRevision } from "../commit.ts";
 import { parseEdit } from "../edit.ts";
 import { DarkroomError, errors } from "../errors.ts";
-import { editKey, type Home, imagePrefix, isId, metaKey, originalKey, ownerKey } from "../keys.ts";
+import { editKey, type Home, imagePrefix, isId, metaKey, originalKey } from "../keys.ts";
 import { listed } from "../listing.ts";
 import { type Draft, type Metadata, parseMetadata, pictureOf, restored } from "../metadata.ts";
 import type { KeptVersion, ObjectStore, Queue, Versions } from "../ports.ts";
@@ -14,6 +14,7 @@ import { followUp } from "../tell/tell.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 import { attachImage } from "./attach.ts";
 import { atHome } from "./delete-image.ts";
+import { register } from "./register.ts";
 
 export interface UndeleteDeps {
   readonly uploads: ObjectStore;
@@ -193,8 +194,8 @@ async function restoreOriginal({ uploads, kept }: UndeleteDeps, id: string, { or
 async function index(deps: UndeleteDeps, document: Metadata): Promise<void> {
   const { id, uploadedAt } = document;
   const original = await deps.uploads.head(originalKey(id));
-  const { owner } = original ? readUploadMetadata(original.metadata) : {};
-  if (owner && uploadedAt) await deps.uploads.put(ownerKey(owner, Date.parse(uploadedAt), id), "");
+  if (original && uploadedAt)
+    await register(deps.uploads, id, readUploadMetadata(original.metadata), uploadedAt, document);
   // Whoever brings it back wants it: it does not wait to be attached any more.
   await attachImage(deps, id);
   await followUp(deps, document, "unknown", original?.metadata);

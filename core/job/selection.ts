@@ -21,7 +21,7 @@ import {
 } from "../keys.ts";
 import type { Metadata } from "../metadata.ts";
 import type { ObjectStore } from "../ports.ts";
-import { type Config, type Preset, presetOf } from "../preset.ts";
+import { type Config, isSamePreset, type Preset, presetOf } from "../preset.ts";
 import { readUploadMetadata } from "../upload-metadata.ts";
 
 /** As many as a request body of 64 KB holds. */
@@ -205,7 +205,7 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
   if (source === "owner" && uploadedAt !== undefined && uploadedAt !== candidate.uploadedAt) return false;
   if (status === "stale" && !isStale(document, deps.config)) return false;
   if (isAttention(status) && byDocument && attentionOf(document)?.status !== status) return false;
-  if (preset !== undefined && document?.preset && !isPreset(deps.config, document.preset, preset))
+  if (preset !== undefined && document?.preset && !isSamePreset(deps.config, document.preset, preset))
     return false;
   if (
     isTimed &&
@@ -215,12 +215,6 @@ export async function isMeant(deps: SelectDeps, select: Select, candidate: Candi
   )
     return false;
   return isMeantByOriginal(deps, select, candidate, document);
-}
-
-/** Whether two names are those of one preset, which may have had another. */
-function isPreset(config: Config, one: string, other: string): boolean {
-  const named = (name: string) => presetOf(config, name)?.name ?? name;
-  return named(one) === named(other);
 }
 
 /** What no document says of it. */
@@ -239,7 +233,7 @@ async function isMeantByOriginal(
   const original = await uploads.head(originalKey(id));
   const upload = original && readUploadMetadata(original.metadata);
   const uploadedFor = upload?.preset ?? config.defaultPreset;
-  if (asksPreset && !(upload && isPreset(config, uploadedFor, preset))) return false;
+  if (asksPreset && !(upload && isSamePreset(config, uploadedFor, preset))) return false;
   if (asksTime && !(original && inTime(select, original.lastModified.getTime()))) return false;
   if (!asksOwner) return true;
   if (upload) return upload.owner === ownerOf(owner);

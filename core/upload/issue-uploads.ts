@@ -4,7 +4,7 @@ import type { Caller } from "../caller.ts";
 import { DarkroomError, type ErrorCode } from "../errors.ts";
 import { extensionsOf, typesOf } from "../formats.ts";
 import { newId, originalKey, ownerOf } from "../keys.ts";
-import { type Config, type Preset, presetOf } from "../preset.ts";
+import { type Config, isSamePreset, type Preset, presetOf } from "../preset.ts";
 import { isRef, writeUploadMetadata } from "../upload-metadata.ts";
 import { type Agreement, partSizeOf, uppyPartSizeOf } from "./multipart.ts";
 import type { Seal } from "./seal.ts";
@@ -218,10 +218,8 @@ const maxBytesOf = (preset: Preset, caller: Caller) =>
 const UNKNOWN_TYPES = ["", "application/octet-stream"];
 
 function choosePreset(config: Config, caller: Caller, wanted: string | undefined): Preset {
-  const named = (name: string) => presetOf(config, name)?.name ?? name;
-  if (caller.preset !== undefined && wanted !== undefined && named(wanted) !== named(caller.preset)) {
+  if (caller.preset !== undefined && wanted !== undefined && !isSamePreset(config, wanted, caller.preset))
     throw new DarkroomError("forbidden", `This token is for the preset "${caller.preset}".`);
-  }
   const preset = presetOf(config, wanted ?? caller.preset ?? config.defaultPreset);
   if (preset) return preset;
   throw new DarkroomError(
