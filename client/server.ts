@@ -5,13 +5,12 @@
 import { type Api, connect } from "./api.ts";
 import { DarkroomError } from "./errors.ts";
 import type { Image } from "./image.ts";
-import type { ListedImages, ListOptions } from "./list.ts";
+import type { ListOptions } from "./list.ts";
 import { sleep } from "./patience.ts";
 import type { Transport } from "./transport.ts";
 
 export { DarkroomError } from "./errors.ts";
 export type { Image, Variant } from "./image.ts";
-export type { ListedImage, ListedImages } from "./list.ts";
 export { picture } from "./picture.ts";
 
 export interface TokenOptions {
@@ -137,38 +136,133 @@ export interface AdminOptions {
   readonly token?: string | (() => string | Promise<string>);
 }
 
+/** Somebody's image, as an operator finds it; `code` and `message` say what is wrong with it. */
+export interface FoundImage {
+  readonly id: string;
+  readonly status: string;
+  readonly preset?: string;
+  readonly uploadedAt?: string;
+  readonly code?: string;
+  readonly message?: string;
+  /** URL of its smallest variant. */
+  readonly thumbnail?: string;
+  readonly context?: Context;
+}
+/** What images have to be, all of it. Times are ISO 8601. */
+export interface Query extends ListOptions {
+  readonly owner?: string;
+  readonly ref?: string;
+  readonly status?: "failed" | "rejected" | "original-gone" | "original-expired" | "held" | "stale" | "all";
+  readonly preset?: string;
+  readonly after?: string;
+  readonly before?: string;
+}
+/** Many images to develop again, or to delete: those that fit all of `select`. */
+export interface Order {
+  readonly action?: "develop" | "delete";
+  readonly select: Pick<Query, "owner" | "status" | "preset"> & {
+    readonly ids?: readonly string[];
+    readonly uploadedAfter?: string;
+    readonly uploadedBefore?: string;
+  };
+  readonly force?: boolean;
+}
+/** How far it is. Of those `queued`, together all of them in the end: `done`, `skipped`, `rejected`, `failed`. */
+export interface Job {
+  readonly id: string;
+  readonly state: "running" | "done" | "cancelled" | "failed";
+  readonly startedAt: string;
+  readonly finishedAt?: string;
+  readonly queued: number;
+  readonly done: number;
+  readonly skipped: number;
+  readonly rejected: number;
+  readonly failed: number;
+  /** Absent where nobody knows yet. */
+  readonly total?: number;
+  readonly secondsLeft?: number;
+}
+/** What an owner has; `originals` and `variants` in bytes. */
+export interface Usage {
+  readonly owner: string;
+  readonly images: number;
+  readonly originals: number;
+  readonly variants: number;
+  readonly uploadsThisMonth: number;
+}
+
 /** The API as an admin: everybody's images. Whatever it has no method for is in `api`. */
 export interface Admin {
   /** An image whosever it is; its state where it is not ready. @throws DarkroomError `not-found`, `gone` */
   image(
     id: string,
   ): Promise<(Image | { readonly status: string; readonly error?: Reason }) & { readonly context?: Context }>;
-  /** Images that need attention. */
-  attention(
-    status: "failed" | "rejected" | "original-gone" | "held",
-    options?: ListOptions,
-  ): Promise<ListedImages>;
+  /** By status alone those that need attention. A page may be empty while there is a cursor. */
+  find(query: Query): Promise<{ readonly images: readonly FoundImage[]; readonly cursor?: string }>;
   /** Keeps an image whose token said `attachWithin`. */
   attach(id: string): Promise<void>;
+  /** Shows an image that is held. @throws DarkroomError `not-held` */
+  release(id: string): Promise<void>;
+  /** Rejects an image that is held; `reason` is for whoever uploaded it. @throws DarkroomError `not-held` */
+  reject(id: string, reason?: string): Promise<void>;
   /** Deletes an image and everything made of it; as often as you like. */
   remove(id: string): Promise<void>;
+  /** Begins a job. @throws DarkroomError `job-running` */
+  start(order: Order): Promise<Job>;
+  job(id: string): Promise<Job>;
+  cancel(job: string): Promise<Job>;
+  usage(owner: string): Promise<Usage>;
   readonly api: Api;
 }
 
 export function adminApi({ endpoint, secret, token }: AdminOptions): Admin {
   const made = () => createToken({ secret: secret ?? "", owner: "admin", scope: "admin upload" });
   const api = connect(endpoint, token ?? made, server);
-  const at = (id: string) => `/images/${encodeURIComponent(id)}`;
+  const image = (id: string) => `/images/${encodeURIComponent(id)}`;
+  const jobs = (id: string) => `/admin/jobs/${encodeURIComponent(id)}`;
+  const call = async <T = void>(method: string, path: string, json?: unknown, signal?: AbortSignal) =>
+    (await api.call<T>(method, path, { json, signal })).json;
   return {
     api,
-    image: async (id) => (await api.call<Awaited<ReturnType<Admin["image"]>>>("GET", at(id))).json,
-    attention: async (status, { limit = 24, cursor = "", signal } = {}) => {
-      const query = new URLSearchParams({ status, limit: `${limit}`, ...(cursor && { cursor }) });
-      return (await api.call<ListedImages>("GET", `/admin/images?${query}`, { signal })).json;
+    image: (id) => call("GET", image(id)),
+    find({ signal, limit = 24, ...query }) {
+      const all = Object.entries({ limit: `${limit}`, ...query }).filter(([, value]) => value);
+      const asked = Object.fromEntries(all) as Record<string, string>;
+      return call("GET", `/admin/images?${new URLSearchParams(asked)}`, undefined, signal);
     },
-    attach: async (id) => void (await api.call("POST", `${at(id)}/attach`)),
-    remove: async (id) => void (await api.call("DELETE", at(id))),
+    attach: async (id) => void (await call("POST", `${image(id)}/attach`)),
+    release: async (id) => void (await call("POST", `${image(id)}/release`)),
+    reject: async (id, reason) => void (await call("POST", `${image(id)}/reject`, { reason })),
+    remove: async (id) => void (await call("DELETE", image(id))),
+    start: (order) => call("POST", "/admin/reprocess", order),
+    job: (id) => call("GET", jobs(id)),
+    cancel: (id) => call("DELETE", jobs(id)),
+    usage: (owner) => call("GET", `/admin/usage?${new URLSearchParams({ owner })}`),
   };
+}
+
+/** What opens all private pictures of an owner, until `expiresAt`: `query` behind any URL under `prefix`, or `cookies`. */
+export interface Access {
+  readonly prefix: string;
+  readonly query: string;
+  readonly cookies: Readonly<Record<string, string>>;
+  readonly expiresAt: string;
+}
+
+/** For that owner alone to have. */
+export async function accessFor(
+  owner: string,
+  { endpoint, secret }: { readonly endpoint: string; readonly secret: string },
+): Promise<Access> {
+  const api = connect(endpoint, () => createToken({ secret, owner }), server);
+  return (await api.call<Access>("POST", "/access")).json;
+}
+
+/** `Set-Cookie`, a value each, for pages of the same site as the CDN's domain; `domain` is that site, as `example.com`. */
+export function setCookies({ prefix, cookies, expiresAt }: Access, domain: string): string[] {
+  const until = new Date(expiresAt).toUTCString();
+  const terms = `Domain=${domain}; Path=${new URL(prefix).pathname}; Expires=${until}; Secure; HttpOnly; SameSite=Lax`;
+  return Object.entries(cookies).map(([name, value]) => `${name}=${value}; ${terms}`);
 }
 
 export interface SignOptions {

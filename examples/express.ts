@@ -59,8 +59,7 @@ app.post("/delete-me", async (request, response) => {
     return;
   }
   // End the user's sessions first: no more tokens. Webhooks tell of each image when it is gone.
-  const order = { action: "delete", select: { owner: user } };
-  await darkroom.api.call("POST", "/admin/reprocess", { json: order });
+  await darkroom.start({ action: "delete", select: { owner: user } });
   response.redirect(303, "/");
 });
 

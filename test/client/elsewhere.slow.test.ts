@@ -88,7 +88,7 @@ test("a phone sends the file itself, with a digest of its own; parts go from mem
   assert.deepEqual(file.sent, ["PUT"]);
 });
 
-test("a back end sees whose an image is, and deletes it", async () => {
+test("a back end sees whose an image is, finds it, counts it, and deletes one or all", async () => {
   const admin = adminApi({ endpoint: stack.api, secret });
   const { id, ready } = await darkroom.upload(SAMPLE, { ref: "slot 2" });
   await ready;
@@ -97,7 +97,17 @@ test("a back end sees whose an image is, and deletes it", async () => {
     [status, context?.owner, context?.ref, context?.clientRef],
     ["ready", "42", "listing 7", "slot 2"],
   );
-  assert.deepEqual((await admin.attention("failed")).images, []);
+  assert.deepEqual((await admin.find({ status: "failed" })).images, []);
+  const { images } = await admin.find({ owner: "42", ref: "slot 2" });
+  assert.deepEqual([images.length, images[0]?.id, images[0]?.context?.ref], [1, id, "listing 7"]);
+  assert.ok((await admin.usage("42")).images > 0);
+  await assert.rejects(admin.release(id), { code: "not-held" });
+  await assert.rejects(admin.reject(id, "No boats."), { code: "not-held" });
+  await admin.attach(id);
   await admin.remove(id);
   await assert.rejects(admin.image(id), { code: "gone" });
+
+  let job = await admin.start({ action: "delete", select: { owner: "nobody" } });
+  while (job.state === "running") job = await admin.job(job.id);
+  assert.deepEqual([job.state, job.done, (await admin.cancel(job.id)).state], ["done", 0, "done"]);
 });

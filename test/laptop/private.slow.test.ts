@@ -7,7 +7,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { pathToFileURL } from "node:url";
 import { createDarkroom } from "../../client/node.ts";
-import { createToken } from "../../client/server.ts";
+import { accessFor, createToken, setCookies } from "../../client/server.ts";
 import { darkroom as run } from "../cli/darkroom.ts";
 import { startProcess } from "../stack-process.ts";
 
@@ -92,6 +92,9 @@ test("a private image is seen by its owner: by signed URLs, by a query, by cooki
   for (const one of set)
     assert.match(one, /; Domain=localhost; Path=\/private\/.*; Secure; HttpOnly; SameSite=Lax$/);
   const cookie = set.map((one) => one.split(";")[0]).join("; ");
+  // A back end sets the same.
+  const access = await accessFor("ann", { endpoint: stack.note.api, secret: SECRET });
+  assert.deepEqual(setCookies(access, "localhost"), set);
   const hisUrl = his.variants[0]?.url.replace(/\?.*/, "") ?? "";
   const climb = hisUrl.replace(stack.note.media, "").split("/").slice(2).join("/");
   for (const url of plain) {
