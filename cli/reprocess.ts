@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { DryRun } from "../core/job/dry-run.ts";
 import type { Progress as Job } from "../core/job/job-progress.ts";
 import { type Api, connect } from "./api.ts";
+import { canary, percentage } from "./canary.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
 import { withApi, withExamples, withJson } from "./options.ts";
@@ -12,6 +13,8 @@ import { agreed, counted, duration, isAttended, money, note } from "./terminal.t
 interface ReprocessOptions extends SelectOptions {
   readonly force?: boolean;
   readonly dryRun?: boolean;
+  readonly canary?: number;
+  readonly canaryTo: string;
   readonly wait: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -24,6 +27,16 @@ export const command = withSelect(
 )
   .option("-f, --force", "make everything anew that is there already")
   .option("-n, --dry-run", "only say what it would do, and what that costs")
+  .option(
+    "--canary <share>",
+    "develop a share here first, such as 1%, say how it differs, and ask",
+    percentage,
+  )
+  .option(
+    "--canary-to <folder>",
+    "where the canary's page with pairs goes; nothing is written over",
+    "canary",
+  )
   .option("--no-wait", "do not wait until it is done")
   .option("-y, --yes", "do not ask before a job over all images")
   .action(async (ids: string[], options: ReprocessOptions) => {
@@ -33,6 +46,7 @@ withJson(withApi(command), "the job, or what it would do, as JSON");
 withExamples(
   command,
   "reprocess --status stale --dry-run",
+  "reprocess --status stale --canary 1%",
   "reprocess --status failed",
   "reprocess --owner anna --preset avatar --after 2026-05-01 --force",
   "failures --json | jq -r .id | darkroom reprocess -",
@@ -51,6 +65,11 @@ async function reprocess(api: Api, ids: readonly string[], options: ReprocessOpt
     }
     return exitCodes.done.status;
   }
+  if (options.canary !== undefined) {
+    if (!(await passed(api, ids, options, options.canary))) return exitCodes.failed.status;
+    // Whoever said so knows what it is over.
+    options = { ...options, yes: true };
+  }
   const isAll = ids.length === 0 && Object.keys(select).join() === "status" && status === "all";
   if (isAll && !options.yes && !(await confirmed(api, force))) return exitCodes.failed.status;
   let worst: number = exitCodes.done.status;
@@ -62,6 +81,23 @@ async function reprocess(api: Api, ids: readonly string[], options: ReprocessOpt
     else if (json) console.log(JSON.stringify(job));
   }
   return worst;
+}
+
+/** Goes on where somebody says so who has seen what would differ; with --yes, where all could be made. */
+async function passed(
+  api: Api,
+  ids: readonly string[],
+  { owner, status, preset, after, before, yes, canaryTo }: ReprocessOptions,
+  share: number,
+): Promise<boolean> {
+  const asked = Object.entries({ owner, status, preset, after, before });
+  const known = asked.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
+  const query = `${new URLSearchParams(known)}`;
+  const isGood = await canary(api, { ids, query, share, folder: canaryTo });
+  if (yes) return isGood;
+  if (isAttended() && (await agreed("Go on with all of them?"))) return true;
+  note("Nothing has changed. To go on: the same without --canary.");
+  return false;
 }
 
 /** Asks only where somebody is there to answer. */

@@ -19,7 +19,7 @@ import type { ObjectStore, Queue, StoredObject } from "../ports.ts";
 import { presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
-import { purge } from "./delete-image.ts";
+import { type DeleteDeps, purge } from "./delete-image.ts";
 import { readEdit } from "./edit.ts";
 import { heldPlace, keepHeld, mustHold } from "./held.ts";
 import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./judge.ts";
@@ -30,7 +30,7 @@ import { hasRoom, OVER_QUOTA, refusalByQuota } from "./quota.ts";
 import { register } from "./register.ts";
 import { condemned, suspected } from "./suspect.ts";
 
-export interface DevelopDeps extends JudgeDeps {
+export interface DevelopDeps extends JudgeDeps, DeleteDeps {
   /** Gets what may wait. */
   readonly backfill: Pick<Queue, "send">;
 }

@@ -9,14 +9,14 @@ import { type Home, heldPrefix, imagePrefix } from "../keys.ts";
 import { listed } from "../listing.ts";
 import type { Metadata, Source, Variant, Verdict } from "../metadata.ts";
 import { gate, type Header, keyOf, type Plan, type PlannedVariant, planOf, variantsOf } from "../plan.ts";
-import type { Pixels, StoredObject } from "../ports.ts";
+import type { ObjectStore, Pixels, StoredObject } from "../ports.ts";
 import { type Config, type Preset, presetOf } from "../preset.ts";
 import { keptOf, type Rights } from "../rights.ts";
 import type { UploadMetadata } from "../upload-metadata.ts";
-import type { DeleteDeps } from "./delete-image.ts";
 import type { Place } from "./held.ts";
 
-export interface JudgeDeps extends DeleteDeps {
+export interface JudgeDeps {
+  readonly media: ObjectStore;
   readonly pixels: Pixels;
   readonly config: Config;
   /** Where the media bucket is served, without a slash at the end. */

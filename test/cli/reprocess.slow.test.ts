@@ -1,6 +1,6 @@
 /** Operators at work: `reprocess`, `jobs` and `failures`, as processes of their own against a running stack. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
@@ -102,6 +102,62 @@ test("what another recipe made is found, priced, and made anew: only what is mis
   const again = await darkroom(["reprocess", "--status", "stale", "--json"]);
   const job: Progress = JSON.parse(again.out);
   assert.deepEqual([job.state, job.scanned, job.queued], ["done", 4, 0]);
+});
+
+test("a canary develops a share here, says how bytes and scores differ, shows pairs, and changes nothing", async () => {
+  const photo = join(data, "photo.jpg");
+  await sharp("docs/sample.jpg").resize(1000).jpeg().toFile(photo);
+  const uploaded = await darkroom(["upload", "--json", photo]);
+  const { id }: { id: string } = JSON.parse(uploaded.out);
+  const before = await documentOf(id);
+  const config = join(data, "coarser.ts");
+  writeFileSync(
+    config,
+    `import shipped from ${JSON.stringify(new URL("../../core/shipped.ts", import.meta.url).href)};
+    import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
+    const { photo } = Object.fromEntries(shipped.presets);
+    const { name, recipe, ...rest } = photo;
+    const ladder = { ...rest.ladder, quality: { jpeg: 30 } };
+    export default defineConfig({ defaultPreset: "photo", presets: { photo: { ...rest, ladder } } });`,
+  );
+  const folder = join(data, "canary");
+  const args = ["reprocess", "--canary", "100%", "--canary-to", folder];
+  const coarser = (...more: string[]) =>
+    run([...args, ...more], { env: { DARKROOM_DATA: data, DARKROOM_CONFIG: config } });
+  const { status, out, err } = await coarser(id, bad);
+  assert.equal(status, 1, "nobody was there to say: go on");
+  assert.match(out, /^1 image developed here: 1 differ, 0 cannot be made\.\n/);
+  const [, change = "", was = "", is = ""] =
+    /photo jpeg +\d.* (\S+) % +([\d.]+) \/ \S+ \/ \S+ +([\d.]+) \//.exec(out) ?? assert.fail(out);
+  assert.ok(Number(change) < -20 && Number(is) < Number(was) - 5, out);
+  assert.match(err, /Nothing has changed/);
+  assert.deepEqual(await documentOf(id), before);
+  const page = readFileSync(join(folder, "index.html"), "utf8");
+  assert.equal(page.match(/<section>/g)?.length, 1);
+  for (const [, file = ""] of page.matchAll(/src="([^"]+)"/g)) await sharp(join(folder, file)).stats();
+  assert.match((await coarser(id)).err, /canary-to/, "nothing is written over");
+});
+
+test("a canary whose images cannot be made does not go on by itself, one that is as before does", async () => {
+  const [first = ""] = ready;
+  const none = join(data, "none.ts");
+  writeFileSync(
+    none,
+    `import { defineConfig } from ${JSON.stringify(new URL("../../core/preset.ts", import.meta.url).href)};
+    const ladder = { widths: [64], formats: ["webp"] };
+    export default defineConfig({ defaultPreset: "photo", presets: { photo: { accept: ["jpeg"], ladder } } });`,
+  );
+  const canary = (name: string, env = {}) =>
+    run(["reprocess", first, "--canary", "100%", "--canary-to", join(data, name), "--yes"], {
+      env: { DARKROOM_DATA: data, ...env },
+    });
+  const refused = await canary("refused", { DARKROOM_CONFIG: none });
+  assert.equal(refused.status, 1);
+  assert.match(refused.out, new RegExp(`1 cannot be made\\.\n  ${first}: unsupported-format\n$`));
+  const same = await canary("same");
+  assert.equal(same.status, 0, same.err);
+  assert.match(same.out, /^1 image developed here: 0 differ, 0 cannot be made\.\n\w+ done: /);
+  assert.equal((await darkroom(["reprocess", first, "--canary", "half"])).status, 2);
 });
 
 test("images by id, from the command line and from standard input, also those that nobody knows", async () => {

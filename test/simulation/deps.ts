@@ -1,6 +1,6 @@
 /** What the use cases of `core/` are given, in the name of one actor. */
 import { memoryStore } from "../../adapters/memory/memory-store.ts";
-import type { JudgeDeps } from "../../core/image/judge.ts";
+import type { DevelopDeps } from "../../core/image/develop-image.ts";
 import type { JobDeps } from "../../core/job/job.ts";
 import type { ScanDeps } from "../../core/job/scan-page.ts";
 import { MARKS } from "../../core/keys.ts";
@@ -15,7 +15,7 @@ import type { TracedQueue } from "./traced-queue.ts";
 
 const [OUT_OF_MEMORY, SEGFAULT] = [0.01, 0.02];
 
-export function depsOf(scene: Scene, actor: Actor): JudgeDeps & ScanDeps & JobDeps {
+export function depsOf(scene: Scene, actor: Actor): DevelopDeps & ScanDeps & JobDeps {
   const { ports, sabotage } = scene;
   const wrap = sabotage.store ?? ((store) => store);
   const wrapOpen = sabotage.openUploads ?? ((open) => open);
