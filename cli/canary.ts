@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InvalidArgumentError } from "commander";
 import sharp from "sharp";
 import { memoryStore } from "../adapters/memory/memory-store.ts";
 import config from "../adapters/presets.ts";
@@ -34,15 +33,8 @@ interface Looked {
 /** Of the rungs the one that is nearest to this is scored, in pixels of width: a score takes a second a megapixel. */
 const SCORED_WIDTH = 960;
 
-/** `1%`, as a share. */
-export function percentage(text: string): number {
-  const share = /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : 0;
-  if (!(share > 0 && share <= 1)) throw new InvalidArgumentError("A share such as 1%, up to 100%.");
-  return share;
-}
-
 /** Always the same ones: two canaries can be compared. */
-export const isOfShare = (id: string, share: number): boolean =>
+const isOfShare = (id: string, share: number): boolean =>
   createHash("sha256").update(id).digest().readUInt32BE() < share * 2 ** 32;
 
 /**

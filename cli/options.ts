@@ -42,3 +42,10 @@ function numberUpTo(text: string, max: number): number {
     throw new InvalidArgumentError("A whole number from 1.");
   return value;
 }
+
+/** `1%`, as a share. */
+export function percentage(text: string): number {
+  const share = /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : 0;
+  if (!(share > 0 && share <= 1)) throw new InvalidArgumentError("A share such as 1%, up to 100%.");
+  return share;
+}

@@ -3,10 +3,9 @@ import { Command } from "commander";
 import type { DryRun } from "../core/job/dry-run.ts";
 import type { Progress as Job } from "../core/job/job-progress.ts";
 import { type Api, connect } from "./api.ts";
-import { canary, percentage } from "./canary.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { follow, report } from "./follow-job.ts";
-import { withApi, withExamples, withJson } from "./options.ts";
+import { percentage, withApi, withExamples, withJson } from "./options.ts";
 import { batches, idsFrom, type SelectOptions, selectOf, withSelect } from "./select.ts";
 import { agreed, counted, duration, isAttended, money, note } from "./terminal.ts";
 
@@ -93,6 +92,8 @@ async function passed(
   const asked = Object.entries({ owner, status, preset, after, before });
   const known = asked.flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
   const query = `${new URLSearchParams(known)}`;
+  // Loads the pixel process, which no other way of this command needs.
+  const { canary } = await import("./canary.ts");
   const isGood = await canary(api, { ids, query, share, folder: canaryTo });
   if (yes) return isGood;
   if (isAttended() && (await agreed("Go on with all of them?"))) return true;

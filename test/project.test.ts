@@ -24,6 +24,9 @@ test("the Dockerfile copies all that the worker loads", () => {
   const copied = [...readFileSync("Dockerfile", "utf8").matchAll(/^COPY (.+) \S+$/gm)].flatMap(
     ([, names = ""]) => names.split(" "),
   );
+  const sent = readFileSync(".dockerignore", "utf8").split("\n");
+  for (const name of copied)
+    assert.ok(sent.includes(`!${name.replace("[s]", "s")}`), `.dockerignore keeps ${name} back`);
   const reached = new Set(["cli/darkroom.ts", "cli/worker.ts", ...globSync("functions/*.ts")]);
   for (const file of reached) {
     assert.ok(
