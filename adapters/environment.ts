@@ -41,10 +41,13 @@ const yesOrNo = (value: string) => {
   return value === "true";
 };
 
-const anyOrPut = (value: string): "any" | "put" => {
-  if (value !== "any" && value !== "put") throw new Error("any or put");
-  return value;
-};
+const oneOf =
+  <T extends string>(...values: T[]) =>
+  (value: string): T => {
+    const found = values.find((one) => one === value);
+    if (found === undefined) throw new Error(values.join(" or "));
+    return found;
+  };
 
 /** Of who authenticates callers. */
 const API: FunctionName[] = ["presign", "multipart", "images", "reprocess", "webhooks"];
@@ -67,7 +70,7 @@ export const settings = {
   MEDIA_URL: {
     parse: url,
     help: "where the CDN serves the media bucket",
-    for: ["images", "worker"],
+    for: ["images", "worker", "parked"],
     from: { value: "mediaUrl" },
   },
   CDN_KEY_ID: {
@@ -79,7 +82,7 @@ export const settings = {
   },
   CDN_PRIVATE_KEY: {
     parse: text,
-    help: "its private key: RSA of 2,048 bits, PKCS #8 in base64",
+    help: "its private key: RSA of 2,048 bits, PKCS #8 in base64; of Bunny the token authentication key",
     optional: true,
     for: ["images"],
     from: { value: "cdnPrivateKey" },
@@ -123,7 +126,7 @@ export const settings = {
     from: { param: "validity" },
   },
   UPLOADS_BY: {
-    parse: anyOrPut,
+    parse: oneOf("any", "put"),
     default: "any",
     help: "`put` where the S3 server takes no forms: all in one piece is signed as PUT",
     for: SIGNING,
@@ -258,6 +261,13 @@ export const settings = {
     help: "another file of presets than `darkroom.config.ts`; not on Lambda, where they are part of the code",
     optional: true,
   },
+  CDN: {
+    parse: oneOf("cloudflare", "bunny", "fastly"),
+    help: "another CDN than CloudFront: `cloudflare`, `bunny` or `fastly`",
+    optional: true,
+  },
+  CDN_ZONE: { parse: text, help: "Cloudflare's zone, or Fastly's service", default: "" },
+  CDN_TOKEN: { parse: text, help: "of its API, which is asked to forget deleted images", default: "" },
   AWS_ENDPOINT_URL_S3: { parse: url, help: "another S3 server than AWS's", optional: true },
 } as const satisfies Record<string, Setting>;
 

@@ -19,7 +19,9 @@ interface ReplayOptions extends FailedOptions {
   readonly failed?: boolean;
 }
 
-const failed = new Command("failed").description("list what no receiver took in all its tries").action(list);
+const failed = new Command("failed")
+  .description("list what receivers have not taken, and when it is tried next")
+  .action(list);
 withJson(failed);
 withApi(failed);
 withExamples(failed, "webhooks failed", "webhooks failed --json");

@@ -1,8 +1,8 @@
 /** `/images…`: the state of an image, an owner's images, originals, deletion. */
 import { setTimeout } from "node:timers/promises";
-import { cdnSigner } from "../adapters/aws/cdn-signer.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { viewSigner } from "../adapters/aws/upload-signer.ts";
+import { accessSigner } from "../adapters/cdn/signer.ts";
 import { api } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { imageRoutes } from "../adapters/http/images.ts";
@@ -19,6 +19,7 @@ const setUp = () =>
     "MEDIA_URL",
     "CDN_KEY_ID",
     "CDN_PRIVATE_KEY",
+    "CDN",
     "COOKIE_DOMAIN",
   );
 
@@ -30,12 +31,7 @@ export const handler = api(() => {
     routes: imageRoutes(deps, {
       ask: asker({ ...deps, workers: env.WORKERS }, setTimeout),
       signDownload: viewSigner(deps.now),
-      access: {
-        signAccess: cdnSigner(env.CDN_KEY_ID, env.CDN_PRIVATE_KEY),
-        mediaUrl: env.MEDIA_URL,
-        config,
-        now: deps.now,
-      },
+      access: { signAccess: accessSigner(env), mediaUrl: env.MEDIA_URL, config, now: deps.now },
       cookieDomain: env.COOKIE_DOMAIN,
     }),
   };

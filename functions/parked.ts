@@ -2,6 +2,7 @@
 import { cloudFrontForget } from "../adapters/aws/cdn.ts";
 import { onSchedule } from "../adapters/aws/on-schedule.ts";
 import { ports } from "../adapters/aws/ports.ts";
+import { cdnForget } from "../adapters/cdn/forget.ts";
 import { bringBack, Receivers } from "../core/tell/deliver.ts";
 import { forgetNoted } from "../core/tell/forget.ts";
 
@@ -12,9 +13,15 @@ export const handler = onSchedule(() => {
     "EVENTS_QUEUE_URL",
     "WEBHOOK_URLS",
     "MEDIA_DISTRIBUTION_ID",
+    "MEDIA_URL",
+    "CDN",
+    "CDN_ZONE",
+    "CDN_TOKEN",
   );
   const { WEBHOOK_URLS: urls = [], MEDIA_DISTRIBUTION_ID: distribution } = env;
-  const forget = distribution ? cloudFrontForget(distribution) : undefined;
+  const cloudFront = distribution ? cloudFrontForget(distribution) : undefined;
+  const access = { zone: env.CDN_ZONE, token: env.CDN_TOKEN, mediaUrl: env.MEDIA_URL };
+  const forget = env.CDN ? cdnForget(env.CDN, access) : cloudFront;
   return {
     logLevel: env.LOG_LEVEL,
     name: "parked",

@@ -32,6 +32,7 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     "core/* adapters",
     "node: @aws-sdk/client- @aws-sdk/cloudfront-signer @smithy/ @middy/core aws-lambda @aws-lambda-powertools/metrics @aws-lambda-powertools/metrics/",
   ],
+  ["adapters/cdn", "core/* adapters/aws", "node:crypto"],
   [
     "adapters/http",
     "core/* adapters",

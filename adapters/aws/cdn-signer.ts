@@ -11,8 +11,10 @@ export function cdnSigner(keyId: string | undefined, privateKey: string | undefi
     const ends = { DateLessThan: { "AWS:EpochTime": Math.floor(until.getTime() / 1000) } };
     const policy = JSON.stringify({ Statement: [{ Resource: pattern, Condition: ends }] });
     const cookies = getSignedCookies({ keyPairId: keyId, privateKey: pem, policy });
-    return Object.fromEntries(
-      Object.entries(cookies).map(([name, value]) => [name.replace(/^CloudFront-/, ""), String(value)]),
-    );
+    const named = Object.entries(cookies).map(([name, value]) => [name, String(value)] as const);
+    return {
+      query: Object.fromEntries(named.map(([name, value]) => [name.replace(/^CloudFront-/, ""), value])),
+      cookies: Object.fromEntries(named),
+    };
   };
 }

@@ -16,7 +16,7 @@ interface Promised {
   readonly probes: Probes;
 }
 
-export const promises: readonly Promised[] = [
+const promises: readonly Promised[] = [
   {
     name: "strangers",
     essential: true,

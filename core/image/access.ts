@@ -5,8 +5,11 @@ import { homeOf, homePrefix } from "../keys.ts";
 import { type Metadata, withUrls } from "../metadata.ts";
 import { type Config, presetOf } from "../preset.ts";
 
-/** By name without `CloudFront-`, as they stand in a query; with it they are cookies. */
-export type Signature = Readonly<Record<string, string>>;
+/** The same in two ways; a CDN may know only the first. */
+export interface Signature {
+  readonly query: Readonly<Record<string, string>>;
+  readonly cookies: Readonly<Record<string, string>>;
+}
 /** Signs all URLs that fit a pattern: `*` at its end stands for whatever follows. */
 export type SignAccess = (pattern: string, until: Date) => Signature;
 
@@ -41,7 +44,7 @@ export function opened<D extends Metadata>(deps: AccessDeps, document: D): Opene
   const until = untilOf(now(), presetOf(config, document.preset ?? "")?.accessSeconds ?? SECONDS);
   // As the document names it: it may be of a domain before today's, which goes on working.
   const folder = first.url.slice(0, first.url.lastIndexOf("/") + 1);
-  const query = new URLSearchParams(signAccess(`${folder}*`, until)).toString();
+  const query = new URLSearchParams(signAccess(`${folder}*`, until).query).toString();
   const urls = withUrls(document, ({ url }) => `${url}?${query}`);
   return { ...urls, signedUntil: until.toISOString() };
 }
@@ -64,13 +67,11 @@ export function accessOf({ signAccess, mediaUrl, config, now }: AccessDeps, { ow
   );
   const until = untilOf(now(), Math.min(...seconds, seconds.length > 0 ? Number.POSITIVE_INFINITY : SECONDS));
   const prefix = `${mediaUrl}/${homePrefix(homeOf(owner))}`;
-  const signature = signAccess(`${prefix}*`, until);
+  const { query, cookies } = signAccess(`${prefix}*`, until);
   return {
     prefix,
-    query: new URLSearchParams(signature).toString(),
-    cookies: Object.fromEntries(
-      Object.entries(signature).map(([name, value]) => [`CloudFront-${name}`, value]),
-    ),
+    query: new URLSearchParams(query).toString(),
+    cookies,
     until,
   };
 }

@@ -59,7 +59,7 @@ test("keys follow one another: what one has signed opens after the next has take
   const until = new Date(Date.now() + 60_000);
   const opens = (by: typeof first, at: typeof first) => {
     const url = new URL("https://cdn.example/private/o/i/w1.webp");
-    url.search = new URLSearchParams(by.sign?.(`${url}`, until)).toString();
+    url.search = new URLSearchParams(by.sign?.(`${url}`, until).query).toString();
     return refusalOf({ url }, at.known, new Date()) === undefined;
   };
   assert.ok(opens(first, first) && opens(first, second) && opens(second, first), "before and after a change");
