@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { parse } from "yaml";
 import { type Setting, settings } from "../adapters/environment.ts";
 import { parameters } from "../adapters/parameters.ts";
-import { describe, holds, load } from "../bench/report.ts";
+import { describe, load, verdictOn } from "../bench/report.ts";
 import { commands } from "../cli/commands.ts";
 import { exitCodes } from "../cli/exit.ts";
 import { codesOf, type ErrorCode, errors } from "../core/errors.ts";
@@ -38,9 +38,10 @@ function bench(name: string): string {
   const { on, date, machine, rows, figures = [] } = load(name);
   const head = [...new Set(rows.flatMap((entry) => Object.keys(entry)))];
   const cells = rows.map((entry) => head.map((column) => String(entry[column] ?? "")));
-  const promises = figures.map(
-    (figure) => `- ${holds(figure) ? "holds" : "**does not hold**"}: ${describe(figure)}`,
-  );
+  const promises = figures.map((figure) => {
+    const verdict = verdictOn(figure);
+    return `- ${verdict === "holds" ? verdict : `**${verdict}**`}: ${describe(figure)}`;
+  });
   return [
     `${on} ${date}, ${machine}.`,
     ...(rows.length > 0 ? [table(head, cells)] : []),

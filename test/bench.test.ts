@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { medianWithin, verdictOn } from "../bench/report.ts";
 import { type Picture, ssimulacra2 } from "../bench/ssimulacra2.ts";
 
 /** Colours in gradients and a grid, so that every scale has something to lose. */
@@ -35,5 +36,31 @@ test("SSIMULACRA2 is 100 for the same picture and falls with every kind of damag
         picture(96, 128, (value) => value),
       ),
     /sizes/,
+  );
+});
+
+test("where a median lies, 95 times in 100: known values, and as often as that", () => {
+  const upTo = (n: number) => Array.from({ length: n }, (_, at) => at + 1);
+  // Tables of order statistics, two-sided, 95 %: 6 values 1 to 6, 10 values 2 to 9, 20 values 6 to 15.
+  assert.deepEqual(
+    [6, 10, 20].map((n) => medianWithin(upTo(n))),
+    [
+      [1, 6],
+      [2, 9],
+      [6, 15],
+    ],
+  );
+  assert.deepEqual(medianWithin(upTo(5)), [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+});
+
+test("a figure is told only where its runs tell it", () => {
+  const told = (within: [number, number]) => verdictOn({ what: "", value: 1.05, within, atMost: 1.06 });
+  assert.deepEqual(
+    [
+      told([1.04, 1.06]),
+      told([1.04, 1.07]),
+      verdictOn({ what: "", value: 1.08, within: [1.07, 1.1], atMost: 1.06 }),
+    ],
+    ["holds", "too few runs to tell", "does not hold"],
   );
 });
