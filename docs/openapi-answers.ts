@@ -1,12 +1,23 @@
 /** What the API answers, as schemas: a test compares every sample event's answer with them. */
 import * as v from "valibot";
 import { codesOf, type ErrorCode } from "../core/errors.ts";
+import type { OriginalUrl } from "../core/image/original.ts";
+import type { DeleteDryRun } from "../core/job/dry-delete.ts";
+import type { DryRun as DryRunAnswer } from "../core/job/dry-run.ts";
+import type { FoundImage } from "../core/job/find-images.ts";
 import { Progress as Job } from "../core/job/job-progress.ts";
+import type { ImageInTrouble } from "../core/job/list-attention.ts";
 import { ATTENTION } from "../core/keys.ts";
 import { MetadataSchema } from "../core/metadata.ts";
+import type { SweepState } from "../core/sweep/ask-sweep.ts";
 import { Stop } from "../core/sweep/breaker.ts";
 import { Owned } from "../core/sweep/sweep-cursor.ts";
+import type { FailedWebhook } from "../core/tell/replay.ts";
 import { EVENT_TYPES } from "../core/tell/tell.ts";
+import type { Context as ImageContext } from "../core/upload-metadata.ts";
+
+/** What core answers is described whole: a field that nobody describes is an error of types. */
+type Fields<T> = Record<keyof T, v.GenericSchema>;
 
 const text = v.string();
 const maybe = v.optional(v.string());
@@ -26,7 +37,12 @@ export const Problem = v.object({
   requestId: text,
 });
 
-const Context = v.object({ owner: maybe, ref: maybe, clientRef: maybe, name: maybe });
+const Context = v.object({
+  owner: maybe,
+  ref: maybe,
+  clientRef: maybe,
+  name: maybe,
+} satisfies Fields<ImageContext>);
 
 /** The document, and what only its owner and admins are told. */
 export const Image = v.object({
@@ -50,7 +66,12 @@ const Upload = v.variant("method", [
 export const Uploads = v.object({ uploads: v.array(Upload) });
 export const UppyForm = v.object({ ...Form.entries, expires: number });
 
-export const Original = v.object({ id: text, url: text, name: text, expiresAt: time });
+export const Original = v.object({
+  id: text,
+  url: text,
+  name: text,
+  expiresAt: time,
+} satisfies Fields<OriginalUrl>);
 export const Access = v.object({ prefix: text, query: text, cookies: texts, expiresAt: time });
 const { schema: _, ...metadata } = MetadataSchema.entries;
 const { etag: __, ...edit } = metadata.edit.wrapped.entries;
@@ -76,14 +97,14 @@ export const DryRun = v.union([
     bytes: v.object({ originals: number, variants: number }),
     uploadedBefore: v.optional(time),
     savesMonthly: number,
-  }),
+  } satisfies Fields<DeleteDryRun>),
   v.object({
     ...cost,
     changed: number,
     gone: v.record(v.string(), number),
     variants: number,
     gbSeconds: number,
-  }),
+  } satisfies Fields<DryRunAnswer>),
 ]);
 export { Job };
 export const Jobs = pageOf("jobs", Job);
@@ -97,7 +118,7 @@ const Troubled = v.object({
   at: time,
   ready: v.boolean(),
   context: v.optional(Context),
-});
+} satisfies Fields<ImageInTrouble>);
 const Found = v.object({
   ...found,
   status: v.picklist([...metadata.status.options, "processing", "unreadable"]),
@@ -105,7 +126,7 @@ const Found = v.object({
   code: maybe,
   message: maybe,
   context: v.optional(Context),
-});
+} satisfies Fields<FoundImage>);
 export const FoundImages = v.object({
   images: v.array(v.union([Troubled, Found])),
   looked: v.optional(number),
@@ -118,9 +139,10 @@ export const Sweep = v.object({
   finishedAt: v.optional(time),
   images: v.optional(number),
   wanted: v.optional(v.literal(true)),
+  due: v.optional(v.object({ count: number, images: v.array(text) })),
   stopped: v.optional(v.object({ ...v.partial(Stop).entries, id: text })),
   confirmed: v.optional(v.object({ id: text, objects: number, until: time })),
-});
+} satisfies Fields<SweepState>);
 
 const Webhook = v.object({
   what: v.picklist(["deliver", "event", "forget"]),
@@ -130,7 +152,7 @@ const Webhook = v.object({
   host: maybe,
   sentAt: v.optional(time),
   due: v.optional(time),
-});
+} satisfies Fields<FailedWebhook>);
 export const Webhooks = v.object({ webhooks: v.array(Webhook), more: v.boolean() });
 export const SentAgain = v.object({ sent: number, more: v.boolean() });
 export const Replayed = v.object({ looked: number, sent: number, cursor: maybe });
