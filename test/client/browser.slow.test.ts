@@ -427,3 +427,33 @@ test("after a reload the files that had not arrived are there to go on with, and
     { name: "a.jpg", size: 12, preset: "avatar", id: 26, left: 0 },
   );
 });
+
+test("a kept file goes on in another tab that asks by its name, when its own is gone and not before", async () => {
+  door.hold(500_000);
+  const sending = page.waitForRequest((request) => request.method() === "PUT");
+  // Nobody is left to hear how it ended.
+  page
+    .evaluate(async () => {
+      const file = new File([new Uint8Array(15_000_000)], "big.jpg", { type: "image/jpeg" });
+      await darkroom.upload(file, await client.resumable(file, { list: "photos" }));
+    })
+    .catch(() => {});
+  const [, begun = ""] = /originals\/([0-9a-z]{26})/.exec((await sending).url()) ?? [];
+  const other = await context.newPage();
+  await load(other, page.url());
+  const taken = other.evaluate(async (settings) => {
+    let strangers = 0;
+    await client.takeOver("somebody else's", () => strangers++);
+    const { file, options } = await new Promise<Parameters<Parameters<typeof client.takeOver>[1]>[0]>(
+      (told, failed) => client.takeOver("photos", told).catch(failed),
+    );
+    const { id } = await client.createDarkroom(settings).upload(file, options);
+    return { id, strangers, left: (await client.unfinished()).length };
+  }, settingsOf(stack));
+  await other.waitForFunction(async () => (await navigator.locks.query()).pending?.length === 1);
+  await page.close();
+  door.cut();
+  door.open();
+  assert.deepEqual(await taken, { id: begun, strangers: 0, left: 0 });
+  assert.notEqual(await status(begun), 404);
+});
