@@ -5,7 +5,7 @@ import type { ListedImage } from "./list.ts";
 import { hear, type Opened, store, tell } from "./store.ts";
 
 export interface ImagesState {
-  /** Newest first. Those that are being developed become ready, and what is uploaded on this page appears. */
+  /** Newest first. Those that are being developed become ready, and what is uploaded or edited on this page appears. */
   readonly images: readonly ListedImage[];
   /** Whether there are older ones: `more()` fetches them. */
   readonly hasMore: boolean;
@@ -86,9 +86,11 @@ export function imagesOf(darkroom: Client, { pageSize: limit = 24 }: ImagesOptio
     },
     open() {
       open = true;
-      const deaf = hear(darkroom, ({ id, is }) =>
-        is === "removed" ? forget(id) : take([{ id, status: "processing" }]),
-      );
+      const deaf = hear(darkroom, (news) => {
+        if (news.is === "removed") forget(news.id);
+        else if (news.is === "edited") change(news.id, news.image);
+        else take([{ id: news.id, status: "processing" }]);
+      });
       if (shown.state().images.length === 0) void more();
       followAll();
       return () => {

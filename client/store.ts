@@ -1,3 +1,5 @@
+import type { Image } from "./image.ts";
+
 /** What frameworks show: a state, who is told of each other one. Each framework's own module is a thin layer over it. */
 export interface Store<T> {
   /** The same object until something has changed. */
@@ -31,11 +33,10 @@ export function store<T>(first: T): Store<T> & { readonly set: (next: T) => void
   };
 }
 
-/** Images that S3 has and images that are gone, for lists of the same client on the same page. */
-export interface News {
-  readonly id: string;
-  readonly is: "uploaded" | "removed";
-}
+/** Images that S3 has, that show something else and that are gone, for lists of the same client on the same page. */
+export type News =
+  | { readonly id: string; readonly is: "uploaded" | "removed" }
+  | { readonly id: string; readonly is: "edited"; readonly image: Image };
 const hearers = new WeakMap<object, Set<(news: News) => void>>();
 
 export function tell(darkroom: object, news: News): void {

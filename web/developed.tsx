@@ -36,9 +36,15 @@ export function Developed({ darkroom, image: given, name, onShow, onRemove }: Pr
         <FadingPicture image={image} alt={alt} />
       </button>
       <div className="body">
-        <h3 title={name}>{name}</h3>
+        <h3 title={name} dir="auto">
+          {name}
+        </h3>
         <p className="note">{facts.filter(Boolean).join(" · ")}</p>
-        {image.alt && <p className="note">“{image.alt}”</p>}
+        {image.alt && (
+          <p className="note" dir="auto">
+            “{image.alt}”
+          </p>
+        )}
         <Sizes image={image} />
         <div className="actions">
           <CopyButton label={`Copy markup of ${name}`} text={() => picture(image, { alt }).html}>

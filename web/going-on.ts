@@ -70,6 +70,25 @@ async function write(file: Blob, preset: string | undefined): Promise<UploadOpti
   return options;
 }
 
+/** For `useImages`: those that the API does not list yet come first. */
+export const listing = (darkroom: Darkroom): Darkroom => ({
+  ...darkroom,
+  async list(options = {}) {
+    const page = await darkroom.list(options);
+    if (options.cursor) return page;
+    for (const { id, status } of page.images) if (status !== "processing") developing.delete(id);
+    const awaited = developing.ids().map((id) => ({ id, status: "processing" }) as const);
+    return { ...page, images: [...awaited, ...page.images] };
+  },
+  async waitUntilReady(id, options) {
+    try {
+      return await darkroom.waitUntilReady(id, options);
+    } finally {
+      if (!options?.signal?.aborted) developing.delete(id);
+    }
+  },
+});
+
 export const presetOfFile = (file: Blob) => kept.get(file)?.preset;
 
 const BUSY = "darkroom.busy";

@@ -1,11 +1,12 @@
 /** The first tab: drop pictures, watch them, see what there was before. */
 import type { Image } from "darkroom/client";
 import type { Unfinished } from "darkroom/client/resume";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useImages } from "darkroom/react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { announce } from "./announce.ts";
 import { DropZone } from "./drop-zone.tsx";
-import { EarlierCard, useEarlier } from "./earlier.tsx";
-import { leftOver, useKeepsNone, wasBusy } from "./going-on.ts";
+import { EarlierCard } from "./earlier.tsx";
+import { leftOver, listing, useKeepsNone, wasBusy } from "./going-on.ts";
 import { useIncoming } from "./incoming.ts";
 import { Lightbox, type Shown } from "./lightbox.tsx";
 import { Overall } from "./overall.tsx";
@@ -14,13 +15,14 @@ import type { TabProps } from "./tab.ts";
 import { UploadCard } from "./upload-card.tsx";
 import { plural } from "./words.ts";
 
-export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }: TabProps) {
+export function Images({ darkroom: connected, uploads: { uploads, upload, cancel, retry } }: TabProps) {
   const [preset, setPreset] = useState(defaultPreset);
   const [shown, show] = useState<Shown>();
   const top = useRef<HTMLHeadingElement>(null);
-  const earlier = useEarlier(darkroom);
-  const { remove: removeEarlier } = earlier;
-  const [edited, changed] = useEdited(show, earlier.change);
+  const darkroom = useMemo(() => listing(connected), [connected]);
+  const earlier = useImages(darkroom);
+  const { remove: erase } = earlier;
+  const [edited, changed] = useEdited(show);
 
   const take = useCallback(
     (files: Iterable<File>) => {
@@ -43,14 +45,17 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
     async (id: string | undefined, key?: number) => {
       const card = document.activeElement?.closest("li");
       const beside = card?.nextElementSibling ?? card?.previousElementSibling;
-      if (id) await darkroom.remove(id);
-      // What has the focus goes: the next one gets it.
-      if (card?.contains(document.activeElement)) (beside?.querySelector("button") ?? top.current)?.focus();
-      if (id) removeEarlier(id);
+      if (id) await erase(id);
+      // What has the focus goes, or is gone: the next one gets it.
+      if (
+        card?.contains(document.activeElement) ||
+        (!card?.isConnected && document.activeElement === document.body)
+      )
+        (beside?.querySelector("button") ?? top.current)?.focus();
       if (key !== undefined) cancel(key);
       announce("Removed.");
     },
-    [darkroom, cancel, removeEarlier],
+    [erase, cancel],
   );
 
   const keepsNone = useKeepsNone();
@@ -96,26 +101,19 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
           <h2 id="earlier">Earlier</h2>
           <ul className="cards">
             {before.map((image) => (
-              <EarlierCard
-                key={image.id}
-                darkroom={darkroom}
-                image={image}
-                onChange={earlier.change}
-                onRemove={remove}
-                onShow={show}
-              />
+              <EarlierCard key={image.id} darkroom={darkroom} image={image} onRemove={remove} onShow={show} />
             ))}
           </ul>
         </section>
       )}
-      {earlier.problem && (
+      {earlier.error && (
         <p className="problem" role="alert">
-          Your earlier images cannot be shown. {earlier.problem}
+          Your earlier images cannot be shown. {earlier.error.message}
         </p>
       )}
-      {(earlier.more || earlier.problem) && (
-        <button type="button" className="more" disabled={earlier.loading} onClick={earlier.load}>
-          {earlier.problem ? "Try again" : "Show more"}
+      {earlier.hasMore && (earlier.images.length > 0 || earlier.error) && (
+        <button type="button" className="more" disabled={earlier.loading} onClick={earlier.more}>
+          {earlier.error ? "Try again" : "Show more"}
         </button>
       )}
       <Overall uploads={uploads} onCancel={cancel} onRetry={retry} />
@@ -125,18 +123,14 @@ export function Images({ darkroom, uploads: { uploads, upload, cancel, retry } }
 }
 
 /** What was edited here, of this page's own uploads as well. */
-function useEdited(
-  show: (next: (before: Shown | undefined) => Shown | undefined) => void,
-  change: (id: string, now: Image) => void,
-) {
+function useEdited(show: (next: (before: Shown | undefined) => Shown | undefined) => void) {
   const [edited, setEdited] = useState<ReadonlyMap<string, Image>>(new Map());
   const changed = useCallback(
     (image: Image) => {
       setEdited((before) => new Map(before).set(image.id, image));
       show((before) => before && { ...before, image });
-      change(image.id, image);
     },
-    [show, change],
+    [show],
   );
   return [edited, changed] as const;
 }

@@ -44,7 +44,9 @@ function Large({ darkroom, shown, onChange, onClose }: Props & { readonly shown:
       closedby="any"
     >
       <header>
-        <h2 id="lightbox-name">{name}</h2>
+        <h2 id="lightbox-name" dir="auto">
+          {name}
+        </h2>
         <button type="button" aria-pressed={editing} onClick={() => setEditing(!editing)}>
           Edit
         </button>

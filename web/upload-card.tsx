@@ -43,7 +43,9 @@ export const UploadCard = memo(function UploadCard(props: Props) {
     <li className="card" data-status={status}>
       <Preview file={file} />
       <div className="body">
-        <h3 title={name}>{name}</h3>
+        <h3 title={name} dir="auto">
+          {name}
+        </h3>
         {status === "held" ? (
           <p className="note">It has arrived. It is shown once somebody has looked at it.</p>
         ) : failed ? (

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { explain } from "../../client/advice.ts";
+import type { Api } from "../../client/api.ts";
+import { edit } from "../../client/edit.ts";
 import { DarkroomError } from "../../client/errors.ts";
 import type { Image } from "../../client/image.ts";
 import { imagesOf } from "../../client/images.ts";
@@ -202,6 +204,23 @@ test("a page that cannot be had is said, and can be asked for again", async () =
   failing = false;
   await images.more();
   assert.deepEqual([images.state().error, images.state().images.length], [undefined, 1]);
+  close();
+});
+
+test("what is edited on the page is shown by its lists", async () => {
+  const edited: Image = { ...image("c", "2026-03-01"), edit: { rev: 2 } };
+  const { promise: later, resolve: show } = Promise.withResolvers<Image>();
+  const api = { call: async () => ({ json: { rev: 2 } }) } as unknown as Api;
+  const darkroom = { ...client(), api, waitUntilReady: async () => later };
+  const images = imagesOf(darkroom);
+  const close = images.open();
+  await until(images, ({ loading }) => !loading);
+  show(edited);
+  await edit(darkroom, "c", { turn: 90 });
+  assert.equal(
+    images.state().images.find(({ id }) => id === "c"),
+    edited,
+  );
   close();
 });
 
