@@ -26,6 +26,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
   forget: async () => (await import("./forget.ts")).forget(),
+  look: async (quick) => (await import("./look.ts")).look(quick),
   later: async (quick) => (await import("./later.ts")).later(quick),
   jobs: async () => (await import("./jobs.ts")).jobs(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),

@@ -115,5 +115,5 @@ function print(
   if (mend) {
     console.log(`  It can be mended: ${mend.what}.`);
     console.log(out === undefined ? "  --mend OUT writes it." : `  Written to ${printable(out)}.`);
-  } else console.log("  There is no mend that adds nothing: the file has to be sent again.");
+  } else if (finding) console.log("  There is no mend that adds nothing: the file has to be sent again.");
 }

@@ -106,7 +106,9 @@ function meaningIn(jpeg: Buffer): GainMapMeaning | undefined {
   let iso: Buffer | undefined;
   const xmp: Record<string, string[]> = {};
   for (const { marker, data } of segmentsOf(jpeg)) {
-    if (marker === 0xe2 && startsWith(data, ISO) && data.length < 300) iso = data.subarray(ISO.length);
+    // A copy: the file's own bytes are let go before the first rung is written.
+    if (marker === 0xe2 && startsWith(data, ISO) && data.length < 300)
+      iso = Buffer.from(data.subarray(ISO.length));
     if (marker !== 0xe1 || !startsWith(data, XMP)) continue;
     const text = data.toString("utf8");
     // A base that is the brighter one would need another picture below it.

@@ -5,6 +5,7 @@ import test, { after } from "node:test";
 import sharp from "sharp";
 import { formatNames, outputFormats } from "../../core/formats.ts";
 import { variantsOf } from "../../core/plan.ts";
+import { withGainMap } from "../../pixels/colour/gain-map.ts";
 import { chunkOf, pngOf } from "../../pixels/png.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { packetIn } from "../../pixels/rights/xmp.ts";
@@ -118,6 +119,15 @@ test("an iPhone's gain map goes with JPEG rungs, and is as bright by Ultra HDR's
     const made = 2 ** (((data[at] ?? 0) / 255) * stops);
     assert.ok(Math.abs(made / wanted - 1) < 0.04, `quarter ${i}: ${made} times as bright, ${wanted} asked`);
   }
+});
+
+test("what ISO 21496-1 says of a gain map goes with it, bit by bit", async () => {
+  const grey = sharp({ create: { ...size, channels: 3, background: "#808080" } }).jpeg();
+  const iso = Buffer.from(Array.from({ length: 61 }, (_, i) => i));
+  const source = withGainMap(await grey.toBuffer(), await grey.toBuffer(), { xmp: {}, iso });
+  const preset = presetOf({ ladder: { widths: [32], formats: ["avif", "jpeg"] }, hdr: true });
+  const { get } = await developWith(pixels, source, "jpeg", preset);
+  assert.ok(secondIn(Buffer.from(get("w32.jpeg"))).includes(iso));
 });
 
 test("a gain map of which nobody can say how bright it is goes with nothing, and no document says so", async () => {
