@@ -2,6 +2,7 @@
 import { attentionOf } from "../../core/attention.ts";
 import { readRevision, readText } from "../../core/commit.ts";
 import { parseEdit } from "../../core/edit.ts";
+import { readHeld } from "../../core/image/held.ts";
 import { listImages } from "../../core/image/images.ts";
 import { JOBS } from "../../core/job-keys.ts";
 import {
@@ -333,6 +334,8 @@ export class Promises {
         if (left > 0) throw new Error(`${id} was deleted and ${left} objects are left`);
       } else if (document) {
         this.#isWhole(accepted, document, original?.etag);
+        if (status === "held" && original && !(await readHeld(this.#uploads, document)))
+          throw new Error(`${id} waits, and nothing is there to be released`);
         await this.#isEdited(accepted, document);
         await this.#isJust(document);
       }

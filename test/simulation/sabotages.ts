@@ -213,6 +213,10 @@ export const sabotages: Sabotages = {
     }),
   ],
   "limits that nobody counts up to": [/where 2 are allowed/, () => ({ workStore: blindTo(/^counts\//) })],
+  "held pictures that cannot be released": [
+    /nothing is there to be released/,
+    () => ({ store: idle(/^held\/.*document/) }),
+  ],
   "held pictures that are shown": [
     /nobody has released it/,
     () => ({
