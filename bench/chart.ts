@@ -11,8 +11,8 @@ export interface Series {
 export interface Chart {
   readonly title: string;
   readonly x: { readonly label: string; readonly ticks: readonly number[] };
-  /** Logarithmic, from the first tick to the last. */
-  readonly y: { readonly label: string; readonly ticks: readonly number[] };
+  /** From the first tick to the last; logarithmic, if not `linear`. */
+  readonly y: { readonly label: string; readonly ticks: readonly number[]; readonly linear?: true };
   readonly series: readonly Series[];
 }
 
@@ -23,10 +23,11 @@ const AREA = { left: 70, top: 50, right: 530, bottom: 360 };
 export function svgOf({ title, x, y, series }: Chart): string {
   const span = (ticks: readonly number[]) => [Math.min(...ticks), Math.max(...ticks)] as const;
   const [x0, x1] = span(x.ticks);
-  const [y0, y1] = span(y.ticks.map(Math.log));
+  const scaled = y.linear ? (value: number) => value : Math.log;
+  const [y0, y1] = span(y.ticks.map(scaled));
   const atX = (value: number) => fixed(AREA.left + ((value - x0) / (x1 - x0)) * (AREA.right - AREA.left));
   const atY = (value: number) =>
-    fixed(AREA.bottom - ((Math.log(value) - y0) / (y1 - y0)) * (AREA.bottom - AREA.top));
+    fixed(AREA.bottom - ((scaled(value) - y0) / (y1 - y0)) * (AREA.bottom - AREA.top));
   const text = (left: string | number, top: string | number, words: string, more = "") =>
     `<text x="${left}" y="${top}" ${more}>${escaped(words)}</text>`;
   const line = (points: string, more: string) => `<polyline points="${points}" fill="none" ${more}/>`;

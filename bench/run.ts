@@ -1,5 +1,5 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs: prints their tables, keeps them as JSON
+ * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs, folders with `quality` (see there): prints their tables, keeps them as JSON
  * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
  * docs/performance.md up to date.
  */
@@ -34,6 +34,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   outage: async () => (await import("./outage.ts")).outage(photoSeconds(), WORKER_BATCH),
   path: async (quick) => (await import("./path.ts")).path(quick),
   peers: async (quick) => (await import("./peers.ts")).compare(quick),
+  quality: async (quick) => (await import("./quality.ts")).quality(folders, quick),
   presign: async () => (await import("./presign.ts")).presign(),
   waiting: async (quick) => (await import("./waiting.ts")).waiting(quick),
   whole: async (quick) => (await import("./whole.ts")).whole(quick),
@@ -43,7 +44,9 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
 process.env["DARKROOM_CONFIG"] = fileURLToPath(new URL("../core/shipped.ts", import.meta.url));
 
 const quick = process.argv.includes("--quick");
-const wanted = process.argv.slice(2).filter((argument) => argument !== "--quick");
+const said = process.argv.slice(2).filter((argument) => argument !== "--quick");
+const folders = said.filter((argument) => argument.includes("/"));
+const wanted = said.filter((argument) => !argument.includes("/"));
 const unknown = wanted.filter((name) => !Object.hasOwn(benchmarks, name));
 if (unknown.length > 0) {
   console.error(
@@ -54,6 +57,8 @@ if (unknown.length > 0) {
 const missed: Figure[] = [];
 for (const [name, run] of Object.entries(benchmarks)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
+  // Its pictures are nobody's to copy into the repository.
+  if (name === "quality" && folders.length === 0) continue;
   const report = await run(quick);
   print(report);
   save(name, report, `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`);

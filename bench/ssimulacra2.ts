@@ -64,31 +64,55 @@ const WEIGHTS: readonly (readonly [number, number, number])[] = [
 ];
 
 /** How like `original` the `other` looks: at most 100, below 0 when hardly at all. Both of the same size. */
-export function ssimulacra2(original: Picture, other: Picture): number {
-  if (original.width !== other.width || original.height !== other.height) throw new Error("different sizes");
-  let [a, b] = [linear(original), linear(other)];
-  let { width, height } = original;
-  let error = 0;
+export const ssimulacra2 = (original: Picture, other: Picture): number => scorerOf(original)(other);
+
+/** Scores pictures against one original, whose part of the work is done once. */
+export function scorerOf(original: Picture): (other: Picture) => number {
+  const scales = [...scalesOf(original)].map(({ width, height, planes }) => ({
+    width,
+    height,
+    planes: planes.map((plane) => half(plane, width, height)),
+  }));
+  return (other) => {
+    if (original.width !== other.width || original.height !== other.height)
+      throw new Error("different sizes");
+    let error = 0;
+    let scale = 0;
+    for (const { width, height, planes } of scalesOf(other)) {
+      const originals = scales[scale]?.planes ?? [];
+      for (const [component, plane] of planes.entries()) {
+        const norms = errorsOf(originals[component] as Half, plane, width, height);
+        for (const norm of [0, 1] as const) {
+          const weights = WEIGHTS[component * SCALES * 2 + scale * 2 + norm] ?? [0, 0, 0];
+          weights.forEach((weight, map) => {
+            error += weight * (norms[map]?.[norm] ?? 0);
+          });
+        }
+      }
+      scale++;
+    }
+    return scoreOf(error);
+  };
+}
+
+function scoreOf(sum: number): number {
+  let error = sum * 0.9562382616834844;
+  error = 2.326765642916932 * error - 0.020884521182843837 * error ** 2 + 6.248496625763138e-5 * error ** 3;
+  return error > 0 ? 100 - 10 * error ** 0.6276336467831387 : 100;
+}
+
+/** In XYB, from the full size down. */
+function* scalesOf(picture: Picture) {
+  let { width, height } = picture;
+  let planes = linear(picture);
   for (let scale = 0; scale < SCALES && width >= 8 && height >= 8; scale++) {
     if (scale > 0) {
-      [a, b] = [halved(a, width, height), halved(b, width, height)];
+      planes = halved(planes, width, height);
       width = Math.ceil(width / 2);
       height = Math.ceil(height / 2);
     }
-    const [xyb1, xyb2] = [xyb(a), xyb(b)];
-    for (const component of [0, 1, 2] as const) {
-      const norms = errorsOf(xyb1[component], xyb2[component], width, height);
-      for (const norm of [0, 1] as const) {
-        const weights = WEIGHTS[component * SCALES * 2 + scale * 2 + norm] ?? [0, 0, 0];
-        weights.forEach((weight, map) => {
-          error += weight * (norms[map]?.[norm] ?? 0);
-        });
-      }
-    }
+    yield { width, height, planes: xyb(planes) };
   }
-  error *= 0.9562382616834844;
-  error = 2.326765642916932 * error - 0.020884521182843837 * error ** 2 + 6.248496625763138e-5 * error ** 3;
-  return error > 0 ? 100 - 10 * error ** 0.6276336467831387 : 100;
 }
 
 const TO_LINEAR = Float32Array.from({ length: 256 }, (_, i) => {
@@ -156,16 +180,27 @@ function xyb([red, green, blue]: Planes): Planes {
   return out;
 }
 
+/** A plane with what the measure needs of it alone: its mean and that of its square around every pixel. */
+interface Half {
+  readonly plane: Float32Array;
+  readonly mean: Float32Array;
+  readonly square: Float32Array;
+}
+
+const half = (plane: Float32Array, width: number, height: number): Half => ({
+  plane,
+  mean: blur(plane, width, height),
+  square: blur(product(plane, plane), width, height),
+});
+
+const product = (a: Float32Array, b: Float32Array) => a.map((value, i) => value * (b[i] ?? 0));
+
 /** The 1-norm and the 4-norm of three maps: lost structure, ringing, blurring. */
-function errorsOf(a: Float32Array, b: Float32Array, width: number, height: number) {
+function errorsOf(original: Half, b: Float32Array, width: number, height: number) {
   const size = width * height;
-  const product = new Float32Array(size);
-  const blurred = (one: Float32Array, two?: Float32Array) => {
-    for (let i = 0; i < size; i++) product[i] = (one[i] ?? 0) * (two ? (two[i] ?? 0) : 1);
-    return blur(product, width, height);
-  };
-  const [mu1, mu2] = [blurred(a), blurred(b)];
-  const [s11, s22, s12] = [blurred(a, a), blurred(b, b), blurred(a, b)];
+  const { plane: a, mean: mu1, square: s11 } = original;
+  const { mean: mu2, square: s22 } = half(b, width, height);
+  const s12 = blur(product(a, b), width, height);
   const structure = new Norms();
   const ringing = new Norms();
   const blurring = new Norms();

@@ -98,6 +98,7 @@ function described(plan: Plan, size: number) {
         name: variant.name,
         format: variant.format,
         settings: variant.encode,
+        ...(variant.aim && { score: variant.aim.score }),
         cpuMs: Math.round(encodeMs(variant)),
       })),
     })),
@@ -110,12 +111,12 @@ function printed(file: string, preset: Preset, plan: Plan, size: number): string
   const by = ({ width, height }: { width: number; height: number }) => `${width} × ${height}`;
   const animated = frames > 1 ? `, ${frames} frames` : "";
   const rows = steps.flatMap(({ width, height, from, encodes }) =>
-    encodes.map(({ name, format, settings, cpuMs }, i) => [
+    encodes.map(({ name, format, settings, score, cpuMs }, i) => [
       name,
       i === 0 ? by({ width, height }) : "",
       i === 0 ? from : "",
       format,
-      `quality ${settings.quality}${settings.effort === undefined ? "" : `, effort ${settings.effort}`}`,
+      `${score === undefined ? `quality ${settings.quality}` : `score ${score}`}${settings.effort === undefined ? "" : `, effort ${settings.effort}`}`,
       String(cpuMs),
     ]),
   );

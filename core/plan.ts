@@ -6,6 +6,7 @@ import { DarkroomError } from "./errors.ts";
 import { type EncodeSettings, type FormatName, formats, MAX_SIDE, type OutputFormat } from "./formats.ts";
 import { digest, PUBLIC, variantKey } from "./keys.ts";
 import { encoderOf, maxPixelsOf, type NamedVariant, PIPELINE_VERSION, type Preset } from "./preset.ts";
+import { type Aim, aimOf, type Quality } from "./quality.ts";
 import { keptOf, type Rights } from "./rights.ts";
 
 /** What the header of a source says. Sizes in pixels, after orientation. */
@@ -75,6 +76,8 @@ export interface PlannedVariant {
   readonly format: OutputFormat;
   readonly shape: Shape;
   readonly encode: EncodeSettings;
+  /** What the encoder's quality is chosen by, instead of the one of its settings. */
+  readonly aim?: Aim;
   /** 1, or all of the source's where this variant stays animated. */
   readonly frames: number;
   /** Behind transparent pixels, for formats without alpha. */
@@ -173,18 +176,22 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
     name: string,
     format: OutputFormat,
     shape: Shape,
-    quality: number | undefined,
-  ): PlannedVariant => ({
-    name,
-    format,
-    shape,
-    encode: encoderOf(format, profile, quality),
-    frames: 1,
-    background,
-    ...(isWide && { colour: "p3" as const }),
-    ...(rights && { rights }),
-    ...(header.cut && { cut: header.cut }),
-  });
+    quality: Quality = preset.quality,
+  ): PlannedVariant => {
+    const aim = aimOf(format, quality, shape.width);
+    return {
+      name,
+      format,
+      shape,
+      encode: encoderOf(format, profile, typeof quality === "number" ? quality : undefined),
+      ...(aim && { aim }),
+      frames: 1,
+      background,
+      ...(isWide && { colour: "p3" as const }),
+      ...(rights && { rights }),
+      ...(header.cut && { cut: header.cut }),
+    };
+  };
   // A still AVIF beside an animated WebP would win in every <picture>: for animations the ladder keeps the
   // formats that animate, and the last one as the fallback for those that show neither.
   const ladderFormats = (ladder?.formats ?? []).filter(
@@ -192,13 +199,12 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   );
   /** Names of their own: whoever looks for `w640` wants what every screen can show. */
   const brightRung = (width: number): PlannedVariant => {
-    const { colour: _, ...rung } = still(
-      `w${width}-hdr`,
-      "avif",
-      inside(header, width),
-      ladder?.quality?.avif,
-    );
-    const { graphics: __, ...encode } = rung.encode;
+    const {
+      colour: _,
+      aim: __,
+      ...rung
+    } = still(`w${width}-hdr`, "avif", inside(header, width), ladder?.quality?.avif);
+    const { graphics: ___, ...encode } = rung.encode;
     return { ...rung, encode: { ...encode, bitdepth: 10 }, bright: true };
   };
   const fullWidth = Math.max(1, Math.floor(header.width * largestScale(header)));

@@ -16,6 +16,7 @@ import {
   profiles,
 } from "./formats.ts";
 import { digest } from "./keys.ts";
+import { aimOf, Quality } from "./quality.ts";
 import { rightNames } from "./rights.ts";
 
 /** Part of every digest: raise it when the same recipe gives other bytes, and every variant gets a new URL. */
@@ -25,11 +26,10 @@ export const PIPELINE_VERSION = 4;
 const MAX_BYTES = 1_000_000_000;
 
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
-const quality = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100));
 const outputFormat = v.picklist(outputFormats);
-const qualities = Object.fromEntries(outputFormats.map((name) => [name, quality])) as Record<
+const qualities = Object.fromEntries(outputFormats.map((name) => [name, Quality])) as Record<
   OutputFormat,
-  typeof quality
+  typeof Quality
 >;
 const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/, "a colour such as #ffffff"));
 const presetName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
@@ -48,7 +48,7 @@ const Named = v.pipe(
     blur: v.optional(v.pipe(v.number(), v.minValue(0.3), v.maxValue(100))),
     /** One variant per format. */
     format: v.union([outputFormat, v.pipe(v.array(outputFormat), v.minLength(1))]),
-    quality: v.optional(quality),
+    quality: v.optional(Quality),
   }),
   v.check((n) => n.width !== undefined || n.height !== undefined, "needs a width or a height"),
   v.check(
@@ -105,6 +105,8 @@ const Preset = v.pipe(
     ),
     /** Variants with a name and a shape of their own. */
     named: v.optional(v.record(variantName, Named), {}),
+    /** How like the original variants look, where the ladder or a named one says nothing else. */
+    quality: v.optional(Quality, "good"),
     /** What the encoders are asked for: the fewest bytes, the least CPU time, or the middle. */
     profile: v.optional(v.picklist(profiles), DEFAULT_PROFILE),
     /** Over this size an image is ready without these formats first; they follow at low priority. */
@@ -211,10 +213,19 @@ export function isSamePreset(config: Config, one: string, other: string): boolea
 }
 
 function presetRecipe(preset: ParsedPreset): string {
-  const { ladder, named, background, animation, profile, colour, hdr, keep = [] } = preset;
+  const { ladder, named, background, animation, profile, quality, colour, hdr, keep = [] } = preset;
   // Only what this preset's variants are made by, in an order that does not depend on how it was written down.
   const variants = Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1));
   const used = new Set([...(ladder?.formats ?? []), ...variants.flatMap(([, { format }]) => format)]);
+  // Numbers of their own stand in the ladder and in the variants already.
+  const aims = [
+    ...(ladder?.formats ?? []).map((format) => ({ format, own: ladder?.quality?.[format] })),
+    ...variants.flatMap(([, named]) =>
+      [named.format].flat().map((format) => ({ format, own: named.quality })),
+    ),
+  ]
+    .filter(({ own }) => typeof own !== "number")
+    .flatMap(({ format, own = quality }) => aimOf(format, own, 0) ?? (typeof own === "number" ? own : []));
   const encoders = outputFormats
     .filter((name) => used.has(name))
     .map((name) => [name, encoderOf(name, profile)]);
@@ -223,6 +234,7 @@ function presetRecipe(preset: ParsedPreset): string {
     // What is not asked for leaves the recipe as it was before one could.
     JSON.stringify({
       ...{ ladder, variants, background, animation, encoders },
+      ...(aims.length > 0 && { aims }),
       ...(colour === "p3" && { colour }),
       ...(hdr && { hdr }),
       ...(keep.length > 0 && { keep: rightNames.filter((name) => keep.includes(name)) }),

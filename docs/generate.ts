@@ -19,11 +19,12 @@ import { abuses } from "../core/money/abuse.ts";
 import { type Bill, monthlyBill, WORKER_VCPUS } from "../core/money/cost.ts";
 import { planOf, variantsOf } from "../core/plan.ts";
 import { maxPixelsOf } from "../core/preset.ts";
+import { aimOf } from "../core/quality.ts";
 import config from "../core/shipped.ts";
 import { MAX_FILES } from "../core/upload/issue-uploads.ts";
 import { reasons } from "./differences.ts";
 import { openapi } from "./openapi.ts";
-import { bytesAgainstQuality, cpuAgainstEffort } from "./plots.ts";
+import { bytesAgainstQuality, cpuAgainstEffort, spreadOfQuality } from "./plots.ts";
 
 const loaded = await Promise.all(Object.values(commands).map(async (load) => (await load()).command));
 const root = new URL("../", import.meta.url);
@@ -32,6 +33,8 @@ const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 const table = (head: string[], rows: string[][]) =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
 const code = (text: string) => `\`${text}\``;
+const written = (score: number | undefined, quality: number) =>
+  score === undefined ? `quality ${quality}` : `score ${score}; drawings quality ${quality}`;
 
 /** A benchmark's latest result: its table, and every promised figure with what was measured. */
 function bench(name: string): string {
@@ -85,7 +88,7 @@ const blocks: Record<string, () => string> = {
           name,
           [type, ...aliases].map(code).join(", "),
           extensions.map((extension) => code(`.${extension}`)).join(" "),
-          encode ? `quality ${encode.balanced.quality}` : "",
+          encode ? written(aimOf(name, "good", 0)?.score, encode.balanced.quality) : "",
           animates && encode ? "yes" : "",
           `${limit} MP`,
         ];
@@ -316,6 +319,7 @@ export function generated(): { file: string; content: string }[] {
     { file: "docs/openapi.json", content: `${JSON.stringify(openapi(version), undefined, 2)}\n` },
     { file: "docs/bytes-quality.svg", content: bytesAgainstQuality() },
     { file: "docs/cpu-effort.svg", content: cpuAgainstEffort() },
+    { file: "docs/quality-spread.svg", content: spreadOfQuality() },
   ];
 }
 

@@ -59,3 +59,30 @@ export function cpuAgainstEffort(): string {
     ],
   });
 }
+
+/** Of the pictures that nothing was fitted on: how many score no more than that, by one number and by one for each. */
+export function spreadOfQuality(): string {
+  const rows = load("quality").rows.filter(({ pictures }) => String(pictures).startsWith("held out"));
+  const shares = [
+    ["p10", 10],
+    ["p25", 25],
+    ["median", 50],
+    ["p75", 75],
+    ["p90", 90],
+  ] as const;
+  const series = rows.map((row): Series => {
+    const format = String(row["format"]);
+    return {
+      name: `${format.toUpperCase()}, ${row["by"]}`,
+      points: shares.map(([column, share]) => ({ x: share, y: Number(row[column]) })),
+      colour: colours[format] ?? "#000",
+      dashed: row["by"] === "one number",
+    };
+  });
+  return svgOf({
+    title: "Score of pictures, by one number and by one for each",
+    x: { label: "% of pictures score no more", ticks: [10, 25, 50, 75, 90] },
+    y: { label: "SSIMULACRA2", ticks: [60, 65, 70, 75, 80], linear: true },
+    series,
+  });
+}

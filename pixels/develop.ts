@@ -5,6 +5,7 @@
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
 import type { Focus, Plan, PlannedVariant, Rectangle, Shape, Turned } from "../core/plan.ts";
+import { qualityFor } from "../core/quality.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
 import { withGainMap } from "./colour/gain-map.ts";
@@ -23,6 +24,7 @@ import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import type { Bright, Raster } from "./raster.ts";
 import { packetIn } from "./rights/xmp.ts";
+import { type Mosaic, trialBy } from "./trial.ts";
 
 const P3: Reading = {
   most: 255,
@@ -387,6 +389,15 @@ async function mapFor(
 const isGrey = ({ data, channels }: Raster) =>
   data.every((value, at) => at % channels > 2 || value === data[at - (at % channels)]);
 
+/** What `qualityFor` predicts from: as our own JPEGs are encoded, but for the search for the best scans. */
+export const trialOf = (raster: Raster) => trialBy(asJpeg, raster);
+
+async function asJpeg({ data, width, height }: Mosaic) {
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  const file = await image.jpeg({ quality: 78, quantisationTable: 3 }).toBuffer();
+  return { bytes: file.length, data: await sharp(file).raw().toBuffer() };
+}
+
 /** The file of a variant. @param graphic as `isGraphic` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
@@ -398,7 +409,11 @@ export async function encoded(
   if (variant.bright) return brightFile(whole.bright, variant, raster.channels);
   const { delay, loop, frames } = raster;
   const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
-  const { graphics, ...settings } = encode;
+  const { graphics, ...own } = encode;
+  // What is drawn has edges that a prediction from photographs knows nothing of.
+  const quality =
+    variant.aim && !graphic ? qualityFor(format, encode, variant.aim, await trialOf(raster)) : encode.quality;
+  const settings = { ...own, quality };
   const as = async (settings: EncodeSettings) => {
     const image = open(raster);
     if (!formats[format].alpha) image.flatten({ background });

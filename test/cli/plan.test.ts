@@ -6,7 +6,7 @@ test("the plan of a file, as a table and as JSON", async () => {
   const table = await darkroom(["plan", "docs/sample.jpg"]);
   assert.equal(table.status, 0, table.err);
   assert.match(table.out, /jpeg 1600 × 1067, .*, preset photo \(balanced\)/);
-  assert.match(table.out, /w640 +640 × 427 +w1280 +avif +quality 54, effort 2 +\d+/);
+  assert.match(table.out, /w640 +640 × 427 +w1280 +avif +score 65\.5, effort 2 +\d+/);
   assert.match(table.out, /about \d+ ms of CPU and [\d.]+ MB of memory/);
   const json = await darkroom(["plan", "--preset", "avatar", "--json", "docs/sample.jpg"]);
   const plan = JSON.parse(json.out);

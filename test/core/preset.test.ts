@@ -85,6 +85,21 @@ test("a recipe does not change with how it is written down, nor with formats it 
   assert.notEqual(recipe({ small, large }), recipe({ small }));
 });
 
+test("a quality: a word, a score or a number; the preset's is none of those who have their own", () => {
+  const ladder = { widths: [320], formats: ["webp", "jpeg"] };
+  const of = (preset: object) => defineConfig(minimal({ ladder, ...preset })).presets.get("photo")?.recipe;
+  assert.equal(of({}), of({ quality: "good" }));
+  const asked = ["high", "good", "low", { score: 70 }, { score: 71 }, 80].map((quality) => of({ quality }));
+  assert.equal(new Set(asked).size, 6);
+  const numbers = {
+    ladder: { ...ladder, quality: { webp: 80, jpeg: 70 } },
+    named: { a: { width: 8, format: "avif", quality: 50 }, b: { width: 8, format: "png" } },
+  };
+  assert.equal(of({ ...numbers, quality: "high" }), of(numbers));
+  for (const quality of ["best", 0, 101, { score: 95 }, { score: "good" }])
+    assert.throws(() => of({ quality }), /photo\.quality/);
+});
+
 test("a profile decides the encoders' settings, and with them the recipe", () => {
   const of = (profile?: string) => defineConfig(minimal({ profile })).presets.get("photo");
   assert.equal(of()?.profile, "balanced");

@@ -28,7 +28,7 @@ const chart = at((x, y) =>
 /** No two neighbours alike. */
 const photo = at((x, y) => [(x * 7 + y * 3) % 256, (x * 5 + y * 11) % 256, (x * 3 + y * 13) % 256]);
 
-const preset = presetOf({ ladder: { widths: [480], formats: ["avif", "webp"] } });
+const preset = presetOf({ ladder: { widths: [480], formats: ["avif", "webp"], quality: { webp: 80 } } });
 const developed = async (data: Buffer) => {
   const { made } = await developWith(pixels, await sharp(data, { raw }).png().toBuffer(), "png", preset);
   const of = (format: string) => {
@@ -60,8 +60,6 @@ test("a chart: AVIF with colours at full resolution, WebP nearly lossless becaus
 test("a photo: the usual settings", async () => {
   const { avif, webp } = await developed(photo);
   assert.equal(chroma(avif), "4:2:0");
-  assert.deepEqual(
-    Buffer.from(webp),
-    await sharp(photo, { raw }).webp({ quality: 80, effort: 4 }).toBuffer(),
-  );
+  const usual = await sharp(photo, { raw }).webp({ quality: 80, effort: 4 }).toBuffer();
+  assert.equal(Buffer.compare(webp, usual), 0);
 });

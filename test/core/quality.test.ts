@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { formats } from "../../core/formats.ts";
+import { type Aim, aimOf, qualityFor, qualityNames } from "../../core/quality.ts";
+import table from "../../core/quality-table.ts";
+
+const lossy = ["avif", "webp", "jpeg"] as const;
+
+test("a word is a score of the format; numbers and what loses nothing aim at none", () => {
+  for (const format of lossy) {
+    const [high = 0, good = 0, low = 0] = qualityNames.map((name) => aimOf(format, name, 640)?.score ?? 0);
+    assert(high > good && good > low, format);
+    assert.equal(aimOf(format, { score: 66 }, 2560)?.score, 66, "what is said is meant of every rung");
+    assert((aimOf(format, "good", 2560)?.score ?? 99) < good, "shown at two pixels per pixel");
+    assert.equal(aimOf(format, 70, 640), undefined);
+  }
+  assert.equal(aimOf("png", "good", 640), undefined);
+});
+
+test("the encoder's quality rises with the score, within bounds, and is the format's own where nothing is known", () => {
+  for (const format of lossy) {
+    const encode = formats[format].encode.balanced;
+    const aim = (score: number): Aim => ({ score, table: "" });
+    const chosen = (score: number, trial?: number[]) => qualityFor(format, encode, aim(score), trial);
+    assert.equal(chosen(70), encode.quality);
+    // A trial of zeros predicts the constants, of thousands anything at all.
+    for (const number of [0, 1000, -1000]) {
+      const trial = (table[format].weights[0] ?? []).slice(1).map(() => number);
+      const rising = [30, 50, 60, 70, 80, 90].map((score) => chosen(score, trial));
+      assert.deepEqual(
+        rising,
+        [...rising].sort((a, b) => a - b),
+      );
+      for (const quality of rising) assert(quality >= encode.quality - 24 && quality <= encode.quality + 24);
+    }
+  }
+});
