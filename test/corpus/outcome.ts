@@ -77,7 +77,7 @@ export async function checkVariants(made: readonly MadeVariant[]): Promise<void>
 
 /** What every packet says: names of XMP, addresses of its terms, numbers, and kinds of file. */
 const OURS =
-  /^[\s/?]*(((xmlns|rdf|hdrgm|Container|Item|x|xpacket)(:\w+)?(\s+|$))+|http:\/\/ns\.\S+|[\d.,\s-]+|adobe:ns:meta\/|image\/jpeg|application\/rdf\+xml)\s*$/;
+  /^[\s/?]*(((xmlns|rdf|hdrgm|Container|Item|x|xpacket)(:\w+)?(\s+|$))+|http:\/\/(ns\.|www\.w3\.org\/)\S+|[\d.,\s-]+|adobe:ns:meta\/|image\/\w+|application\/rdf\+xml)\s*$/;
 
 /**
  * No text of eight letters and more that stands in the source's EXIF, XMP, IPTC or comments stands in a variant or the document: no
