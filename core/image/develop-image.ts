@@ -21,7 +21,7 @@ import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
 import { type DeleteDeps, purge } from "./delete-image.ts";
 import { readEdit } from "./edit.ts";
-import { heldPlace, keepHeld, mustHold } from "./held.ts";
+import { heldPlace, isNotAllowed, keepHeld, mustHold } from "./held.ts";
 import { type JudgeDeps, type Judgement, judge, leaveUnread, sourceOf } from "./judge.ts";
 import { moveImage } from "./move-image.ts";
 import { isRefused, originalBack, originalGone } from "./original-gone.ts";
@@ -343,7 +343,8 @@ async function commitVerdict(
     stop = "stop" in next ? next.stop : undefined;
     if (!("write" in next)) return undefined;
     const isHeld = mustHold(presetOf(deps.config, verdict.preset ?? ""), latest, original.etag);
-    if (verdict.status === (isHeld ? "ready" : "held"))
+    const isJudged = isNotAllowed(latest) && !isNotAllowed(found.document);
+    if (isJudged || verdict.status === (isHeld ? "ready" : "held"))
       throw new DarkroomError("unavailable", `${id} was judged while it was being made anew.`);
     if (latest && latest.writeId !== found.document?.writeId)
       await assertThere(deps.media, next.write, found.home);

@@ -18,6 +18,9 @@ const Held = v.object({
 });
 export type Held = v.InferOutput<typeof Held>;
 
+/** Somebody has said that nobody shall see it. */
+export const isNotAllowed = (document: Metadata | undefined) => document?.error?.code === "not-allowed";
+
 /**
  * Whether what is made of this original has to be held. What was shown stays, whatever its preset says by now; what waits, or was
  * judged, waits again, be it that the preset holds nothing any more.
@@ -25,7 +28,7 @@ export type Held = v.InferOutput<typeof Held>;
 export function mustHold(preset: Preset | undefined, current: Metadata | undefined, etag: string): boolean {
   const isSame = current?.source?.etag === etag;
   if (isSame && current.status === "ready") return false;
-  const wasHeld = isSame && (current.status === "held" || current.error?.code === "not-allowed");
+  const wasHeld = isSame && (current.status === "held" || isNotAllowed(current));
   return preset?.hold === true || wasHeld;
 }
 

@@ -281,6 +281,23 @@ test("what nobody judges is told again, and then rejected; a sweep cleans up aft
   assert.equal(await kept(), 0);
 });
 
+test("judged while it is made anew, it stays so; whoever forces it again has it held, to be released", async () => {
+  const { deps, id, develop, document } = await system();
+  await develop();
+  const put: ObjectStore["put"] = async (key, ...rest) => {
+    const written = await deps.uploads.put(key, ...rest);
+    if (key.startsWith(`${HELD}${id}/document`)) await rejectImage(deps, id);
+    return written;
+  };
+  await assert.rejects(develop({ force: true }, { uploads: { ...deps.uploads, put } }), {
+    code: "unavailable",
+  });
+  assert.equal((await document()).error?.code, "not-allowed");
+  await develop({ force: true });
+  assert.equal((await document()).status, "held");
+  assert.equal((await releaseImage(deps, id)).status, "ready");
+});
+
 test("a reminder that its sweep did not live to send is sent by the next round", async () => {
   const { deps, develop, round, pass, types } = await system();
   await develop();
