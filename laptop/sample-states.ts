@@ -64,6 +64,15 @@ const table = {
   /** Just uploaded. */
   new: { original: true },
   ready: { original: true, document: ready },
+  /** Ready by a preset that keeps whose it is. */
+  credited: {
+    original: true,
+    document(...args) {
+      const { source, ...document } = ready(...args);
+      const rights = { creator: "Ann Example", credit: "Example Agency" };
+      return { ...document, rights, ...(source && { source: { ...source, c2pa: true } }) };
+    },
+  },
   /** Ready by other sizes than those of today. */
   stale: { original: true, document: (...args) => ({ ...ready(...args), recipe: "0123456789abcdef" }) },
   /** Ready by a later event than any sample speaks of. */
