@@ -15,8 +15,12 @@ const root = fileOfOurs("");
 const dist = resolve(process.argv[2] ?? fileOfOurs("dist"));
 const own = JSON.parse(readFileSync(fileOfOurs("package.json"), "utf8"));
 const { version, license, type, sideEffects, peerDependencies, peerDependenciesMeta } = own;
+/** Where a CI builds it, which npm compares with the provenance; elsewhere nothing says where that is. */
+const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, CI_PROJECT_URL } = process.env;
+const home = GITHUB_REPOSITORY ? `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}` : CI_PROJECT_URL;
+const repository = home ? { type: "git", url: `git+${home}.git` } : undefined;
 /** What is alike in both. */
-const common = { version, license, type, sideEffects, peerDependencies, peerDependenciesMeta };
+const common = { version, license, type, repository, sideEffects, peerDependencies, peerDependenciesMeta };
 /** With `--provenance` npm says where it was built: https://docs.npmjs.com/generating-provenance-statements */
 const publishConfig = { access: "public", provenance: true };
 

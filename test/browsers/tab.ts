@@ -26,8 +26,14 @@ export const shows = (tab: Tab, css: string, text = ""): Promise<void> =>
   tab.run(
     (css, text, patience) =>
       new Promise<void>((resolve, reject) => {
+        // Elements of our own show what they show in a shadow.
+        const roots = [
+          document,
+          ...[...document.querySelectorAll("*")].flatMap((one) => one.shadowRoot ?? []),
+        ];
         const look = () => {
-          const found = [...document.querySelectorAll(css)].some((one) => one.textContent.includes(text));
+          const all = roots.flatMap((root) => [...root.querySelectorAll(css)]);
+          const found = all.some((one) => one.textContent.includes(text));
           if (!found) return;
           observer.disconnect();
           clearTimeout(timer);
@@ -38,12 +44,8 @@ export const shows = (tab: Tab, css: string, text = ""): Promise<void> =>
           () => reject(new Error(`no ${css} with "${text}" in: ${document.body.innerText}`)),
           patience,
         );
-        observer.observe(document, {
-          attributes: true,
-          characterData: true,
-          childList: true,
-          subtree: true,
-        });
+        const all = { attributes: true, characterData: true, childList: true, subtree: true };
+        for (const root of roots) observer.observe(root, all);
         look();
       }),
     css,

@@ -15,6 +15,7 @@ import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import type * as Example from "../../examples/express.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
+import { uploadElsewhere } from "../browsers/engines.ts";
 import { launchChromium, problemsOf } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
@@ -115,8 +116,12 @@ async function upload(page: Page): Promise<string> {
     await img?.decode();
     return img?.currentSrc ?? "";
   });
-  const [, id = ""] = /\/images\/([0-9a-z]{26})\/w\d+\.\w+\.avif$/.exec(src) ?? [];
-  assert.ok(id, src);
+  return idIn(src);
+}
+
+function idIn(source: string): string {
+  const [, id = ""] = /\/images\/([0-9a-z]{26})\/w\d+\.\w+\.avif$/.exec(source) ?? [];
+  assert.ok(id, source);
   return id;
 }
 
@@ -134,6 +139,20 @@ for (const name of ["plain", "react", "uppy-6", "uppy-5"]) {
     await page.close();
   });
 }
+
+test("Firefox and WebKit: the same", async () => {
+  const path = join(data, "boat.jpg");
+  await sharp({ create: { width: 400, height: 300, channels: 3, background: "#1f6f8b" } }).toFile(path);
+  const pages = Object.fromEntries(
+    ["plain", "react", "uppy-6", "uppy-5"].map((name) => [
+      `${site}/${name}.html`,
+      name === "react" ? "ul picture img" : "picture img",
+    ]),
+  );
+  const sources = await uploadElsewhere(pages, path);
+  assert.equal(sources.length, 8);
+  for (const source of sources) assert.equal(await heard(idIn(source)), "ready");
+});
 
 test("plain and React: what is refused is said in a sentence", async () => {
   for (const name of ["plain", "react"]) {

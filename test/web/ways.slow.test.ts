@@ -118,6 +118,7 @@ test("sixty at once all become ready, and a screen reader is told so a few times
     const announcer = document.querySelector("[role=status]") as HTMLElement;
     new MutationObserver(() => said.push(announcer.innerText)).observe(announcer, { childList: true });
   });
+  const began = performance.now();
   const files = Array.from({ length: 60 }, (_, i) => jpeg(`${i}.jpg`, { width: 20 + i, height: 20 }));
   await choose(page, ...(await Promise.all(files)));
   await page.getByRole("status").filter({ hasText: "60 of 60 images ready." }).waitFor();
@@ -127,7 +128,8 @@ test("sixty at once all become ready, and a screen reader is told so a few times
   });
   assert.equal(previews, 0, "the files' previews are let go");
   assert.equal(said[0], "60 files added.");
-  assert.ok(said.length <= 8, said.join("\n"));
+  // Every ten seconds, however long it takes here.
+  assert.ok(said.length <= 3 + (performance.now() - began) / 10_000, said.join("\n"));
   assert.equal(await page.getByRole("complementary", { name: "All uploads" }).count(), 0);
   assert.deepEqual(opened.problems, []);
 
