@@ -104,7 +104,7 @@ export async function leftOver(): Promise<Unfinished[]> {
 
 /** Ids of images that S3 has and that are not ready: the API lists them only once a worker has seen them. */
 const DEVELOPING = "darkroom.developing";
-export const developing = {
+const developing = {
   ids: (): string[] => JSON.parse(sessionStorage.getItem(DEVELOPING) ?? "[]"),
   add: (id: string) => store([...developing.ids(), id]),
   delete: (id: string) => store(developing.ids().filter((one) => one !== id)),
