@@ -8,7 +8,6 @@ RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 # Yours, where you have one (docs/presets.md); COPY takes a pattern that nothing matches.
 COPY serverless.yml darkroom.config.t[s] ./
 COPY adapters adapters
-COPY bench/ssimulacra2.ts bench/
 COPY cli cli
 COPY client client
 COPY core core

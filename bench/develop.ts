@@ -10,11 +10,11 @@ import sharp from "sharp";
 import { type Profile, profiles } from "../core/formats.ts";
 import { bundle, compile } from "../deploy/bundle.ts";
 import { allocator } from "../pixels/spawn.ts";
+import { ssimulacra2 } from "../pixels/ssimulacra2.ts";
 import { bytesAt, defaults, type Lossy, lossy } from "./encoders.ts";
 import { fileOf, open, type PhotoName, photo, photoSource, resized, rgb } from "./photos.ts";
 import type { Costs, Kind } from "./pipeline.ts";
 import { type Figure, median, medianWithin, type Report, type Row, round, verdictOn } from "./report.ts";
-import { ssimulacra2 } from "./ssimulacra2.ts";
 
 /** The pipelines with the pixel process as it is deployed: a process that reads TypeScript takes 25 MB more. */
 async function bundled(): Promise<string> {

@@ -5,9 +5,9 @@
  */
 import sharp from "sharp";
 import { type EncodeSettings, formats, type OutputFormat, profiles } from "../core/formats.ts";
+import { type Picture, ssimulacra2 } from "../pixels/ssimulacra2.ts";
 import { open, photo, photoNames, photoSource, resized, rgb } from "./photos.ts";
 import { type Figure, mean, type Report, round } from "./report.ts";
-import { type Picture, ssimulacra2 } from "./ssimulacra2.ts";
 
 const WIDTH = 960;
 

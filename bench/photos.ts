@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp, { type Sharp } from "sharp";
 import { readHeic } from "../pixels/decoders/heic.ts";
-import type { Picture } from "./ssimulacra2.ts";
+import type { Picture } from "../pixels/ssimulacra2.ts";
 
 const corpus = fileURLToPath(new URL("../../shared/corpus/valid/heic/", import.meta.url));
 const sample = fileURLToPath(new URL("../docs/sample.jpg", import.meta.url));

@@ -12,10 +12,10 @@ import { type EncodeSettings, formats } from "../core/formats.ts";
 import { aimOf, qualityFor } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
 import { isGraphic, trialOf } from "../pixels/develop.ts";
+import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
 import { type Lossy, lossy } from "./encoders.ts";
 import { rgb } from "./photos.ts";
 import { type Figure, mean, type Report, type Row, round } from "./report.ts";
-import { type Picture, scorerOf } from "./ssimulacra2.ts";
 
 const WIDTHS = [320, 640, 1280];
 /** Around each format's number; what a preset may ask lies between them, or not far from them. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { medianWithin, verdictOn } from "../bench/report.ts";
-import { type Picture, ssimulacra2 } from "../bench/ssimulacra2.ts";
+import { type Picture, ssimulacra2 } from "../pixels/ssimulacra2.ts";
 
 /** Colours in gradients and a grid, so that every scale has something to lose. */
 function picture(width: number, height: number, change: (value: number, at: number) => number): Picture {

@@ -54,17 +54,16 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
   ["client/node.ts", "client client/*", "node:"],
   // As a user's page would: by the names that the package exports.
   ["web", "", "darkroom/ react react-dom/client"],
-  ["bench/ssimulacra2.ts", "", ""],
   [
     "cli",
-    "core/* adapters adapters/* pixels host client client/* bench/ssimulacra2.ts",
+    "core/* adapters adapters/* pixels host client client/*",
     // sharp to look at variants, which are our own.
     "node: @aws-sdk/client- chokidar commander mime-types sharp valibot",
   ],
   ["deploy", "core/* adapters adapters/* host laptop", "node: @aws-sdk/client-secrets-manager esbuild"],
   [
     "bench",
-    "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy bench/ssimulacra2.ts",
+    "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy",
     "node: @aws-sdk/client- esbuild local-aws/ sharp",
   ],
   [
