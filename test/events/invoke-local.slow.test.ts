@@ -1,4 +1,7 @@
-/** Every sample event through the real command, against a stack that consumes its queues as `npm start` does. */
+/**
+ * Sample events through the real command, against a stack that consumes its queues as `npm start` does: one in three, as each
+ * starts Serverless, and events.slow sends all of them through the same handlers.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -26,7 +29,9 @@ after(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-test("every event", { concurrency: availableParallelism() }, async (t) => {
+const played = sampleEvents.filter((_, at) => at % 3 === 0);
+
+test("one event in three", { concurrency: availableParallelism() }, async (t) => {
   const run = (sample: SampleEvent) =>
     t.test(sample.name, async () => {
       const { status, answer, output } = await invokeManyLocal(
@@ -40,7 +45,7 @@ test("every event", { concurrency: availableParallelism() }, async (t) => {
     });
   // Events that speak of the same images would put them back under each other's eyes: one follows the other.
   const last = new Map<string, Promise<void>>();
-  const runs = sampleEvents
+  const runs = played
     .filter(({ fn }) => fn !== "sweep")
     .map((sample) => {
       const ids = samplesIn(sample.event);
@@ -50,7 +55,7 @@ test("every event", { concurrency: availableParallelism() }, async (t) => {
     });
   await Promise.all(runs);
   // A sweep mends whatever it meets, and of two the later one goes on.
-  for (const sample of sampleEvents.filter(({ fn }) => fn === "sweep")) await run(sample);
+  for (const sample of played.filter(({ fn }) => fn === "sweep")) await run(sample);
 });
 
 test("a second time, as at first", async () => {
