@@ -49,8 +49,9 @@ const files = globSync("{test,packages/*/test}/**/*.test.ts")
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const started = performance.now();
 // Only against what never ends: no test may depend on how fast the machine is.
-// Many a quick test waits for a process of its own: two files to a core leave none idle. The slow ones fill their cores.
-const concurrency = (quick ? 2 : 1) * availableParallelism();
+// Many a quick test waits for a process of its own: two files to a core leave none idle. Of slow ones, one to a core leaves
+// a quarter idle.
+const concurrency = Math.ceil((quick ? 2 : 1.5) * availableParallelism());
 const tests = run({ files, concurrency, timeout: 1_800_000 });
 tests.on("test:summary", ({ file, counts: { tests: all, passed, skipped, todo } }) => {
   // One summary comes for each file and one for all.
