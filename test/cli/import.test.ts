@@ -17,6 +17,7 @@ import { Journal, type JournalLine } from "../../cli/import/journal.ts";
 import { csvRows, type Mapped } from "../../cli/import/mapping.ts";
 import type { Entry } from "../../cli/import/sources.ts";
 import { DarkroomError } from "../../client/errors.ts";
+import { tries } from "../thorough.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "darkroom-import-parts-"));
 const servers: Server[] = [];
@@ -175,6 +176,7 @@ test("no name, whatever is in it, leaves its cell or becomes a formula", () => {
       for (const cell of row ?? []) assert.doesNotMatch(cell, /^[=+\-@\t\r\n]/);
       assert.ok(row?.[0] === source || row?.[0] === `'${source}`);
     }),
+    { numRuns: tries(25, 200) },
   );
 });
 

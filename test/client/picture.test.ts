@@ -212,7 +212,7 @@ test("no text whatever leaves its attribute, its CSS string or its place in srcs
         dataUrl,
       );
     }),
-    { numRuns: tries(50, 200) },
+    { numRuns: tries(20, 200) },
   );
 });
 

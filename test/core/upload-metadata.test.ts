@@ -23,7 +23,7 @@ test("any file name becomes ASCII of at most 1,024 bytes, cut between characters
         .replaceAll(/\p{Cc}/gu, "");
       assert.ok(clean.startsWith(decodeURIComponent(encoded)));
     }),
-    { numRuns: tries(50, 200) },
+    { numRuns: tries(20, 200) },
   );
   assert.equal(encodeFilename("日".repeat(500)).length, 1017);
   assert.equal(encodeFilename("x\r\nSet-Cookie: a=b.jpg"), "xSet-Cookie%3A%20a%3Db.jpg");

@@ -9,6 +9,7 @@ import { DarkroomError } from "../../../core/errors.ts";
 import { attachment, originalUrl } from "../../../core/image/original.ts";
 import { newId, originalKey } from "../../../core/keys.ts";
 import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
+import { tries } from "../../thorough.ts";
 
 const id = newId(randomBytes);
 const callerOf = (owner: string, ...scopes: Scope[]) => ({ owner, scopes: new Set(scopes) });
@@ -50,6 +51,7 @@ test("any name makes a header of ASCII that says the name again", () => {
       assert.equal(decodeURIComponent(encoded), clean);
       assert.equal(quoted.length, [...clean].length);
     }),
+    { numRuns: tries(25, 200) },
   );
   assert.equal(
     attachment(`a"b\\c%41'(é)\r\nx.jpg`),
