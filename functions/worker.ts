@@ -1,13 +1,11 @@
 /** The queue of uploads and jobs: develops each image. */
-// First, as it starts a process that the rest need not wait for.
-import "../adapters/pixels.ts";
 import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { workerMeans } from "../adapters/aws/worker-means.ts";
-import { pixels } from "../adapters/pixels.ts";
 import config from "../adapters/presets.ts";
 import { imagesIn } from "../core/message.ts";
 import { developMessage } from "../core/worker/handle-message.ts";
+import { pixelProcess } from "../pixels/process.ts";
 
 export const handler = onQueue(({ memoryLimitInMB }) => {
   const { env, deps } = ports(
@@ -20,6 +18,9 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
     "ORIGINALS_DAYS",
   );
   const means = workerMeans(Number(memoryLimitInMB));
+  // TIFF and whatever else a preset asks for; every other loader stays closed.
+  const accept = [...config.presets.values()].flatMap((preset) => preset.accept);
+  const pixels = pixelProcess({ accept, developSeconds: means.seconds });
   const { MEDIA_URL: mediaUrl, ORIGINALS_DAYS: originalsDays } = env;
   const worker = { ...deps, mediaUrl, originalsDays, pixels, means, config };
   const bucket = env.UPLOADS_BUCKET;

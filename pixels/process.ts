@@ -21,7 +21,7 @@ export interface PixelOptions {
   readonly log?: Log;
 }
 
-/** Pixel work in a child process that starts at once; `close` ends it. Images wait for each other. */
+/** Pixel work in a child process that starts with the first image; `close` ends it. Images wait for each other. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: three functions around one child, whose turns are theirs alone.
 export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Promise<void> } {
   const {
@@ -32,13 +32,13 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
     maxRss = 400_000_000,
     log = () => {},
   } = options;
-  let child = new Child(accept);
+  let child: Child | undefined;
   let closed = false;
   let turn: Promise<unknown> = Promise.resolve();
 
   /** Ends the child and starts another in advance, so that the next image need not wait for it. */
   function replace(): Child {
-    child.kill();
+    child?.kill();
     if (closed) throw new Error("the pixel process is closed");
     child = new Child(accept);
     return child;
@@ -48,7 +48,7 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
   async function developInChild(
     ...[source, format, planFor, write]: Parameters<Pixels["develop"]>
   ): Promise<Omit<Developed, "durationMs"> & { written: Promise<void> }> {
-    const mine = child.alive ? child : replace();
+    const mine = child?.alive ? child : replace();
     const writes: Promise<void>[] = [];
     let failedWrite: { error: unknown } | undefined;
     let healthy = false;
@@ -135,9 +135,9 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
     },
     async close() {
       closed = true;
-      child.ref();
-      child.kill();
-      await child.gone;
+      child?.ref();
+      child?.kill();
+      await child?.gone;
     },
   };
 }
