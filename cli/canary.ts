@@ -38,13 +38,14 @@ const isOfShare = (id: string, share: number): boolean =>
   createHash("sha256").update(id).digest().readUInt32BE() < share * 2 ** 32;
 
 /**
- * Prints what would differ, and writes a page with pairs into `folder`, where there must be none yet.
+ * Tells what would differ, and writes a page with pairs into `folder`, where there must be none yet.
  * @param query of the images, as `GET /admin/images` takes it; not asked where `ids` are named
  * @returns whether every image of the share could be developed
  */
 export async function canary(
   api: Api,
   { ids, query, share, folder }: { ids: readonly string[]; query: string; share: number; folder: string },
+  tell: (text: string) => void,
 ): Promise<boolean> {
   await mkdir(folder).catch((error: unknown) => {
     throw new CliError(`${messageOf(error)}. Name another --canary-to.`);
@@ -67,7 +68,7 @@ export async function canary(
   } finally {
     await pixels.close();
   }
-  print(images, pairs, failures);
+  tell(said(images, pairs, failures));
   await writeFile(join(folder, "index.html"), pageOf(pairs));
   note(`Side by side: ${join(folder, "index.html")}`);
   return failures.length === 0;
@@ -203,7 +204,7 @@ async function fetched(url: string): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-function print(images: number, pairs: readonly Pair[], failures: readonly string[]): void {
+function said(images: number, pairs: readonly Pair[], failures: readonly string[]): string {
   const groups = Map.groupBy(pairs, ({ preset, format }) => `${preset} ${format}`);
   const rows = [...groups].map(([what, group]) => {
     const sum = (which: "before" | "after") => group.reduce((all, pair) => all + pair[which].bytes, 0);
@@ -217,12 +218,10 @@ function print(images: number, pairs: readonly Pair[], failures: readonly string
     return [what, `${group.length}`, inWords(was), inWords(is), change, scores("before"), scores("after")];
   });
   const changed = new Set(pairs.map(({ id }) => id)).size;
-  console.log(
+  const head = ["", "variants", "bytes", "would be", "change", "score: least / p10 / median", "would be"];
+  return [
     `${counted(images, "image")} developed here: ${changed} differ, ${failures.length} cannot be made.`,
-  );
-  if (rows.length > 0) {
-    const head = ["", "variants", "bytes", "would be", "change", "score: least / p10 / median", "would be"];
-    console.log(table(head, rows));
-  }
-  for (const failure of failures) console.log(`  ${failure}`);
+    ...(rows.length > 0 ? [table(head, rows)] : []),
+    ...failures.map((failure) => `  ${failure}`),
+  ].join("\n");
 }

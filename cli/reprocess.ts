@@ -86,7 +86,7 @@ async function reprocess(api: Api, ids: readonly string[], options: ReprocessOpt
 async function passed(
   api: Api,
   ids: readonly string[],
-  { owner, status, preset, after, before, yes, canaryTo }: ReprocessOptions,
+  { owner, status, preset, after, before, yes, canaryTo, json }: ReprocessOptions,
   share: number,
 ): Promise<boolean> {
   const asked = Object.entries({ owner, status, preset, after, before });
@@ -94,7 +94,8 @@ async function passed(
   const query = `${new URLSearchParams(known)}`;
   // Loads the pixel process, which no other way of this command needs.
   const { canary } = await import("./canary.ts");
-  const isGood = await canary(api, { ids, query, share, folder: canaryTo });
+  // With --json nothing but JSON goes to standard output.
+  const isGood = await canary(api, { ids, query, share, folder: canaryTo }, json ? note : console.log);
   if (yes) return isGood;
   if (isAttended() && (await agreed("Go on with all of them?"))) return true;
   note("Nothing has changed. To go on: the same without --canary.");

@@ -107,10 +107,17 @@ async function tidy({ s3, bucket: Bucket, own, prefix: Prefix }: Candidate): Pro
     .catch(() => ({ Uploads: [] }));
   for (const { Key, UploadId } of Uploads)
     await answerOf(s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId })));
-  for (;;) {
+  for (let before: string | undefined; ; ) {
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix }));
-    if (Contents.length === 0) break;
-    for (const { Key } of Contents) await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+    const first = Contents[0]?.Key;
+    if (first === undefined) break;
+    // A server that answers deletes and does not delete would be asked for ever.
+    if (first === before) {
+      note(`What lies below ${Prefix} in the bucket ${Bucket} could not be removed.`);
+      break;
+    }
+    before = first;
+    for (const { Key } of Contents) await answerOf(s3.send(new DeleteObjectCommand({ Bucket, Key })));
   }
   if (!own) return;
   // Of a server without versions this is an error, and nothing is left.

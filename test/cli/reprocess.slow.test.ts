@@ -147,8 +147,8 @@ test("a canary whose images cannot be made does not go on by itself, one that is
     const ladder = { widths: [64], formats: ["webp"] };
     export default defineConfig({ defaultPreset: "photo", presets: { photo: { accept: ["jpeg"], ladder } } });`,
   );
-  const canary = (name: string, env = {}) =>
-    run(["reprocess", first, "--canary", "100%", "--canary-to", join(data, name), "--yes"], {
+  const canary = (name: string, env = {}, ...more: string[]) =>
+    run(["reprocess", first, "--canary", "100%", "--canary-to", join(data, name), "--yes", ...more], {
       env: { DARKROOM_DATA: data, ...env },
     });
   const refused = await canary("refused", { DARKROOM_CONFIG: none });
@@ -157,6 +157,9 @@ test("a canary whose images cannot be made does not go on by itself, one that is
   const same = await canary("same");
   assert.equal(same.status, 0, same.err);
   assert.match(same.out, /^1 image developed here: 0 differ, 0 cannot be made\.\n\w+ done: /);
+  const asJson = await canary("json", {}, "--json");
+  assert.equal(JSON.parse(asJson.out).state, "done", "JSON and nothing else");
+  assert.match(asJson.err, /1 image developed here/);
   assert.equal((await darkroom(["reprocess", first, "--canary", "half"])).status, 2);
 });
 
