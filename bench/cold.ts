@@ -22,7 +22,6 @@ const SAMPLE = new URL("../docs/sample.jpg", import.meta.url);
 /** What Lambda's runtime does: loads the handler, then hands it the event. */
 const RUNTIME = `console.log("first");
 const { handler } = await import(process.argv.at(-2));
-console.log("loaded");
 await handler(JSON.parse(process.argv.at(-1)), {
   awsRequestId: "cold", functionName: "worker", memoryLimitInMB: "2048", getRemainingTimeInMillis: () => 60_000,
 });

@@ -125,17 +125,19 @@ async function floorOf(file: string, profile: Profile, most: number) {
   return { pairs, ...figure(), ...(least && ours && { instructions: ours / least }) };
 }
 
+/** Photographs by name, size in megapixels, and what their file is. */
+export const inputs = [
+  ["rug", 2, "baseline JPEG"],
+  ["rug", 12, "baseline JPEG"],
+  ["rug", 12, "progressive JPEG"],
+  ["koi", 24, "baseline JPEG"],
+  ["koi", 48, "baseline JPEG"],
+  ["koi", 48, "progressive JPEG"],
+] as const;
+
 /** CPU of the worker's pixel process, in proportion to one decode and the encodes alone. */
 export async function floor(quick: boolean): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "darkroom-bench-"));
-  const inputs = [
-    ["rug", 2, "baseline JPEG"],
-    ["rug", 12, "baseline JPEG"],
-    ["rug", 12, "progressive JPEG"],
-    ["koi", 24, "baseline JPEG"],
-    ["koi", 48, "baseline JPEG"],
-    ["koi", 48, "progressive JPEG"],
-  ] as const;
   const rows: Row[] = [];
   const figures: Figure[] = [];
   for (const [name, megapixels, kind] of inputs) {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { walkJpeg } from "../pixels/look/jpeg.ts";
 import { mayLackItsEnd } from "../pixels/look/jpeg-end.ts";
-import { run } from "./develop.ts";
+import { inputs, run } from "./develop.ts";
 import { fileOf, photo, photoSource, resized } from "./photos.ts";
 import { median, type Report, round } from "./report.ts";
 
@@ -28,14 +28,7 @@ export async function look(quick: boolean): Promise<Report> {
   const file = join(folder, "source");
   const [turns, walks] = quick ? [1, 1] : [3, 5];
   const rows = [];
-  for (const [name, megapixels, kind] of [
-    ["rug", 2, "baseline JPEG"],
-    ["rug", 12, "baseline JPEG"],
-    ["rug", 12, "progressive JPEG"],
-    ["koi", 24, "baseline JPEG"],
-    ["koi", 48, "baseline JPEG"],
-    ["koi", 48, "progressive JPEG"],
-  ] as const) {
+  for (const [name, megapixels, kind] of inputs) {
     const picture = await photo(name);
     const bytes = await fileOf(picture, megapixels, kind);
     writeFileSync(file, bytes);

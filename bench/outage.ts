@@ -4,6 +4,7 @@
  */
 import { backOff, PATIENT_RECEIVES } from "../adapters/aws/sqs-batch.ts";
 import { parameters } from "../adapters/parameters.ts";
+import { WORKER_BATCH } from "../core/money/prices.ts";
 import { generator, service } from "./burst.ts";
 import { type Report, round } from "./report.ts";
 
@@ -25,7 +26,16 @@ export interface Survived {
 }
 
 /** As deployed. */
-export const WORKERS = Number(parameters.workers.default);
+const WORKERS = Number(parameters.workers.default);
+/** Photographs, one a second. */
+export const PHOTOS: Outage = {
+  minutes: 5,
+  uploadsPerSecond: 1,
+  meanSeconds: 3,
+  spread: 0.6,
+  workers: WORKERS,
+  batch: WORKER_BATCH,
+};
 /** Of one message while S3 is away: the SDK's five tries. */
 const TRY_SECONDS = 5;
 /** Lambda takes back invocations from a source that brings errors: as if it began anew (services-sqs-scaling). */
@@ -102,9 +112,8 @@ export function survive(outage: Outage): Survived {
 }
 
 /** @param meanSeconds of the photograph that docs/cost.md counts with */
-export function outage(meanSeconds: number, batch: number): Report {
-  const of = (minutes: number, workers: number) =>
-    survive({ minutes, uploadsPerSecond: 1, meanSeconds, spread: 0.6, workers, batch });
+export function outage(meanSeconds: number): Report {
+  const of = (minutes: number, workers: number) => survive({ ...PHOTOS, minutes, meanSeconds, workers });
   const table = [
     [5, WORKERS],
     [60, WORKERS],
@@ -123,7 +132,7 @@ export function outage(meanSeconds: number, batch: number): Report {
   const slowest = Math.max(...table.slice(0, 3).map(({ secondsAfter }) => secondsAfter));
   return {
     title: "S3 away, at one upload a second",
-    on: `simulated: ${round(meanSeconds, 1)} s for an image on average, log-normal with a spread of 0.6, ${batch} to a batch, back-off and receives as deployed, Lambda adding 300 workers a minute after the return.`,
+    on: `simulated: ${round(meanSeconds, 1)} s for an image on average, log-normal with a spread of ${PHOTOS.spread}, ${PHOTOS.batch} to a batch, back-off and receives as deployed, Lambda adding 300 workers a minute after the return.`,
     rows,
     figures: [
       {
