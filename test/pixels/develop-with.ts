@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type FormatName, formatNames } from "../../core/formats.ts";
 import { type Focus, gate, planOf, variantsOf } from "../../core/plan.ts";
-import type { Pixels } from "../../core/ports.ts";
+import type { MadeVariant, Pixels } from "../../core/ports.ts";
 import { defineConfig, type Preset } from "../../core/preset.ts";
 
 type Input = Parameters<typeof defineConfig>[0]["presets"][string];
@@ -17,7 +17,7 @@ export function presetOf(input: Partial<Input>): Preset {
 /** The whole picture as it was decoded, without loss: what most tests want to look at. */
 export const lossless = presetOf({ named: { whole: { width: 16_384, format: "png" } } });
 
-/** Variants by `name.format`. */
+/** `made` has the bytes of the variants by `name.format`. */
 export async function developWith(
   pixels: Pixels,
   bytes: Uint8Array,
@@ -25,7 +25,7 @@ export async function developWith(
   preset: Preset = lossless,
   focus?: Focus,
 ) {
-  const made = new Map<string, Uint8Array>();
+  const variants: MadeVariant[] = [];
   const developed = await pixels.develop(
     bytes,
     format,
@@ -33,14 +33,17 @@ export async function developWith(
       gate(header, preset);
       return planOf(header, variantsOf(header, preset, focus));
     },
-    async ({ variant, bytes }) => {
-      made.set(`${variant.name}.${variant.format}`, bytes);
+    async (made) => {
+      variants.push(made);
     },
+  );
+  const made = new Map<string, Uint8Array>(
+    variants.map(({ variant, bytes }) => [`${variant.name}.${variant.format}`, bytes]),
   );
   const get = (name: string): Uint8Array => {
     const bytes = made.get(name);
     assert(bytes, `no ${name} among ${[...made.keys()].join(", ")}`);
     return bytes;
   };
-  return { ...developed, made, get };
+  return { ...developed, variants, made, get };
 }

@@ -48,19 +48,7 @@ for (const format of ["jpeg", "png", "webp", "avif"] as const) {
     const bytes = format === "jpeg" ? withComment(plain, "a comment of hers, iptc-secret") : plain;
     const source = await sharp(bytes).metadata();
     assert(source.exif?.includes("SERIAL-4711") && source.xmp?.includes("xmp-secret") && source.icc);
-    const made: Parameters<typeof checkVariants>[0][number][] = [];
-    const { header, placeholder } = await developWith(
-      {
-        develop: (source, format, planFor, write) =>
-          pixels.develop(source, format, planFor, (variant) => {
-            made.push(variant);
-            return write(variant);
-          }),
-      },
-      bytes,
-      format,
-      preset,
-    );
+    const { header, placeholder, variants: made } = await developWith(pixels, bytes, format, preset);
     assert.equal(header.takenAt, "2026-05-01T10:00:00");
     assert.equal(made.length, 12);
     await checkVariants(made);

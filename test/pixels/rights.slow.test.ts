@@ -53,19 +53,7 @@ const preset = presetOf({
 
 /** Each variant of a file by a preset, its header, and that no variant says anything that it should not. */
 async function developed(bytes: Uint8Array, format: FormatName, by = preset) {
-  const made: MadeVariant[] = [];
-  const { header } = await developWith(
-    {
-      develop: (source, format, planFor, write) =>
-        pixels.develop(source, format, planFor, (variant) => {
-          made.push(variant);
-          return write(variant);
-        }),
-    },
-    bytes,
-    format,
-    by,
-  );
+  const { header, variants: made } = await developWith(pixels, bytes, format, by);
   for (const { variant, bytes } of made)
     for (const secret of SECRETS)
       assert(!Buffer.from(bytes).includes(secret), `${variant.name}.${variant.format} says ${secret}`);
