@@ -16,10 +16,8 @@ type Found = Partial<Omit<ImageInTrouble, "id">> & {
   readonly uploadedAt?: string;
 };
 
-/** Two searches for the same are two. */
-let searches = 0;
-
 export function Find({ admin }: { admin: Darkroom }) {
+  // Two searches for the same are two.
   const [search, setSearch] = useState<{ readonly number: number; readonly query: string }>();
   return (
     <section aria-labelledby="find">
@@ -34,7 +32,7 @@ export function Find({ admin }: { admin: Darkroom }) {
           const query = new URLSearchParams(
             Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : [])),
           );
-          setSearch({ number: ++searches, query: String(query) });
+          setSearch((last) => ({ number: (last?.number ?? 0) + 1, query: String(query) }));
         }}
       >
         <Selection first="all" />

@@ -1,5 +1,6 @@
 /** The admin routes of the API (`docs/api.md`), and lists that keep themselves up to date. */
 import type { Darkroom } from "darkroom/client";
+import type { Job as Progress } from "darkroom/server";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { plural } from "./words.ts";
 
@@ -7,22 +8,12 @@ export type Api = Darkroom["api"];
 
 export type Action = "develop" | "delete";
 
-export interface Job {
-  readonly id: string;
+export interface Job extends Progress {
   readonly action: Action;
-  readonly state: "running" | "done" | "cancelled" | "failed";
   readonly select: Readonly<Record<string, string | number>>;
   readonly force: boolean;
-  readonly startedAt: string;
   readonly scanned: number;
-  readonly queued: number;
-  readonly done: number;
-  readonly skipped: number;
-  readonly rejected: number;
-  readonly failed: number;
-  readonly total?: number;
   readonly rate: number;
-  readonly secondsLeft?: number;
 }
 
 export interface Estimate {
