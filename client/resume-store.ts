@@ -106,11 +106,12 @@ function following(
     },
     onState: (now) => {
       latest = now;
-      // Transactions run in the order they are made, so nobody has to wait for this one, but for another tab.
-      const written = inStore("readwrite", (store) =>
+      // Waited for: a page that goes takes along what is not written yet, and the next one would send it all again.
+      return inStore("readwrite", (store) =>
         now ? store.put({ file, kept, state: now }, key) : store.delete(key),
-      ).catch(() => {});
-      if (!now) void written.then(() => release?.());
+      )
+        .catch(() => {})
+        .then(() => now ?? release?.());
     },
   };
 }

@@ -231,6 +231,32 @@ for (const [name, leave] of Object.entries(leaving))
     assert.deepEqual(await openUploads(), []);
   });
 
+test("what is kept is written before anything is sent, and gone before the upload is said to be there", async () => {
+  const order = await page.evaluate(async () => {
+    const order: string[] = [];
+    const { put, delete: forget } = IDBObjectStore.prototype;
+    const note = (store: IDBObjectStore, what: string) =>
+      store.transaction.addEventListener("complete", () => order.push(what));
+    IDBObjectStore.prototype.put = function (...args) {
+      note(this, "written");
+      return put.apply(this, args);
+    };
+    IDBObjectStore.prototype.delete = function (key) {
+      note(this, "gone");
+      return forget.call(this, key);
+    };
+    const { send } = XMLHttpRequest.prototype;
+    XMLHttpRequest.prototype.send = function (body) {
+      order.push("sent");
+      send.call(this, body);
+    };
+    const file = new File(["a"], "a.jpg", { type: "image/jpeg" });
+    await client.createDarkroom(settings).upload(file, await client.resumable(file));
+    return [...order, "uploaded"];
+  });
+  assert.deepEqual(order, ["written", "sent", "gone", "uploaded"]);
+});
+
 test("what was cancelled while it waited, and what another tab is busy with, is not taken up", async () => {
   await page.evaluate(async () => {
     const cancelled = new File(["a"], "cancelled.jpg");
