@@ -21,8 +21,23 @@ export const OWN = named ? resolve(named) : fileURLToPath(new URL("darkroom.conf
 export const presetsNow = () => (named || existsSync(OWN) ? OWN : SHIPPED);
 export const presetsFile = presetsNow();
 
-// Not by import(): `serverless invoke local` requires the functions, and so waits for nothing.
-const load = (file: string) => (createRequire(import.meta.url)(file) as { default: Config }).default;
+/** The user's own, and what they import but for packages: whoever edits one of these has to start again. */
+export const ownFiles: string[] = [];
+
+function load(file: string): Config {
+  const noting = registerHooks({
+    load(url, context, next) {
+      if (url.startsWith("file:") && !url.includes("/node_modules/")) ownFiles.push(fileURLToPath(url));
+      return next(url, context);
+    },
+  });
+  try {
+    // Not by import(): `serverless invoke local` requires the functions, and so waits for nothing.
+    return (createRequire(import.meta.url)(file) as { default: Config }).default;
+  } finally {
+    noting.deregister();
+  }
+}
 
 /**
  * In a project of the user's own: `darkroom/config` is this version, also where `npx` runs us from elsewhere, and his

@@ -1,10 +1,10 @@
 /** `npm start`, `darkroom start`: runs the stack until Ctrl-C and says what runs where. */
-import { existsSync, readFileSync, watch } from "node:fs";
-import { dirname, relative } from "node:path";
+import { relative } from "node:path";
 import { onInterrupt } from "../adapters/interrupt.ts";
-import { OWN, presetsFile, presetsNow, SHIPPED } from "../adapters/presets.ts";
+import { presetsFile, SHIPPED } from "../adapters/presets.ts";
 import { fileOfOurs, typed } from "../adapters/project.ts";
 import { startStack } from "./stack.ts";
+import { watchPresets } from "./watch-presets.ts";
 
 const started = performance.now();
 const PORT = process.env["PORT"] || "3000";
@@ -51,15 +51,9 @@ ${rows.map(([name, where]) => `  ${name.padEnd(14)}${where}`).join("\n")}
   stop          Ctrl-C; what was accepted is developed after the next start
 `);
 
-// Every function has read the presets by now.
-let known = readFileSync(presetsFile, "utf8");
-watch(dirname(OWN), () => {
-  const file = presetsNow();
-  const now = existsSync(file) ? readFileSync(file, "utf8") : known;
-  if (now === known) return;
-  known = now;
-  console.log(`${relative("", file)} has changed. Stop with Ctrl-C and start again to have it in force.`);
-});
+watchPresets((file) =>
+  console.log(`${relative("", file)} has changed. Stop with Ctrl-C and start again to have it in force.`),
+);
 
 // Built now and not when somebody waits for it.
 void fetch(stack.page).catch(() => {});
