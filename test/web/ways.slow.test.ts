@@ -139,24 +139,22 @@ test("sixty at once all become ready, and a screen reader is told so a few times
 });
 
 test("a thousand at once leave the page quick, and all can be cancelled", async () => {
-  await page.evaluate(() => {
-    const longest = { ms: 0 };
-    Object.assign(globalThis, { longest });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) longest.ms = Math.max(longest.ms, duration);
-    }).observe({ entryTypes: ["longtask"] });
-  });
+  // In seconds of the page's own thread: by the clock a loaded machine would be the page's fault.
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
   await choose(
     page,
     ...Array.from({ length: 1000 }, (_, i) => ({ name: `${i}.jpg`, buffer: Buffer.from(`${i}`) })),
   );
-  await page.getByText(/^\d+ of 1,000 images ready/).waitFor();
+  const all = page.getByRole("complementary", { name: "All uploads" });
+  await all.getByText(/^\d+ of 1,000 images ready/).waitFor();
   assert.equal(await page.getByRole("region", { name: "New" }).getByRole("listitem").count(), 1000);
   await page.getByRole("button", { name: /^Cancel \d+$/ }).click();
   await page.getByRole("button", { name: /^Cancel \d+$/ }).waitFor({ state: "detached" });
-  const { ms } = await page.evaluate(() => (globalThis as unknown as { longest: { ms: number } }).longest);
-  // 0.2 s on an idle computer.
-  assert.ok(ms < 2000, `busy for ${ms} ms`);
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  const busy = metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN;
+  // 1.6 to 2 s here, however loaded.
+  assert.ok(busy < 8, `busy for ${busy} s`);
 });
 
 test("where no local stack answers, the page asks for an API and a token, and forgets them when told to", async () => {
