@@ -1,0 +1,4 @@
+import { uploadToken } from "../token";
+
+export const GET = async () =>
+  new Response(await uploadToken(), { headers: { "cache-control": "no-store" } });
