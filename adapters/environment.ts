@@ -58,13 +58,13 @@ export const settings = {
   UPLOADS_BUCKET: {
     parse: text,
     help: "bucket of the originals",
-    for: [...API, "worker", "failures", "sweep", "events", "parked"],
+    for: [...API, "worker", "failures", "sweep", "events", "parked", "imports"],
     from: { ref: "UploadsBucket" },
   },
   MEDIA_BUCKET: {
     parse: text,
     help: "bucket of the variants and metadata",
-    for: ["images", "reprocess", "worker", "failures", "sweep", "parked", "webhooks"],
+    for: ["images", "reprocess", "worker", "failures", "sweep", "parked", "webhooks", "imports"],
     from: { ref: "MediaBucket" },
   },
   MEDIA_URL: {
@@ -117,6 +117,12 @@ export const settings = {
     help: "queue of the re-process jobs, and of what the sweep found",
     for: ["reprocess", "worker", "sweep"],
     from: { ref: "BackfillQueue" },
+  },
+  IMPORTS_QUEUE_URL: {
+    parse: url,
+    help: "queue of the URLs to import",
+    for: ["reprocess", "imports"],
+    from: { ref: "ImportsQueue" },
   },
   UPLOAD_VALIDITY_SECONDS: {
     parse: wholeNumber,
@@ -241,7 +247,7 @@ export const settings = {
     parse: text,
     help: "name under which metrics are counted; none where absent",
     optional: true,
-    for: ["worker", "failures", "sweep", "events", "parked", "probe"],
+    for: ["worker", "failures", "sweep", "events", "parked", "probe", "imports"],
     from: { ref: "AWS::StackName" },
   },
   LOG_LEVEL: {
@@ -250,6 +256,11 @@ export const settings = {
     help: "debug, info, warn or error",
     for: "all",
     from: { param: "logLevel" },
+  },
+  IMPORTS_ALLOW_PRIVATE: {
+    parse: yesOrNo,
+    default: false,
+    help: "`true` also imports from private addresses; never on Lambda, where its own endpoints are all there is there",
   },
   // Set by Lambda itself, or by whoever runs us elsewhere.
   AWS_REGION: { parse: text, help: "region" },
@@ -282,6 +293,7 @@ type FunctionName =
   | "sweep"
   | "events"
   | "webhooks"
+  | "imports"
   | "probe";
 
 export interface Setting {

@@ -127,7 +127,8 @@ async function scanAll(env: Readonly<Record<string, string>>): Promise<string> {
     backlog: async () => 0,
   };
   const messageMs = 600_000;
-  const deps = { ...stores, backfill: queue, config, now: () => new Date(), random: randomBytes, messageMs };
+  const queues = { backfill: queue, imports: queue };
+  const deps = { ...stores, ...queues, config, now: () => new Date(), random: randomBytes, messageMs };
   const started = await reprocess(deps, { select: { status: "all" }, force: false, dryRun: false });
   if ("dryRun" in started) throw new Error("this was no dry run");
   const [task] = parseMessage(message, "");

@@ -47,13 +47,21 @@ function notesOn({ scanned, rejected, failed, total }: Job): string[] {
   ];
 }
 
+/** What is done, and what was not to be. */
+const WORDS = {
+  develop: ["done", "up to date"],
+  delete: ["deleted", "left as they are"],
+  import: ["fetched", "there already"],
+} as const;
+
 /** `4 done, 1 up to date, 1 rejected in 0:12`, or `3 deleted in 0:02` */
 function summary(job: Job): string {
   const { action, state, scanned, queued, done, skipped, rejected, failed, startedAt, finishedAt, rate } =
     job;
+  const [did, left] = WORDS[action];
   const counts = [
-    `${done} ${action === "delete" ? "deleted" : "done"}`,
-    ...(skipped > 0 ? [`${skipped} ${action === "delete" ? "left as they are" : "up to date"}`] : []),
+    `${done} ${did}`,
+    ...(skipped > 0 ? [`${skipped} ${left}`] : []),
     ...(rejected > 0 ? [`${rejected} rejected`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
   ].join(", ");
@@ -80,5 +88,6 @@ export function show(job: Job, json: boolean | undefined): void {
   const left = secondsLeft === undefined ? "" : `, ${duration(secondsLeft * 1000)} left`;
   console.log(json ? JSON.stringify(job) : `${id} ${stateOf(job)}: ${summary(job)}${left}`);
   if (state === "failed") note(`It stopped at page ${page}. Go on with: darkroom jobs resume ${id}`);
-  if (action !== "delete" && rejected + failed > 0) note("See what is wrong with: darkroom failures");
+  if (action === "develop" && rejected + failed > 0) note("See what is wrong with: darkroom failures");
+  if (action === "import" && failed > 0) note(`GET /admin/imports/${id} says of each URL why.`);
 }

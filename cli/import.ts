@@ -6,10 +6,11 @@ import { Command } from "commander";
 import { onInterrupt } from "../adapters/interrupt.ts";
 import { connect } from "./api.ts";
 import { exitCodes } from "./exit.ts";
-import { download } from "./import/download.ts";
-import { importAll, type Outcome } from "./import/importer.ts";
+import { fetchFile } from "./import/fetch-file.ts";
+import { importAll, type Outcome, type SettleDeps } from "./import/importer.ts";
 import { Journal } from "./import/journal.ts";
 import { mapped, writeMapping } from "./import/mapping.ts";
+import { importRemotely } from "./import/remote.ts";
 import { type Entry, findSources } from "./import/sources.ts";
 import { type ApiOptions, byteCount, wholeNumber, withApi, withExamples, withJson } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -26,6 +27,7 @@ interface ImportOptions extends ApiOptions {
   readonly null: boolean;
   readonly maxBytes: number;
   readonly allowPrivate: boolean;
+  readonly remote: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +43,7 @@ export const command = new Command("import")
   .option("--hidden", "also files and folders whose name begins with a dot", false)
   .option("-0, --null", "names in lists end in NUL, as find -print0 writes them", false)
   .option("--max-bytes <n>", "of what is fetched from a URL", byteCount, 100_000_000)
+  .option("--remote", "URLs are fetched where Darkroom runs, not by this machine", false)
   .option("--allow-private", "also fetch URLs that lead to this machine or its network", false)
   .action(importImages);
 withJson(command, "one JSON document per image as it is done, as in NAME.ndjson");
@@ -49,6 +52,7 @@ withExamples(
   command,
   "import --owner shop /var/www/media",
   "import --owner shop urls.txt",
+  "import --owner shop --remote urls.txt",
   'import manifest.ndjson            # {"source": "a.jpg", "owner": "anna", "ref": 17, "preset": "avatar"}',
   "import --owner shop -             # paths or URLs on standard input: find … | darkroom import …",
   "import --owner shop --no-wait --out moving /var/www/media",
@@ -91,14 +95,12 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
   }, exitCodes.interrupted.status);
   let finished = false;
   try {
-    await importAll(wishes(paths, options), {
+    const deps: SettleDeps = {
       api,
       journal,
-      folder,
       concurrency: options.concurrency,
       wait: options.wait ? options.timeout : undefined,
       signal: interrupt.signal,
-      download: (url, path, signal) => download(url, path, { ...options, signal }),
       onDone(line, outcome) {
         counts[outcome]++;
         progress.done++;
@@ -107,7 +109,11 @@ async function importImages(paths: readonly string[], options: ImportOptions): P
         if (json && outcome !== "no-image" && outcome !== "before")
           progress.print(JSON.stringify(mapped(line)));
       },
-    });
+    };
+    const found = wishes(paths, options);
+    const download = (url: string, path: string, signal: AbortSignal) =>
+      fetchFile(url, path, { ...options, signal });
+    await (options.remote ? importRemotely(found, deps) : importAll(found, { ...deps, folder, download }));
     finished = !interrupt.signal.aborted;
   } finally {
     progress.end();

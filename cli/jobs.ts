@@ -12,7 +12,9 @@ interface JobOptions extends ApiOptions {
   readonly limit: number;
 }
 
-export const command = new Command("jobs").description("look at re-process jobs, cancel and resume them");
+export const command = new Command("jobs").description(
+  "look at jobs, imports among them, cancel and resume them",
+);
 
 const list = new Command("list")
   .description("the last jobs, newest first")
@@ -78,7 +80,7 @@ function listed(jobs: readonly Job[]): string {
     [
       ...Object.entries(job.select).map(([name, value]) => `${name}: ${value}`),
       ...(job.force ? ["force"] : []),
-      ...(job.action === "delete" ? ["delete"] : []),
+      ...(job.action === "develop" ? [] : [job.action]),
     ].join(", "),
     `${finishedOf(job)}/${job.total ?? "?"}`,
     `${job.rejected + job.failed}`,

@@ -182,6 +182,34 @@ export interface Job {
   readonly total?: number;
   readonly secondsLeft?: number;
 }
+/** Images that are to be fetched from URLs; what one does not say is as said for all. */
+export interface ImportOrder {
+  readonly owner?: string;
+  readonly preset?: string;
+  /** At most 500. */
+  readonly images: readonly {
+    readonly url: string;
+    readonly owner?: string;
+    readonly preset?: string;
+    /** Of the file; the last part of the URL's path by default. */
+    readonly name?: string;
+    readonly focus?: { readonly x: number; readonly y: number };
+    readonly ref?: string;
+  }[];
+}
+/** What became of each, in the order that they were asked for. */
+export interface ImportReport {
+  readonly job: Job;
+  readonly images: readonly {
+    readonly url: string;
+    /** Of the image that it becomes; the same whenever the same is asked for. */
+    readonly id: string;
+    readonly ref?: string;
+    /** `skipped` was there already. Absent as long as it is on its way. */
+    readonly result?: "done" | "skipped" | "failed";
+    readonly error?: Reason;
+  }[];
+}
 /** What an owner has; `originals` and `variants` in bytes. */
 export interface Usage {
   readonly owner: string;
@@ -211,6 +239,9 @@ export interface Admin {
   start(order: Order): Promise<Job>;
   job(id: string): Promise<Job>;
   cancel(job: string): Promise<Job>;
+  /** Has images fetched from URLs, as a job. */
+  import(order: ImportOrder): Promise<Job>;
+  imported(job: string): Promise<ImportReport>;
   usage(owner: string): Promise<Usage>;
   readonly api: Api;
 }
@@ -237,6 +268,8 @@ export function adminApi({ endpoint, secret, token }: AdminOptions): Admin {
     start: (order) => call("POST", "/admin/reprocess", order),
     job: (id) => call("GET", jobs(id)),
     cancel: (id) => call("DELETE", jobs(id)),
+    import: (order) => call("POST", "/admin/imports", order),
+    imported: (id) => call("GET", `/admin/imports/${encodeURIComponent(id)}`),
     usage: (owner) => call("GET", `/admin/usage?${new URLSearchParams({ owner })}`),
   };
 }

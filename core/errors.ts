@@ -65,6 +65,13 @@ const table = {
   "body-too-large": { outcome: "answer", status: 413, sentence: "The request body is larger than 64 KB." },
   "type-not-accepted": { outcome: "answer", status: 422, sentence: "Files of this type are not accepted." },
   "file-too-large": { outcome: "answer", status: 422, sentence: "The file is larger than allowed." },
+  "bad-url": { outcome: "answer", status: 422, sentence: "Only http and https URLs can be fetched." },
+  "private-address": {
+    outcome: "answer",
+    status: 422,
+    sentence: "It is at a private address, from which nothing is fetched.",
+  },
+  "download-failed": { outcome: "answer", status: 422, sentence: "It could not be fetched from there." },
   "file-empty": { outcome: "answer", status: 422, sentence: "The file is empty." },
   "rate-limited": {
     outcome: "answer",

@@ -36,6 +36,11 @@ export function newId(random: (bytes: number) => Uint8Array): string {
   return base32(random(16));
 }
 
+/** The same id for the same parts, where an image must not be made twice. */
+export function idFrom(...parts: string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(parts)).digest();
+  return newId((bytes) => hash.subarray(0, bytes));
+}
 export function isId(text: unknown): text is string {
   return typeof text === "string" && new RegExp(`^${ID}$`).test(text);
 }

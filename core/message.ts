@@ -12,6 +12,8 @@ export type Task =
   | DevelopTask
   | DeleteTask
   | ScanTask
+  | OrderTask
+  | FetchTask
   /** Has our mark, and is of a later release: left to that one, as while an update goes on or after going back. */
   | { readonly kind: "later" }
   /** Acknowledged, counted, never retried. `reason` holds no user text. */
@@ -46,6 +48,19 @@ export interface DeleteTask {
   readonly counted: { readonly job: string; readonly label: string };
 }
 
+/** A job's URLs to fetch: each that has no result yet gets a message of its own. */
+export interface OrderTask {
+  readonly kind: "order";
+  readonly job: string;
+}
+
+/** One of them, by the id of the image that it is to become; its order says where it is. */
+export interface FetchTask {
+  readonly kind: "fetch";
+  readonly id: string;
+  readonly counted: DeleteTask["counted"];
+}
+
 /** One page of a job's images to choose from. */
 export interface ScanTask {
   readonly kind: "scan";
@@ -76,8 +91,9 @@ export function imagesIn(body: string, bucket: string): string[] {
 
 /**
  * The tasks in a message body that concern `bucket`, in the order they stand. Ours are
- * `{ "darkroom": "develop", "id", "force"?, "retry"?, "edit"?, "job"?, "page"? }`, `{ "darkroom": "delete", "id", "job", "page" }` and
- * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued", "lost"? }`.
+ * `{ "darkroom": "develop", "id", "force"?, "retry"?, "edit"?, "job"?, "page"? }`, `{ "darkroom": "delete", "id", "job", "page" }`,
+ * `{ "darkroom": "scan", "job", "page", "after"?, "scanned", "queued", "lost"? }`, `{ "darkroom": "order", "job" }` and
+ * `{ "darkroom": "fetch", "id", "job", "page" }`.
  */
 export function parseMessage(body: string, bucket: string): Task[] {
   let json: unknown;
@@ -95,10 +111,15 @@ export function parseMessage(body: string, bucket: string): Task[] {
     const asked = isCount(edit) ? { edit } : {};
     return [{ kind: "develop", id, force, retry, ...asked, ...(counted ? { counted } : {}) }];
   }
-  if (child(json, "darkroom") === "delete") {
+  const word = child(json, "darkroom");
+  if (word === "delete" || word === "fetch") {
     const [id, counted] = [child(json, "id"), countedIn(json)];
-    if (!isId(id) || !counted) return [{ kind: "ignored", reason: "a delete of no image or no job" }];
-    return [{ kind: "delete", id, counted }];
+    if (!isId(id) || !counted) return [{ kind: "ignored", reason: `a ${word} of no image or no job` }];
+    return [{ kind: word, id, counted }];
+  }
+  if (word === "order") {
+    const job = child(json, "job");
+    return [isJobId(job) ? { kind: "order", job } : { kind: "ignored", reason: "an order of no job" }];
   }
   if (child(json, "darkroom") === "scan") return [parseScan(json)];
   if (text(child(json, "darkroom"))) return [{ kind: "later" }];
@@ -138,8 +159,9 @@ export function developBody({ id, force, retry, edit, counted }: Omit<DevelopTas
     ...page,
   });
 }
-export const deleteBody = ({ id, counted: { job, label } }: Omit<DeleteTask, "kind">): string =>
-  JSON.stringify({ darkroom: "delete", id, job, page: label });
+export const countedBody = ({ kind, id, counted: { job, label } }: DeleteTask | FetchTask): string =>
+  JSON.stringify({ darkroom: kind, id, job, page: label });
+export const orderBody = (job: string): string => JSON.stringify({ darkroom: "order", job });
 export function scanBody({ kind: _, ...task }: ScanTask): string {
   return JSON.stringify({ darkroom: "scan", ...task });
 }

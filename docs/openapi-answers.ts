@@ -5,6 +5,7 @@ import type { OriginalUrl } from "../core/image/original.ts";
 import type { DeleteDryRun } from "../core/job/dry-delete.ts";
 import type { DryRun as DryRunAnswer } from "../core/job/dry-run.ts";
 import type { FoundImage } from "../core/job/find-images.ts";
+import type { ImportedUrl } from "../core/job/import.ts";
 import { Progress as Job } from "../core/job/job-progress.ts";
 import type { ImageInTrouble } from "../core/job/list-attention.ts";
 import { ATTENTION } from "../core/keys.ts";
@@ -107,6 +108,19 @@ export const DryRun = v.union([
   } satisfies Fields<DryRunAnswer>),
 ]);
 export { Job };
+
+const Imported = v.object({
+  id: text,
+  url: text,
+  owner: text,
+  preset: text,
+  name: maybe,
+  focus: v.optional(v.object({ x: number, y: number })),
+  ref: maybe,
+  result: v.optional(v.picklist(["done", "skipped", "failed"])),
+  error: v.optional(v.object({ code: text, message: text })),
+} satisfies Fields<ImportedUrl>);
+export const Import = v.object({ job: Job, images: v.array(Imported) });
 export const Jobs = pageOf("jobs", Job);
 
 const found = { id: text, preset: maybe, uploadedAt: v.optional(time), thumbnail: maybe };

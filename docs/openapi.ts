@@ -9,6 +9,7 @@ import { ChangesSchema } from "../core/edit.ts";
 import { type ErrorCode, errors } from "../core/errors.ts";
 import { MAX_WAIT_SECONDS } from "../core/image/ask-again.ts";
 import { RejectRequest } from "../core/image/judgement.ts";
+import { ImportRequest } from "../core/job/import.ts";
 import { ReprocessRequest } from "../core/job/job.ts";
 import { ATTENTION } from "../core/keys.ts";
 import { AskSweep } from "../core/sweep/ask-sweep.ts";
@@ -145,6 +146,19 @@ export const rows: Readonly<Record<string, Row>> = {
       202: { says: "The job begins", schema: Job },
     },
     problems: ["body-too-large", "job-running", "job-over", "not-found"],
+  },
+  "POST /admin/imports": {
+    summary: "Fetches up to 500 images from URLs, as a job",
+    scopes: admin,
+    body: ImportRequest,
+    answers: { 202: { says: "The job begins", schema: Job } },
+    problems: ["body-too-large"],
+  },
+  "GET /admin/imports/{id}": {
+    summary: "How far an import is, and what became of each URL",
+    scopes: admin,
+    answers: { 200: { says: "The job, and its URLs", schema: answers.Import } },
+    problems: ["not-found"],
   },
   "GET /admin/jobs": {
     summary: "The jobs, newest first",

@@ -1,34 +1,30 @@
-/** `/admin/…`: re-process jobs, what needs attention, and the sweep. Invoked directly, it takes the body of `POST /admin/reprocess`. */
+/** `/admin/…`: jobs, imports among them, what needs attention, and the sweep. Invoked directly, it takes the body of `POST /admin/reprocess`. */
 import { ports } from "../adapters/aws/ports.ts";
 import { viewSigner } from "../adapters/aws/upload-signer.ts";
 import { admin, PAGE, pageOf, parseJson } from "../adapters/http/api.ts";
 import { authenticator } from "../adapters/http/auth.ts";
 import { apiAndDirect } from "../adapters/http/direct.ts";
+import { jobRoutes } from "../adapters/http/jobs.ts";
 import config from "../adapters/presets.ts";
 import { FindQuery, listOrFind } from "../core/job/find-images.ts";
-import { cancelJob, jobId, listJobs, ReprocessRequest, reprocess } from "../core/job/job.ts";
-import { jobProgress } from "../core/job/job-progress.ts";
 import { AskSweep, askSweep, sweepState } from "../core/sweep/ask-sweep.ts";
 
 const FIND_QUERY = ["owner", "ref", "status", "preset", "after", "before", ...PAGE];
 const ok = <T>(json: T) => ({ status: 200, json });
 
 export const handler = apiAndDirect("POST /admin/reprocess", () => {
-  const { env, deps: made } = ports("UPLOADS_BUCKET", "MEDIA_BUCKET", "BACKFILL_QUEUE_URL");
+  const { env, deps: made } = ports(
+    "UPLOADS_BUCKET",
+    "MEDIA_BUCKET",
+    "BACKFILL_QUEUE_URL",
+    "IMPORTS_QUEUE_URL",
+  );
   const deps = { ...made, config, signDownload: viewSigner(made.now) };
   return {
     authenticate: authenticator(deps.now),
     logLevel: env.LOG_LEVEL,
     routes: {
-      "POST /admin/reprocess": admin(async ({ body, log }) => {
-        const json = await reprocess(deps, body(ReprocessRequest));
-        if ("dryRun" in json) return ok(json);
-        log("info", "job", { job: json.id, state: json.state });
-        return { status: 202, json };
-      }),
-      "GET /admin/jobs": admin(async ({ query }) => ok(await listJobs(deps, pageOf(query, 10, 25))), PAGE),
-      "GET /admin/jobs/{id}": admin(async ({ params }) => ok(await jobProgress(deps, jobId(params["id"])))),
-      "DELETE /admin/jobs/{id}": admin(async ({ params }) => ok(await cancelJob(deps, jobId(params["id"])))),
+      ...jobRoutes(deps),
       "GET /admin/images": admin(async ({ query }) => {
         const page = pageOf(query, 25, 100);
         return ok(await listOrFind(deps, parseJson(query, FindQuery), page));

@@ -38,7 +38,7 @@ export async function prepareInvocation(env: NodeJS.ProcessEnv): Promise<Invocat
   return {
     connection,
     async ready(settings, event, notice) {
-      const uploadIds = await seed(event, readTemplate().buckets, notice);
+      const uploadIds = await seed(event, readTemplate().buckets, stack.page, notice);
       // Only what the template gives this function: one that lacks a setting shall fail here as it would on AWS.
       const set = Object.entries(stack.settings).filter(([name]) => Object.hasOwn(settings, name));
       const secret = stack.settings["AUTH_SECRET"] ?? "";
@@ -67,12 +67,13 @@ async function runningStack(data: string): Promise<Note> {
 async function seed(
   event: unknown,
   buckets: Record<"uploads" | "media", string>,
+  page: string,
   notice: (text: string) => void,
 ): Promise<ReadonlyMap<string, string>> {
   const s3 = s3Client({ forcePathStyle: true });
   try {
     const stores = { uploads: s3Store(s3, buckets.uploads), media: s3Store(s3, buckets.media) };
-    return await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, consumed: true, notice });
+    return await seedSamples(event, { s3, bucket: buckets.uploads, ...stores, page, consumed: true, notice });
   } finally {
     s3.destroy();
   }

@@ -52,6 +52,8 @@ export interface SampleWorld {
   readonly bucket: string;
   readonly uploads: ObjectStore;
   readonly media: ObjectStore;
+  /** Of the running stack: from where samples import. */
+  readonly page?: string;
   /** Whether somebody else consumes the queue that a new original is announced on. */
   readonly consumed: boolean;
   readonly notice?: (text: string) => void;
@@ -110,13 +112,16 @@ function jobsIn(event: unknown): string[] {
     .map(([job]) => job);
 }
 
-async function seedJob(job: string, { uploads }: SampleWorld): Promise<void> {
+async function seedJob(job: string, { uploads, page = "" }: SampleWorld): Promise<void> {
   const sample = sampleJobs[job];
   if (!sample) return;
   const prefix = `${JOBS}${job}/`;
   for (const { key } of (await uploads.list(prefix)).objects) await uploads.delete(key);
   for (const [name, value] of Object.entries(sample.objects))
-    await uploads.put(prefix + name, typeof value === "string" ? value : JSON.stringify(value));
+    await uploads.put(
+      prefix + name,
+      typeof value === "string" ? value : JSON.stringify(value).replaceAll("${page}", page),
+    );
   const { select, force } = sample.objects["job.json"];
   if (sample.latest) await uploads.put(sameSelectionKey(config, select, force), job);
 }

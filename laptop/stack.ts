@@ -92,6 +92,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     COOKIE_DOMAIN: "localhost",
     WEBHOOK_URLS: process.env["WEBHOOK_URLS"] ?? "",
     WEBHOOK_ALLOW_PRIVATE: process.env["WEBHOOK_ALLOW_PRIVATE"] || "true",
+    IMPORTS_ALLOW_PRIVATE: process.env["IMPORTS_ALLOW_PRIVATE"] || "true",
   };
   const env: Record<string, string> = {
     ...connectionOf(servers),

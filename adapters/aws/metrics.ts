@@ -79,8 +79,10 @@ export interface Meter {
 /** Counts under the stack's name; where there is none, as on a laptop, nothing is written. */
 export function meter(now: () => number = Date.now): Meter {
   const { METRICS_SERVICE } = environment("METRICS_SERVICE");
+  // It warns of every invocation that counted nothing, as one that fetches a URL.
+  const logger = { ...console, warn: () => {} };
   const metrics = METRICS_SERVICE
-    ? new Metrics({ namespace: NAMESPACE, serviceName: METRICS_SERVICE })
+    ? new Metrics({ namespace: NAMESPACE, serviceName: METRICS_SERVICE, logger })
     : undefined;
 
   const count: Meter["count"] = (name, value, by) => {

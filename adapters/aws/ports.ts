@@ -25,6 +25,8 @@ const rows = {
   media: { setting: "MEDIA_BUCKET", make: bucket },
   images: { setting: "IMAGES_QUEUE_URL", make: queue },
   backfill: { setting: "BACKFILL_QUEUE_URL", make: unchainedQueue },
+  // An order sends its URLs to the queue that it came from.
+  imports: { setting: "IMPORTS_QUEUE_URL", make: unchainedQueue },
   // A batch goes on with the longest chain in it: events that came with webhooks would make it longer each time.
   events: { setting: "EVENTS_QUEUE_URL", make: unchainedQueue },
   deadLetters: { setting: "EVENTS_DEAD_LETTERS_URL", make: queue },

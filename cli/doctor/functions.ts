@@ -4,7 +4,7 @@ import { askForMore, neededFor } from "../../adapters/aws/concurrency.ts";
 import { type Check, deploymentOf, type Finding, NotChecked, type Patient } from "./check.ts";
 
 /** Those that take from queues; the worker by its alias where it changes bit by bit (`gradual`). */
-const CONSUMERS = ["worker", "worker:live", "failures", "events"];
+const CONSUMERS = ["worker", "worker:live", "failures", "events", "imports"];
 
 const concurrency: Check = {
   name: "concurrency",

@@ -3,6 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DarkroomError } from "../../client/errors.ts";
 import { extensionsOf, formatNames } from "../../core/formats.ts";
+import { nameOf as nameOfUrl } from "../../core/job/fetch-url.ts";
 import type { Api } from "../api.ts";
 import { CliError, messageOf } from "../exit.ts";
 import { type LocalFile, openFile } from "../local-file.ts";
@@ -29,10 +30,12 @@ export interface ImportDeps {
   readonly onDone: (line: JournalLine, outcome: Outcome) => void;
 }
 
-type Line = Omit<JournalLine, "state">;
+export type Line = Omit<JournalLine, "state">;
+/** What is needed once S3 has an image, or there will be none. */
+export type SettleDeps = Omit<ImportDeps, "download" | "folder">;
 
 /** Images sent and not ready yet, for each upload at once: workers develop while we send. */
-const WAITING_PER_LANE = 8;
+export const WAITING_PER_LANE = 8;
 const IMAGE_EXTENSIONS = new Set(extensionsOf(formatNames));
 
 /** @throws CliError when it makes no sense to go on: no API, a refused token, a journal that cannot be written */
@@ -91,7 +94,7 @@ async function importEntry(
   let fetched: string | undefined;
   try {
     if (problem) throw new DarkroomError(problem.code, problem.message);
-    if (!entry.owner) throw new DarkroomError("no-owner", "Neither its line nor --owner says whose it is.");
+    if (!entry.owner) throw noOwner();
     if (isUrl(entry.source)) {
       if (finished) return void onDone({ ...line, state: before.state }, "before");
       fetched = join(deps.folder, crypto.randomUUID());
@@ -131,6 +134,8 @@ async function importEntry(
   }
 }
 
+export const noOwner = () => new DarkroomError("no-owner", "Neither its line nor --owner says whose it is.");
+
 /** Sends a file, unless S3 has it already under the id `known`. Its id is in the journal before its first byte leaves. */
 function send(
   { owner, preset, focus, source }: Entry,
@@ -148,7 +153,7 @@ function send(
 }
 
 /** Waits for the image where that is wished, and writes down how it ended. */
-async function settle(line: Line & { id: string }, outcome: Outcome, deps: ImportDeps): Promise<void> {
+export async function settle(line: Line & { id: string }, outcome: Outcome, deps: SettleDeps): Promise<void> {
   const { api, wait, signal, journal, onDone } = deps;
   try {
     if (wait === undefined) return onDone({ ...line, state: "sent" }, outcome === "ready" ? "sent" : outcome);
@@ -163,7 +168,11 @@ async function settle(line: Line & { id: string }, outcome: Outcome, deps: Impor
 }
 
 /** @throws what concerns not this entry alone */
-async function fail(line: Line, error: unknown, { journal, onDone, signal }: ImportDeps): Promise<void> {
+export async function fail(
+  line: Line,
+  error: unknown,
+  { journal, onDone, signal }: SettleDeps,
+): Promise<void> {
   if (error instanceof CliError) throw error;
   // What was interrupted has not failed: the next run does it.
   if (signal.aborted && !(error instanceof DarkroomError)) {
@@ -190,12 +199,4 @@ async function regularFile(path: string): Promise<{ size: number; mtimeMs: numbe
 const extensionOf = (source: string) => /\.([^./\\]+)$/.exec(source)?.[1]?.toLowerCase() ?? "";
 
 /** What the file is called, as the upload's `name`. */
-function nameOf(source: string): string {
-  const path = isUrl(source) ? new URL(source).pathname : source;
-  const last = path.split(/[/\\]/).at(-1) ?? "";
-  try {
-    return isUrl(source) ? decodeURIComponent(last) : last;
-  } catch {
-    return last;
-  }
-}
+const nameOf = (source: string) => (isUrl(source) ? nameOfUrl(source) : (source.split(/[/\\]/).at(-1) ?? ""));

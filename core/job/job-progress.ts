@@ -19,7 +19,7 @@ import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
 import type { ObjectStore } from "../ports.ts";
 import {
-  ACTIONS,
+  JOB_ACTIONS,
   type Order,
   Position,
   RESULTS,
@@ -32,7 +32,7 @@ import {
 const count = v.number();
 export const Progress = v.object({
   id: v.string(),
-  action: v.optional(v.picklist(ACTIONS), "develop"),
+  action: v.optional(v.picklist(JOB_ACTIONS), "develop"),
   state: v.picklist(["running", "done", "cancelled", "failed"]),
   /** As it was asked for; of ids, how many. */
   select: v.record(v.string(), v.union([v.string(), v.number()])),
@@ -43,7 +43,7 @@ export const Progress = v.object({
   scanned: count,
   /** Chosen among them. */
   queued: count,
-  /** Of those queued; together all of them, once it is done. Of a job that deletes, `done` are deleted. */
+  /** Of those queued; together all of them, once it is done. Of a job that deletes, `done` are deleted; of one that imports, fetched. */
   done: count,
   skipped: count,
   rejected: count,

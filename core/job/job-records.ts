@@ -24,13 +24,31 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** What is done with every image that is meant. */
 export const ACTIONS = ["develop", "delete"] as const;
 export type Action = (typeof ACTIONS)[number];
+/** What jobs do; those that import make images, of URLs. */
+export const JOB_ACTIONS = [...ACTIONS, "import"] as const;
+
+/** What an import is to make of a URL. */
+const WantedUrl = v.object({
+  /** Of the image that it becomes: the same for the same wish, so that nothing is imported twice. */
+  id: v.string(),
+  url: v.string(),
+  /** `sub` of the owner's tokens. */
+  owner: v.string(),
+  preset: v.string(),
+  name: v.optional(v.string()),
+  focus: v.optional(v.object({ x: v.number(), y: v.number() })),
+  ref: v.optional(v.string()),
+});
+export type WantedUrl = v.InferOutput<typeof WantedUrl>;
 
 const Order = v.object({
   schema: v.literal(1),
   job: v.string(),
   /** An earlier release had but one. */
-  action: v.optional(v.picklist(ACTIONS), "develop"),
+  action: v.optional(v.picklist(JOB_ACTIONS), "develop"),
   select: Select,
+  /** Of an import. */
+  urls: v.optional(v.array(WantedUrl)),
   /** Makes everything anew that is there already. */
   force: v.boolean(),
   startedAt: v.string(),

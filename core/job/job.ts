@@ -17,6 +17,7 @@ import type { ObjectStore, Queue } from "../ports.ts";
 import type { Config } from "../preset.ts";
 import { type DeleteDryRun, dryRunDelete } from "./dry-delete.ts";
 import { type DryRun, type DryRunDeps, dryRunJob } from "./dry-run.ts";
+import { type ImportDeps, sendOrder } from "./import.ts";
 import { jobProgress, openPages, type Progress, type ProgressDeps } from "./job-progress.ts";
 import {
   ACTIONS,
@@ -28,6 +29,7 @@ import {
   Position,
   readJson,
   readLastPage,
+  readOrder,
   readPage,
   writeOnce,
 } from "./job-records.ts";
@@ -61,10 +63,8 @@ export const ReprocessRequest = v.pipe(
 );
 export type ReprocessRequest = v.InferInput<typeof ReprocessRequest>;
 
-export interface JobDeps extends ProgressDeps {
+export interface JobDeps extends ImportDeps {
   readonly backfill: Queue;
-  readonly config: Config;
-  readonly random: (bytes: number) => Uint8Array;
 }
 
 /** What `POST /admin/reprocess` asks for. */
@@ -167,6 +167,12 @@ async function resumeJob(deps: JobDeps, job: string): Promise<Progress> {
   const { state } = await jobProgress(deps, job);
   if (state === "done" || state === "cancelled")
     throw new DarkroomError("job-over", `Job ${job} is ${state}; start another.`);
+  const order = await readOrder(uploads, job);
+  if (order?.urls) {
+    await sendOrder(deps, order);
+    await uploads.delete(stoppedKey(job, 0));
+    return jobProgress(deps, job);
+  }
   const { objects } = await uploads.list(stoppedPrefix(job), { limit: 1 });
   const last = await readLastPage(uploads, job);
   if (state === "running" && last && last.next === undefined) {

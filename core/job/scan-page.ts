@@ -17,7 +17,7 @@ import {
 } from "../job-keys.ts";
 import { inLanes } from "../lanes.ts";
 import { listed } from "../listing.ts";
-import { deleteBody, developBody, type ScanTask } from "../message.ts";
+import { countedBody, developBody, type ScanTask } from "../message.ts";
 import type { Log, Queue } from "../ports.ts";
 import {
   isCancelled,
@@ -165,7 +165,7 @@ async function moveOn(
 
 function bodies(order: Order, { page, ids: all }: PageRecord, ids: readonly string[]): string[] {
   const counted = { job: order.job, label: pageLabel(page, all.length) };
-  if (order.action === "delete") return ids.map((id) => deleteBody({ id, counted }));
+  if (order.action === "delete") return ids.map((id) => countedBody({ kind: "delete", id, counted }));
   const how = { force: order.force, retry: isRetry(order.select), counted };
   return ids.map((id) => developBody({ id, ...how }));
 }

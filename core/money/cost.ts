@@ -115,8 +115,8 @@ const DAYS = 30;
 const TURNS = { parked: 60 * 24 * DAYS, sweep: 4 * 24 * DAYS };
 /** S3 requests of a turn that finds nothing to do, counted on the local stack too; lists are priced as writes. */
 export const IDLE_TURN = { parked: { writes: 2, reads: 2 }, sweep: { writes: 1, reads: 1 } };
-/** Each of the five event sources asks its queue with five long polls of 20 s, whether anything comes or not. */
-const IDLE_POLLS = 5 * 5 * 3 * TURNS.parked;
+/** Each of the six event sources asks its queue with five long polls of 20 s, whether anything comes or not. */
+const IDLE_POLLS = 6 * 5 * 3 * TURNS.parked;
 /** As the sweep has them (core/sweep/sweep.ts): seconds of rest for an image, and at least and most; images of a batch. */
 const REST = { each: 0.5, least: 3600, most: 86_400, batch: 500, lanes: 16 } as const;
 /** Writes and lists of a round however small. */

@@ -18,6 +18,17 @@ const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
 const REF = "1 to 256 characters, at most 512 bytes in UTF-8";
 
+export const FocusPoint = v.strictObject({ x: share, y: share });
+/** What an application calls an image. */
+export const Reference = v.pipe(v.string(), v.check(isRef, REF));
+/** Whose it is, as a token's `sub` says it. */
+export const OwnerName = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(1024),
+  v.check((owner) => owner.isWellFormed(), "not Unicode"),
+);
+
 const File = v.strictObject({
   /** Of any length: what does not fit is cut off. */
   name: v.string(),
@@ -25,9 +36,9 @@ const File = v.strictObject({
   type: v.pipe(v.string(), v.maxLength(255)),
   size: v.pipe(v.number(), v.integer(), v.minValue(0)),
   sha256: v.optional(sha256),
-  focus: v.optional(v.strictObject({ x: share, y: share })),
+  focus: v.optional(FocusPoint),
   /** What the page calls this upload, as trusted as its name. */
-  ref: v.optional(v.pipe(v.string(), v.check(isRef, REF))),
+  ref: v.optional(Reference),
 });
 
 export const UploadRequest = v.strictObject({
@@ -35,14 +46,7 @@ export const UploadRequest = v.strictObject({
   /** `MULTIPART` is also the answer to a PUT of a file above the preset's threshold. */
   method: v.optional(v.picklist(["PUT", "POST", "MULTIPART"]), "PUT"),
   /** For another owner; needs the admin scope. */
-  owner: v.optional(
-    v.pipe(
-      v.string(),
-      v.minLength(1),
-      v.maxLength(1024),
-      v.check((owner) => owner.isWellFormed(), "not Unicode"),
-    ),
-  ),
+  owner: v.optional(OwnerName),
   files: v.pipe(
     v.array(File),
     v.minLength(1, "at least one file"),

@@ -13,8 +13,17 @@ import { isCancelled, type JobResult, writeResult } from "../job/job-records.ts"
 import { type ScanDeps, scanPages } from "../job/scan-page.ts";
 import { resultKey } from "../job-keys.ts";
 import { originalKey } from "../keys.ts";
-import { type DeleteTask, type DevelopTask, parseMessage, type ScanTask, type Task } from "../message.ts";
+import {
+  type DeleteTask,
+  type DevelopTask,
+  type FetchTask,
+  type OrderTask,
+  parseMessage,
+  type ScanTask,
+  type Task,
+} from "../message.ts";
 import { editOf, isSettled, transition } from "../metadata.ts";
+import type { ObjectStore } from "../ports.ts";
 import { type Config, presetOf } from "../preset.ts";
 import { followUp } from "../tell/tell.ts";
 import { firstHomeOf, readUploadMetadata } from "../upload-metadata.ts";
@@ -32,7 +41,8 @@ export async function developMessage(
   deps: DevelopDeps & ScanDeps,
   { body, receives, bucket }: Delivery,
 ): Promise<Outcome[]> {
-  return perform(body, bucket, (task) => {
+  return perform(body, bucket, async (task) => {
+    if (isImport(task)) return { status: "ignored", reason: "of another queue" };
     if (task.kind === "scan") return scanPages(deps, task);
     if (task.kind === "removed") return afterRemoval(deps, task);
     if (task.kind === "delete") return workForJob(deps, task, task.counted, receives);
@@ -89,6 +99,7 @@ export async function failMessage(
       await stopJob(deps.uploads, task);
       return { status: "failed", reason: "retries-exhausted", job: task.job, page: task.page };
     }
+    if (isImport(task)) return failImport(deps.uploads, task);
     if (task.kind === "removed") return afterRemoval(deps, task);
     if (task.kind === "delete") return failForJob(deps, task, task.counted);
     if (task.kind === "develop" && task.counted) return failForJob(deps, task, task.counted);
@@ -124,7 +135,23 @@ async function failForJob(
 
 type Counted = DeleteTask["counted"];
 type KnownTask = Exclude<Task, { kind: "ignored" | "later" }>;
-type ImageTask = Exclude<KnownTask, ScanTask | DeleteTask>;
+type ImageTask = Exclude<KnownTask, ScanTask | OrderTask | FetchTask | DeleteTask>;
+
+const isImport = (task: KnownTask): task is OrderTask | FetchTask =>
+  task.kind === "order" || task.kind === "fetch";
+
+/** Nothing is there to be marked: the job says what was not fetched, or has failed. */
+async function failImport(uploads: ObjectStore, task: OrderTask | FetchTask): Promise<Outcome> {
+  const code = "retries-exhausted";
+  if (task.kind === "order") {
+    await stopJob(uploads, { kind: "scan", job: task.job, page: 0, scanned: 0, queued: 0, lost: true });
+    return { status: "failed", reason: code, job: task.job };
+  }
+  const { id, counted } = task;
+  const message = encodeURIComponent(errors["download-failed"].sentence);
+  await writeResult(uploads, counted, id, "failed", { code: "download-failed", message });
+  return { id, status: "failed", reason: code, job: counted.job };
+}
 
 async function perform(
   body: string,

@@ -347,6 +347,29 @@ test("URLs are fetched, those at private addresses only on request", async () =>
     assert.match(fetched.out, /✗ .*gone\.jpg {2}download-failed: The server answers 404\./);
     assert.match(fetched.out, /^1 ready, 1 with the content of another, 1 failed;/m);
     assert.equal(puts.length, 1);
+
+    // The same by the deployment: a job, whose images wait for nobody here.
+    const remote = ["--remote", "--out", join(folder, "remote"), "--owner", "far"];
+    const far = await darkroom([...remote, "-"], `${list}${picture}\n`);
+    assert.equal(far.status, 1);
+    assert.match(far.out, /✗ .*gone\.jpg {2}download-failed: The server answers 404\./);
+    assert.match(far.out, /✗ .*one\.png {2}bad-url: Only http and https URLs/);
+    assert.match(far.out, /^2 ready, 2 failed;/m);
+    assert.equal(puts.length, 3);
+    const lines = readFileSync(join(folder, "remote.ndjson"), "utf8").trim().split("\n");
+    const ready = lines.map((line) => JSON.parse(line) as Mapped).filter(({ status }) => status === "ready");
+    assert.deepEqual(
+      ready.map(({ owner, variants }) => [owner, variants.some(({ name }) => name === "w40")]),
+      [
+        ["far", true],
+        ["far", true],
+      ],
+    );
+    // Without its journal: nothing is fetched twice.
+    rmSync(join(folder, "remote.journal.ndjson"));
+    const again = await darkroom([...remote, "-"], list);
+    assert.match(again.out, /^2 done before, 1 failed;/m);
+    assert.equal(puts.length, 3);
   } finally {
     server.close();
     server.closeAllConnections();

@@ -11,7 +11,7 @@ import fc from "fast-check";
 import { isPublicAddress } from "../../adapters/http/public-address.ts";
 import { apiAt, connect } from "../../cli/api.ts";
 import { CliError } from "../../cli/exit.ts";
-import { type DownloadOptions, download } from "../../cli/import/download.ts";
+import { type FetchOptions, fetchFile } from "../../cli/import/fetch-file.ts";
 import { importAll } from "../../cli/import/importer.ts";
 import { Journal, type JournalLine } from "../../cli/import/journal.ts";
 import { csvRows, type Mapped } from "../../cli/import/mapping.ts";
@@ -180,7 +180,7 @@ test("no name, whatever is in it, leaves its cell or becomes a formula", () => {
   );
 });
 
-const options: DownloadOptions = {
+const options: FetchOptions = {
   maxBytes: 1000,
   allowPrivate: true,
   pauseMs: 1,
@@ -219,8 +219,10 @@ test("a download is bounded in size, time and hops, and tried again when the ser
         response.socket?.destroy();
     }
   });
-  const refusal = async (path: string, more: Partial<DownloadOptions> = {}) => {
-    const error: unknown = await download(`${site}${path}`, fetched, { ...options, ...more }).catch((e) => e);
+  const refusal = async (path: string, more: Partial<FetchOptions> = {}) => {
+    const error: unknown = await fetchFile(`${site}${path}`, fetched, { ...options, ...more }).catch(
+      (e) => e,
+    );
     assert.ok(error instanceof DarkroomError, String(error));
     return `${error.code}: ${error.message}`;
   };
@@ -232,12 +234,12 @@ test("a download is bounded in size, time and hops, and tried again when the ser
   assert.match(await refusal("/gzip"), /^download-failed: The server sends it compressed \(gzip\)/);
   assert.match(await refusal("/reset"), /^download-failed: /);
   assert.match(await refusal("/silent", { idleMs: 20 }), /^download-failed: /);
-  await download(`${site}/flaky`, fetched, options);
+  await fetchFile(`${site}/flaky`, fetched, options);
   assert.equal(readFileSync(fetched, "utf8"), "here");
   // A name that leads to this machine is looked up and refused like the address.
   const byName = site.replace("127.0.0.1", "localhost");
   await assert.rejects(
-    download(`${byName}/flaky`, fetched, { ...options, allowPrivate: false }),
+    fetchFile(`${byName}/flaky`, fetched, { ...options, allowPrivate: false }),
     (error: unknown) => error instanceof DarkroomError && error.code === "private-address",
   );
 });

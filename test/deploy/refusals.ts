@@ -162,6 +162,21 @@ const own: Readonly<Record<string, readonly Refusal[]>> = {
     ["sqs:ReceiveMessage", queue("ImagesQueue")],
     ["cloudfront:CreateInvalidation", arnOf["AWS::CloudFront::Distribution"]?.("MediaDistribution") ?? ""],
   ],
+  // It reads what strangers serve: of the images there are it sees nothing, and makes nothing that anybody is served.
+  imports: [
+    UNLIST,
+    ["s3:GetObject", `${UPLOADS}/originals/x`],
+    ["s3:DeleteObject", `${UPLOADS}/originals/x`],
+    ["s3:GetObject", `${UPLOADS}/jobs/1/results/0000000-1/x`],
+    ["s3:PutObject", `${UPLOADS}/jobs/1/job.json`],
+    ["s3:PutObject", `${UPLOADS}/owners/o/1-x`],
+    ["s3:PutObject", `${MEDIA}/images/x/meta.json`],
+    ["s3:PutObject", `${MEDIA}/private/o/x/meta.json`],
+    ["s3:GetObject", `${MEDIA}/images/x/w320.avif`],
+    ["sqs:SendMessage", queue("ImagesQueue")],
+    ["sqs:SendMessage", queue("BackfillQueue")],
+    ["sqs:ReceiveMessage", queue("ImagesQueue")],
+  ],
   // It has a token, and goes by the API.
   probe: [
     UNLIST,

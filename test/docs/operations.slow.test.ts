@@ -77,7 +77,8 @@ const preparations: Readonly<Record<string, () => Promise<void> | void>> = {
   "Look after jobs": async () => {
     // One whose first step became a dead letter, and one that waits for it: their message is lost on the way.
     const backfill = { ...queue("BACKFILL_QUEUE_URL"), send: async () => {} };
-    const deps = { uploads, media, backfill, config, now: () => new Date(), random: randomBytes };
+    const queues = { backfill, imports: backfill };
+    const deps = { uploads, media, ...queues, config, now: () => new Date(), random: randomBytes };
     const start = async (owner: string) =>
       (await reprocess(deps, { select: { owner }, force: false, dryRun: false })) as Progress;
     const { id: job } = await start("shop");

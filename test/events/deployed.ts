@@ -57,7 +57,8 @@ export async function startDeployed(): Promise<Deployed> {
   });
   const s3 = s3Client({ forcePathStyle: true });
   const [bucket = "", media = ""] = [stack.env["UPLOADS_BUCKET"], stack.env["MEDIA_BUCKET"]];
-  const world = { s3, bucket, uploads: s3Store(s3, bucket), media: s3Store(s3, media), consumed: false };
+  const stores = { uploads: s3Store(s3, bucket), media: s3Store(s3, media) };
+  const world = { s3, bucket, ...stores, page: stack.page, consumed: false };
   const as: Deployed["as"] = (fn, work) => {
     running = fn;
     return work().finally(() => {

@@ -135,6 +135,7 @@ test("every right of a role is needed by some event, or by the service that poll
   assert.deepEqual(needless.sort(), [
     // Without it S3 says 403 instead of 404 for what is not there, which this server does not imitate.
     "events: s3:ListBucket on UploadsBucket",
+    "imports: s3:ListBucket on MediaBucket",
     "multipart: s3:ListBucket on UploadsBucket",
     // Here is no CDN.
     "parked: cloudfront:CreateInvalidation on distribution/MediaDistribution",

@@ -4,6 +4,7 @@ import type { Climate } from "./climates.ts";
 import { editor } from "./editors.ts";
 import { form } from "./forms.ts";
 import { hoarder } from "./hoarder.ts";
+import { importer } from "./imports.ts";
 import type { Lambda } from "./lambda.ts";
 import { leaveLegacy } from "./legacy.ts";
 import { moderated } from "./moderated.ts";
@@ -54,6 +55,7 @@ export const cast: readonly Role[] = [
   // A job whose messages wait for weeks loses them, and somebody resumes it: that is not what a sweep mends.
   { act: person(backOffice), chance: 0.4, in: unswept },
   { act: person(clearing), chance: 0.2, in: unswept },
+  { act: person(importer), chance: 0.3, in: unswept },
   { act: person(undoing), chance: 0.5, in: unswept },
   { act: schedule, in: unswept },
   { act: time, chance: 0.7, in: swept },

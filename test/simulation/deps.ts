@@ -15,13 +15,17 @@ import type { TracedQueue } from "./traced-queue.ts";
 
 const [OUT_OF_MEMORY, SEGFAULT] = [0.01, 0.02];
 
-export function depsOf(scene: Scene, actor: Actor): DevelopDeps & ScanDeps & JobDeps {
+export function depsOf(
+  scene: Scene,
+  actor: Actor,
+): DevelopDeps & ScanDeps & JobDeps & { readonly imports: Queue } {
   const { ports, sabotage } = scene;
   const wrap = sabotage.store ?? ((store) => store);
   const wrapOpen = sabotage.openUploads ?? ((open) => open);
   const wrapEvents = sabotage.events ?? ((events) => events);
   return {
     backfill: ports.queue(actor, lossy(scene, chained(scene, actor, scene.backfill))),
+    imports: ports.queue(actor, chained(scene, actor, scene.imports)),
     // So that a few images are several pages.
     pageSize: scene.pageSize,
     events: ports.sender(actor, wrapEvents(chained(scene, actor, scene.events))),

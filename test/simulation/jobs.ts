@@ -1,11 +1,16 @@
 /** What is promised of re-process jobs, in any history. */
 import { isDeepStrictEqual } from "node:util";
 import type { StoreChange } from "../../adapters/memory/memory-store.ts";
-import { readText } from "../../core/commit.ts";
+import { readRevision, readText } from "../../core/commit.ts";
+import type { DryRunDeps } from "../../core/job/dry-run.ts";
+import { importReport } from "../../core/job/import.ts";
 import { type JobDeps, listJobs } from "../../core/job/job.ts";
 import { jobProgress, type Progress } from "../../core/job/job-progress.ts";
 import type { PageRecord } from "../../core/job/job-records.ts";
 import { pagesPrefix, resultsPrefix } from "../../core/job-keys.ts";
+import { hasImage } from "./web.ts";
+
+type Deps = JobDeps & Pick<DryRunDeps, "media">;
 
 export class Jobs {
   /** Jobs whose start was answered with success, each with the images that were there before and are all meant. */
@@ -23,7 +28,7 @@ export class Jobs {
   }
 
   /** Those that wait for somebody to resume them. Throws where one that was acknowledged just stands still. */
-  async unfinished(deps: JobDeps): Promise<string[]> {
+  async unfinished(deps: Deps): Promise<string[]> {
     const jobs = (await this.#all(deps)).filter(({ state }) => state === "running" || state === "failed");
     for (const { id, state } of jobs) {
       if (this.acknowledged.has(id) && state === "running") throw new Error(`job ${id} stands still`);
@@ -31,7 +36,7 @@ export class Jobs {
     return jobs.map(({ id }) => id);
   }
 
-  async verify(deps: JobDeps, lives: (image: string) => boolean): Promise<void> {
+  async verify(deps: Deps, lives: (image: string) => boolean): Promise<void> {
     if (this.#rewritten) throw new Error(`${this.#rewritten} was written twice, differently`);
     for (const progress of await this.#all(deps)) {
       const { id, state, queued, done, skipped, rejected, failed } = progress;
@@ -52,10 +57,25 @@ export class Jobs {
         throw new Error(`job ${id} counts ${JSON.stringify(progress)} of ${chosen.length}`);
       const missing = this.acknowledged.get(id)?.find((image) => lives(image) && !chosen.includes(image));
       if (missing) throw new Error(`job ${id} passed over ${missing}`);
+      if (progress.action === "import") await this.#endsAreSaid(deps, id);
     }
   }
 
-  async #all(deps: JobDeps): Promise<Progress[]> {
+  /** Every URL of an import ends as an image, or as a reason that fits what is there. */
+  async #endsAreSaid(deps: Deps, job: string): Promise<void> {
+    for (const { id, url, result, error } of (await importReport(deps, job)).images) {
+      const isThere = (await readRevision(deps.media, id)).document !== undefined;
+      const isPicture = hasImage(url);
+      if (result === "failed") {
+        // What is there may be deleted meanwhile, or every try at it have met bad weather.
+        const mayBe = !isPicture || error?.code === "gone" || error?.code === "download-failed";
+        if (!error?.message || !mayBe)
+          throw new Error(`${url} was not imported: ${error?.code || "no reason"}`);
+      } else if (!isThere || !isPicture) throw new Error(`${url} is ${result}, and no image`);
+    }
+  }
+
+  async #all(deps: Deps): Promise<Progress[]> {
     const { jobs } = await listJobs(deps, { limit: 25, cursor: undefined });
     // Once more, as what was over when it was first looked at must not change.
     const again = await Promise.all(jobs.map(({ id }) => jobProgress(deps, id)));

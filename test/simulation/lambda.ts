@@ -3,6 +3,7 @@ import { settleBatch } from "../../adapters/aws/sqs-batch.ts";
 import { readRevision } from "../../core/commit.ts";
 import { hasOutcome } from "../../core/errors.ts";
 import { type DeleteDeps, deleteImage } from "../../core/image/delete-image.ts";
+import { fetchMessage } from "../../core/job/fetch-url.ts";
 import { scanOpenJobs } from "../../core/job/scan-page.ts";
 import { originalKey } from "../../core/keys.ts";
 import { sweep } from "../../core/sweep/sweep.ts";
@@ -12,18 +13,19 @@ import { handleEvent } from "../../core/tell/handle-event.ts";
 import { developMessage, failMessage } from "../../core/worker/handle-message.ts";
 import { depsOf, emptyBucket, eventDepsOf, marking, parkedDepsOf } from "./deps.ts";
 import { Fault } from "./faults.ts";
+import { fetchDepsOf } from "./imports.ts";
 import { BUCKET } from "./notifications.ts";
 import type { Bucket } from "./promises.ts";
 import { DAY, MINUTE, type Scene } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
 import type { Chain, TracedMessage, TracedQueue } from "./traced-queue.ts";
 
-type FunctionName = "worker" | "failures" | "events";
+type FunctionName = "worker" | "failures" | "events" | "imports";
 interface Source {
   readonly fn: FunctionName;
   readonly queue: TracedQueue;
   /** Of invocations that share a bound. */
-  readonly lanes: "images" | "events";
+  readonly lanes: "images" | "events" | "imports";
   /** How often it is asked, among the others. */
   readonly weight: number;
 }
@@ -40,7 +42,7 @@ const IN_FLIGHT = 12;
 export class Lambda {
   readonly #scene: Scene;
   readonly #sources: readonly Source[];
-  readonly #invocations = { images: 0, events: 0 };
+  readonly #invocations = { images: 0, events: 0, imports: 0 };
   /** What the sweeps did. */
   readonly swept: Record<string, number> = {};
   sweeps = 0;
@@ -49,12 +51,13 @@ export class Lambda {
 
   constructor(scene: Scene) {
     this.#scene = scene;
-    const { images, backfill, deadLetters, events } = scene;
+    const { images, backfill, deadLetters, events, imports } = scene;
     this.#sources = [
       { fn: "worker", queue: images, lanes: "images", weight: 0.3 },
       { fn: "worker", queue: backfill, lanes: "images", weight: 0.25 },
-      { fn: "failures", queue: deadLetters, lanes: "images", weight: 0.2 },
-      { fn: "events", queue: events, lanes: "events", weight: 0.25 },
+      { fn: "failures", queue: deadLetters, lanes: "images", weight: 0.15 },
+      { fn: "imports", queue: imports, lanes: "imports", weight: 0.1 },
+      { fn: "events", queue: events, lanes: "events", weight: 0.2 },
     ];
   }
 
@@ -68,11 +71,12 @@ export class Lambda {
     const { random, weather, calm, tally, sabotage } = this.#scene;
     const { fn, queue, lanes } = source;
     if (this.#invocations[lanes] >= LANES || weather.isAway("sqs") || this.#isFull(queue)) return;
-    const messages = await queue.receive(fn === "worker" ? 1 : 1 + random.below(3));
+    const single = fn === "worker" || fn === "imports";
+    const messages = await queue.receive(single ? 1 : 1 + random.below(3));
     for (const { sentAt } of messages)
       if (this.#scene.scheduler.now - sentAt.getTime() > DAY) tally.count("event later than a day");
     if (messages.length === 0 || (await this.#cut(source, messages))) return;
-    if (weather.isAway(fn)) return void tally.refused++;
+    if (fn !== "imports" && weather.isAway(fn)) return void tally.refused++;
     if (!calm && random.chance(THROTTLED)) return tally.count("receive throttled");
     this.#invocations[lanes]++;
     if (sabotage.acknowledgeFirst) for (const { receipt } of messages) await queue.queue.delete(receipt);
@@ -159,6 +163,7 @@ export class Lambda {
         const read = { body: reads(body), receives: told(receives), bucket: BUCKET };
         if (fn === "worker") await developMessage(workDeps, read);
         else if (fn === "failures" && !sabotage.deaf) await failMessage(workDeps, read);
+        else if (fn === "imports") await fetchMessage(fetchDepsOf(this.#scene, actor), body, told(receives));
         else if (fn === "events" && hears(body)) await handleEvent(eventDeps, body, told(receives));
       },
     );

@@ -2,7 +2,8 @@
 import { buffer } from "node:stream/consumers";
 import { DarkroomError, hasOutcome } from "../../core/errors.ts";
 import { removeImage } from "../../core/image/images.ts";
-import { cancelJob, type ReprocessRequest, reprocess } from "../../core/job/job.ts";
+import type { DryRunDeps } from "../../core/job/dry-run.ts";
+import { cancelJob, type JobDeps, reprocess } from "../../core/job/job.ts";
 import { newId, originalKey } from "../../core/keys.ts";
 import type { ObjectStore } from "../../core/ports.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
@@ -130,13 +131,14 @@ export async function operator(scene: Scene, actor: Actor): Promise<void> {
 
 /** Has dead letters tried again, as whoever looks at the queue's console can. */
 export async function redrive(scene: Scene, actor: Actor): Promise<void> {
-  const { random, scheduler, images, backfill, deadLetters, tally, promises } = scene;
+  const { random, scheduler, images, backfill, imports, deadLetters, tally, promises } = scene;
   for (let looks = 20; looks > 0; looks--) {
     await scheduler.sleep(actor, random.below(10 * MINUTE));
     for (const { body, receipt } of await deadLetters.receive(10)) {
       tally.count("dead letters redriven");
       promises.redriven = true;
-      (body.includes('"job"') ? backfill : images).add(body);
+      const of = /"(order|fetch)"/.test(body) ? imports : body.includes('"job"') ? backfill : images;
+      of.add(body);
       await deadLetters.queue.delete(receipt);
     }
   }
@@ -150,7 +152,8 @@ export async function backOffice(scene: Scene, actor: Actor): Promise<void> {
   const status = (["all", "all", "failed", "rejected", "stale"] as const)[random.below(5)] ?? "all";
   const force = random.chance(0.4);
   const there = [...promises.accepted.keys()];
-  const started = await order(scene, actor, { select: { status }, force }, status === "all" ? there : []);
+  const begin = (deps: JobDeps & DryRunDeps) => reprocess(deps, { select: { status }, force });
+  const started = await order(scene, actor, begin, status === "all" ? there : []);
   if (!random.chance(0.25)) return;
   for (let i = random.below(40); i > 0; i--) await scheduler.turn(actor);
   for (const job of started) await scene.untilDone(actor, () => cancelJob(depsOf(scene, actor), job));
@@ -167,15 +170,16 @@ export async function clearing(scene: Scene, actor: Actor): Promise<void> {
   const ids = meant.map(([id]) => id);
   if (!all && ids.length === 0) return;
   promises.bulk = all;
-  await order(scene, actor, { action: "delete", select: all ? { owner: OWNER } : { ids } }, []);
+  const select = all ? { owner: OWNER } : { ids };
+  await order(scene, actor, (deps) => reprocess(deps, { action: "delete", select }), []);
   promises.bulk = false;
 }
 
 /** Asks for a job until that is acknowledged. @param meant images that it has to choose */
-async function order(
+export async function order(
   scene: Scene,
   actor: Actor,
-  request: ReprocessRequest,
+  begin: (deps: ReturnType<typeof depsOf>) => ReturnType<typeof reprocess>,
   meant: readonly string[],
 ): Promise<string[]> {
   const { random, scheduler, jobs } = scene;
@@ -186,7 +190,7 @@ async function order(
     await new Promise<void>((ended) => {
       const post = async (mortal: Actor) => {
         try {
-          const answer = await reprocess(depsOf(scene, mortal), request);
+          const answer = await begin(depsOf(scene, mortal));
           if ("dryRun" in answer) return;
           started.push(answer.id);
           jobs.acknowledged.set(answer.id, meant);

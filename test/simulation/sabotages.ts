@@ -285,6 +285,16 @@ export const sabotages: Sabotages = {
       climate: "swept",
     }),
   ],
+  "reasons that get lost": [
+    /was not imported: no reason/,
+    () => ({
+      store: with_((store) => ({
+        put: (key, body, { metadata = {}, ...rest } = {}) =>
+          store.put(key, body, { ...rest, metadata: key.includes("/results/") ? {} : metadata }),
+      })),
+    }),
+  ],
+  "imports put where nobody sees them": [/is done, and no image/, () => ({ fetches: idle(/^originals\//) })],
 };
 
 /** Races so narrow, or weather so rare, that it takes hundreds. */

@@ -4,6 +4,7 @@ import type { Clock, MemoryQueue } from "../../adapters/memory/memory-queue.ts";
 import { memoryStore, type StoreChange } from "../../adapters/memory/memory-store.ts";
 import { memoryUploads } from "../../adapters/memory/memory-uploads.ts";
 import { hasOutcome } from "../../core/errors.ts";
+import { FETCH_TRIES } from "../../core/job/fetch-url.ts";
 import { newId } from "../../core/keys.ts";
 import type { ObjectStore, OpenUploads, Queue, Versions } from "../../core/ports.ts";
 import { type Config, type ConfigInput, defineConfig } from "../../core/preset.ts";
@@ -32,6 +33,8 @@ export interface Sabotage {
   readonly workStore?: (store: ObjectStore) => ObjectStore;
   /** Of those that the sweep uses. */
   readonly sweptStore?: (store: ObjectStore) => ObjectStore;
+  /** Of those that imports use. */
+  readonly fetches?: (store: ObjectStore) => ObjectStore;
   readonly events?: (events: Pick<Queue, "send">) => Pick<Queue, "send">;
   /** Whether a job's message is lost on its way to the queue. */
   readonly loses?: (body: string) => boolean;
@@ -127,6 +130,7 @@ export class Scene {
   readonly kept: { readonly uploads: Versions; readonly media: Versions };
   readonly images: TracedQueue;
   readonly backfill: TracedQueue;
+  readonly imports: TracedQueue;
   readonly deadLetters: TracedQueue;
   readonly events: TracedQueue;
   readonly eventsDeadLetters: TracedQueue;
@@ -172,6 +176,10 @@ export class Scene {
     this.backfill = queue(visibilitySeconds, (4 * DAY) / 1000, {
       to: this.deadLetters.queue,
       maxReceives,
+    });
+    this.imports = queue(visibilitySeconds, (4 * DAY) / 1000, {
+      to: this.deadLetters.queue,
+      maxReceives: 2 * FETCH_TRIES,
     });
     this.eventsDeadLetters = queue(VISIBILITY_SECONDS, (14 * DAY) / 1000);
     const toEventsDead = { to: this.eventsDeadLetters.queue, maxReceives: EVENT_RECEIVES };

@@ -111,9 +111,9 @@ export class World {
     this.#lambda.pages();
     await this.#live();
     const { jobs, promises, uploads, media, config, random } = this.#scene;
-    const backfill = this.#scene.backfill.queue;
+    const [backfill, imports] = [this.#scene.backfill.queue, this.#scene.imports.queue];
     const now = () => new Date(this.#scene.scheduler.now);
-    const deps = { uploads, media, backfill, config, now, random: random.bytes };
+    const deps = { uploads, media, backfill, imports, config, now, random: random.bytes };
     for (const job of await jobs.unfinished(deps))
       await reprocess(deps, { resume: job, force: false, dryRun: false });
     await this.#live();
@@ -159,9 +159,9 @@ export class World {
 
   /** To the time of the next thing that happens by itself. False when nothing will. */
   #advance(): boolean {
-    const { images, backfill, deadLetters, events, scheduler, random, calm } = this.#scene;
+    const { images, backfill, imports, deadLetters, events, scheduler, random, calm } = this.#scene;
     const hop = 1000 * (1 + random.below(HOP_SECONDS * (calm ? 1 : 10)));
-    const waiting = [images, backfill, deadLetters, events].some(({ isEmpty }) => !isEmpty);
+    const waiting = [images, backfill, imports, deadLetters, events].some(({ isEmpty }) => !isEmpty);
     if (waiting || this.#isParked) {
       scheduler.advance(hop);
       return true;

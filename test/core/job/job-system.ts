@@ -34,6 +34,7 @@ export interface JobSystem {
     media: ObjectStore;
     openUploads: OpenUploads;
     backfill: Queue;
+    readonly imports: Queue;
     readonly events: { send(body: string): Promise<void> };
     pixels: Pixels;
     config: Config;
@@ -46,6 +47,7 @@ export interface JobSystem {
   };
   readonly queue: MemoryQueue;
   readonly dead: MemoryQueue;
+  readonly imports: MemoryQueue;
   upload(options?: { kind?: "good" | "corrupt"; owner?: string; preset?: string }): Promise<string>;
   /** `upload`, and the worker has been at it. */
   develop(...options: Parameters<JobSystem["upload"]>): Promise<string>;
@@ -65,11 +67,13 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
   const now = () => new Date(clock.now());
   const dead = new MemoryQueue({ clock });
   const queue = new MemoryQueue({ clock, visibilitySeconds: 60, redrive: { to: dead, maxReceives: 3 } });
+  const imports = new MemoryQueue({ clock, visibilitySeconds: 60, redrive: { to: dead, maxReceives: 12 } });
   const deps: JobSystem["deps"] = {
     uploads: memoryStore({ now }),
     media: memoryStore({ now }),
     openUploads: memoryUploads(),
     backfill: queue,
+    imports,
     events: { send: async () => {} },
     pixels: toyPixels(),
     config: recipe(32, 48),
@@ -94,6 +98,7 @@ export function jobSystem({ pageSize = 2 } = {}): JobSystem {
     deps,
     queue,
     dead,
+    imports,
     async upload({ kind = "good", owner = "me", preset = "photo" } = {}) {
       const id = newId(randomBytes);
       const metadata = writeUploadMetadata({ owner, preset });

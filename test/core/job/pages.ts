@@ -53,6 +53,7 @@ export async function virtualJob(
     uploads,
     media: memoryStore({ now: clock }),
     backfill,
+    imports: backfill,
     config,
     now: clock,
     random: randomBytes,
