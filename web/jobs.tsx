@@ -72,6 +72,7 @@ export function JobCard({ api, job, onChange }: { api: Api; job: Job; onChange: 
         <p>
           <strong>{STATES[state]}</strong>: {words}
           {job.action === "delete" && ", to delete"}
+          {job.action === "import" && ", from URLs"}
           {job.force && ", everything anew"}
         </p>
         <progress

@@ -9,7 +9,7 @@ export type Api = Darkroom["api"];
 export type Action = "develop" | "delete";
 
 export interface Job extends Progress {
-  readonly action: Action;
+  readonly action: Action | "import";
   readonly select: Readonly<Record<string, string | number>>;
   readonly force: boolean;
   readonly scanned: number;

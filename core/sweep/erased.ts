@@ -185,7 +185,9 @@ async function homeImages({ media }: ErasedDeps, owner: string): Promise<string[
   return [...living];
 }
 
-const Named = v.object({ startedAt: v.string(), select: v.object({ owner: v.optional(v.string()) }) });
+const one = v.object({ owner: v.optional(v.string()) });
+/** By its selection, or as whose a URL of an import is to be. */
+const Named = v.object({ startedAt: v.string(), select: one, urls: v.optional(v.array(one), []) });
 
 async function jobsNaming(uploads: ObjectStore, sub: string) {
   const naming: { job: string; at: number }[] = [];
@@ -195,8 +197,9 @@ async function jobsNaming(uploads: ObjectStore, sub: string) {
     const stored = await uploads.get(orderKey(job));
     if (!stored) continue;
     const order = v.safeParse(Named, JSON.parse(await readText(stored.body)));
-    if (order.success && order.output.select.owner === sub)
-      naming.push({ job, at: Date.parse(order.output.startedAt) });
+    if (!order.success) continue;
+    const { select, urls, startedAt } = order.output;
+    if ([select, ...urls].some(({ owner }) => owner === sub)) naming.push({ job, at: Date.parse(startedAt) });
   }
   return { naming, looked };
 }

@@ -110,4 +110,9 @@ test("a back end sees whose an image is, finds it, counts it, and deletes one or
   let job = await admin.start({ action: "delete", select: { owner: "nobody" } });
   while (job.state === "running") job = await admin.job(job.id);
   assert.deepEqual([job.state, job.done, (await admin.cancel(job.id)).state], ["done", 0, "done"]);
+
+  job = await admin.import({ owner: "42", images: [{ url: "http://127.0.0.1:9/a.jpg", ref: "7" }] });
+  assert.equal(job.queued, 1);
+  const { images: imported } = await admin.imported(job.id);
+  assert.deepEqual([imported[0]?.ref, imported[0]?.result], ["7", undefined]);
 });

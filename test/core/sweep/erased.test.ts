@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { startImport } from "../../../core/job/import.ts";
+import { cancelJob } from "../../../core/job/job.ts";
 import { jobProgress } from "../../../core/job/job-progress.ts";
 import { DELIVERIES, EVENTS, homeOf, metaKey, newId, ownerOf } from "../../../core/keys.ts";
 import { clearTraces, isErased, tracesOf } from "../../../core/sweep/erased.ts";
@@ -68,6 +70,18 @@ test("erased while he uploads: what came after is found, also before a worker ha
   assert.deepEqual([found.images, isErased(found)], [[late], false]);
   await assert.rejects(clear("anna"), { code: "precondition-failed" });
   await develop({ owner: "bert" });
+});
+
+test("an import names him too, by each of its URLs, and goes once it is over", async () => {
+  const { traces, clear, deps } = system();
+  const images = ["anna", "bert"].map((owner) => ({ url: `https://old.example/${owner}.jpg`, owner }));
+  const { id } = await startImport(deps, { images });
+  assert.deepEqual([(await traces("anna")).jobs, (await traces("carla")).jobs], [[id], []]);
+  await clear("anna");
+  assert.deepEqual((await traces("anna")).jobs, [id]);
+  await cancelJob(deps, id);
+  await clear("anna");
+  assert.ok(isErased(await traces("anna")));
 });
 
 test("an order that is still at work is not cleared; a name of any kind is one", async () => {
