@@ -26,6 +26,9 @@ import { counted, bytes as inWords, note, table } from "./terminal.ts";
 
 interface Looked {
   readonly pairs: readonly Pair[];
+  /** What is shown and would not be any more, and the other way round. */
+  readonly gone?: readonly Variant[];
+  readonly more?: readonly Variant[];
   /** Why it cannot be developed any more. */
   readonly failure?: string;
 }
@@ -51,25 +54,23 @@ export async function canary(
     throw new CliError(`${messageOf(error)}. Name another --canary-to.`);
   });
   const pixels = pixelProcess({ accept: formatNames });
-  const pairs: Pair[] = [];
+  const looks: Looked[] = [];
   const failures: string[] = [];
-  let images = 0;
   try {
     for await (const id of ids.length > 0 ? ids : found(api, query)) {
       if (!isOfShare(id, share)) continue;
       const image = await api.call<Image | { status: string }>("GET", `/images/${encodeURIComponent(id)}`);
       if (!isReady(image)) continue;
-      images++;
       const looked = await look(api, pixels, image, folder);
-      pairs.push(...looked.pairs);
+      looks.push(looked);
       if (looked.failure !== undefined) failures.push(`${id}: ${looked.failure}`);
       note(`${id}  ${looked.failure ?? `${counted(looked.pairs.length, "variant")} made otherwise`}`);
     }
   } finally {
     await pixels.close();
   }
-  tell(said(images, pairs, failures));
-  await writeFile(join(folder, "index.html"), pageOf(pairs));
+  tell(said(looks, failures));
+  await writeFile(join(folder, "index.html"), pageOf(looks.flatMap(({ pairs }) => pairs)));
   note(`Side by side: ${join(folder, "index.html")}`);
   return failures.length === 0;
 }
@@ -88,9 +89,11 @@ async function look(api: Api, pixels: Pixels, image: Image, folder: string): Pro
   const original = await fetched(url);
   const made = await develop(pixels, id, original, preset, image.edit);
   if (made.error) return { pairs: [], failure: made.error.code };
-  const before = new Map(shown.map((variant) => [`${variant.name}.${variant.format}`, variant]));
+  const before = new Map(shown.map((variant) => [nameOf(variant), variant]));
+  const gone = shown.filter((was) => made.variants.every((one) => nameOf(one) !== nameOf(was)));
+  const more = made.variants.filter((after) => !before.has(nameOf(after)));
   const changed = made.variants.flatMap((after) => {
-    const was = before.get(`${after.name}.${after.format}`);
+    const was = before.get(nameOf(after));
     return was && fileOf(was.url) !== fileOf(after.url) ? [{ was, after }] : [];
   });
   const rung = rungNear(changed.map(({ after }) => after));
@@ -107,8 +110,10 @@ async function look(api: Api, pixels: Pixels, image: Image, folder: string): Pro
       pairs.push({ ...pair, ...(await compared(folder, `${id}.${name}`, format, sides, reference)) });
     }
   }
-  return { pairs };
+  return { pairs, gone, more };
 }
+
+const nameOf = ({ name, format }: Variant) => `${name}.${format}`;
 
 /** As the worker would, from the first variant to the last, into memory. */
 async function develop(
@@ -204,7 +209,8 @@ async function fetched(url: string): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
 }
 
-function said(images: number, pairs: readonly Pair[], failures: readonly string[]): string {
+function said(looks: readonly Looked[], failures: readonly string[]): string {
+  const pairs = looks.flatMap((look) => look.pairs);
   const groups = Map.groupBy(pairs, ({ preset, format }) => `${preset} ${format}`);
   const rows = [...groups].map(([what, group]) => {
     const sum = (which: "before" | "after") => group.reduce((all, pair) => all + pair[which].bytes, 0);
@@ -217,11 +223,16 @@ function said(images: number, pairs: readonly Pair[], failures: readonly string[
     const change = `${is > was ? "+" : ""}${(100 * (is / was - 1)).toFixed(1)} %`;
     return [what, `${group.length}`, inWords(was), inWords(is), change, scores("before"), scores("after")];
   });
-  const changed = new Set(pairs.map(({ id }) => id)).size;
+  const changed = looks.filter((look) => look.pairs.length || look.gone?.length || look.more?.length).length;
+  const others = (["gone", "more"] as const).map((which) => looks.flatMap((look) => look[which] ?? []));
+  const [gone, more] = others.map(
+    (all) => `${all.length} (${inWords(all.reduce((sum, { bytes }) => sum + bytes, 0))})`,
+  );
   const head = ["", "variants", "bytes", "would be", "change", "score: least / p10 / median", "would be"];
   return [
-    `${counted(images, "image")} developed here: ${changed} differ, ${failures.length} cannot be made.`,
+    `${counted(looks.length, "image")} developed here: ${changed} differ, ${failures.length} cannot be made.`,
     ...(rows.length > 0 ? [table(head, rows)] : []),
+    ...(others.some((all) => all.length > 0) ? [`Variants not made any more: ${gone}; new: ${more}.`] : []),
     ...failures.map((failure) => `  ${failure}`),
   ].join("\n");
 }

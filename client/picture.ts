@@ -50,8 +50,8 @@ export interface PictureData {
 /** What a picture is made of. */
 type Pictured = Pick<Image, "id" | "alt" | "source" | "placeholder" | "variants">;
 
-/** What takes fewest bytes first. */
-const PREFERENCE = ["avif", "webp", "png", "jpeg"];
+/** What takes fewest bytes first: a browser takes the first that it knows, however few widths there are of it. */
+export const PREFERENCE = ["avif", "webp", "png", "jpeg"] as const;
 /** What `src` says is for crawlers and mail programs: those that read no `srcset`. */
 const SRC_WIDTH = 1280;
 

@@ -212,11 +212,19 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
   return [
     ...(isBright && ladderFormats.includes("avif") ? widths.map(brightRung) : []),
     ...widths.flatMap((width) =>
-      ladderFormats.map((format) => ({
-        ...still(`w${width}`, format, inside(header, width), ladder?.quality?.[format]),
-        ...(animated && formats[format].animates ? { frames: header.frames } : {}),
-        ...(hasGainMap && format === "jpeg" && { gainMap: true as const }),
-      })),
+      ladderFormats
+        .map(
+          (format): PlannedVariant => ({
+            ...still(`w${width}`, format, inside(header, width), ladder?.quality?.[format]),
+            ...(animated && formats[format].animates ? { frames: header.frames } : {}),
+            ...(hasGainMap && format === "jpeg" && { gainMap: true as const }),
+          }),
+        )
+        // What moves, or is brighter, browsers take before all else: it must not end at a fall-back's width.
+        .filter(
+          ({ format, frames, gainMap }) =>
+            frames > 1 || gainMap || width <= (ladder?.upTo?.[format] ?? width),
+        ),
     ),
     ...Object.entries(named).flatMap(([name, spec]) =>
       [spec.format].flat().map((format) => still(name, format, shapeOf(header, spec, focus), spec.quality)),

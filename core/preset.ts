@@ -27,10 +27,8 @@ const MAX_BYTES = 1_000_000_000;
 
 const side = v.pipe(v.number(), v.integer("a whole number of pixels"), v.minValue(1), v.maxValue(16_384));
 const outputFormat = v.picklist(outputFormats);
-const qualities = Object.fromEntries(outputFormats.map((name) => [name, Quality])) as Record<
-  OutputFormat,
-  typeof Quality
->;
+const byFormat = <S>(said: S) =>
+  Object.fromEntries(outputFormats.map((name) => [name, said])) as Record<OutputFormat, S>;
 const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/, "a colour such as #ffffff"));
 const presetName = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "lower-case letters, digits and -"));
 /** A variant's name stands in its key and in `ladder` names (`w640`). */
@@ -54,6 +52,36 @@ const Named = v.pipe(
   v.check(
     (n) => n.fit === "inside" || (n.width !== undefined && n.height !== undefined),
     "fit: cover needs both width and height",
+  ),
+);
+
+/** As `client/picture.ts` has them, which the pixel process may not read. */
+const PREFERRED = ["avif", "webp", "png", "jpeg"] as const satisfies readonly OutputFormat[];
+
+const Ladder = v.pipe(
+  v.strictObject({
+    widths: v.pipe(v.array(side), v.minLength(1)),
+    formats: v.pipe(v.array(outputFormat), v.minLength(1)),
+    /** The widest rung of a format; those without are made at every width. */
+    upTo: v.optional(v.partial(v.strictObject(byFormat(side)))),
+    /** By format, where it should differ from the format's own. */
+    quality: v.optional(v.partial(v.strictObject(byFormat(Quality)))),
+  }),
+  v.check(
+    ({ widths, formats, upTo = {} }) =>
+      outputFormats.every(
+        (format) => !upTo[format] || (formats.includes(format) && upTo[format] >= Math.min(...widths)),
+      ),
+    "upTo: a format of the ladder, as wide as its narrowest width",
+  ),
+  v.check(
+    ({ widths, formats, upTo = {} }) => {
+      const widest = PREFERRED.filter((format) => formats.includes(format)).map((format) =>
+        Math.min(upTo[format] ?? Infinity, Math.max(...widths)),
+      );
+      return widest.every((width, i) => i === 0 || width <= (widest[i - 1] ?? 0));
+    },
+    `upTo: browsers take the first of ${PREFERRED.join(", ")} that they know, so it has to be as wide as those after it`,
   ),
 );
 
@@ -94,15 +122,8 @@ const Preset = v.pipe(
       }),
       {},
     ),
-    /** Responsive widths, each in each format, never enlarged. */
-    ladder: v.optional(
-      v.strictObject({
-        widths: v.pipe(v.array(side), v.minLength(1)),
-        formats: v.pipe(v.array(outputFormat), v.minLength(1)),
-        /** By format, where it should differ from the format's own. */
-        quality: v.optional(v.partial(v.strictObject(qualities))),
-      }),
-    ),
+    /** Responsive widths, each in each format that reaches it, never enlarged. */
+    ladder: v.optional(Ladder),
     /** Variants with a name and a shape of their own. */
     named: v.optional(v.record(variantName, Named), {}),
     /** How like the original variants look, where the ladder or a named one says nothing else. */

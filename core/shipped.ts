@@ -8,8 +8,13 @@ export default defineConfig({
     photo: {
       // Known by content, whatever a file is called.
       accept: ["jpeg", "png", "webp", "gif", "avif", "heic"],
-      // Responsive widths, each in each format, never enlarged: w320, w640 and so on.
-      ladder: { widths: [320, 640, 960, 1280, 1920, 2560], formats: ["avif", "webp", "jpeg"] },
+      // Responsive widths, each in each format, never enlarged: w320, w640 and so on. JPEG is for the browsers that know
+      // nothing better, one in 400, and for mail and previews: those get no wider ones.
+      ladder: {
+        widths: [320, 640, 960, 1280, 1920, 2560],
+        formats: ["avif", "webp", "jpeg"],
+        upTo: { jpeg: 1280 },
+      },
       // Variants with a name and a shape of their own.
       named: {
         thumb: { width: 160, height: 160, fit: "cover", position: "focus", format: ["avif", "webp", "jpeg"] },

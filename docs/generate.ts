@@ -131,7 +131,11 @@ const blocks: Record<string, () => string> = {
         accept.join(", "),
         `${maxBytes / 1_000_000} MB`,
         [
-          ...(ladder ? [`widths ${ladder.widths.join(", ")} in ${ladder.formats.join(", ")}`] : []),
+          ...(ladder
+            ? [
+                `widths ${ladder.widths.join(", ")} in ${ladder.formats.map(reaching(ladder.upTo)).join(", ")}`,
+              ]
+            : []),
           ...Object.entries(named).map(([variant, { width, height, fit, format }]) => {
             const size = [width, height].filter(Boolean).join(" × ");
             return `${code(variant)} ${size}${fit === "cover" ? " cropped" : ""} in ${[format].flat().join(", ")}`;
@@ -177,6 +181,32 @@ const blocks: Record<string, () => string> = {
       return [way, ...dollars.map((value) => Math.round(value).toLocaleString("en-US"))];
     });
     return table(["originals", "after a year, US$ a month", "after three years"], rows);
+  },
+  rungs: () => {
+    const preset = config.presets.get(config.defaultPreset);
+    if (!preset?.ladder) return "";
+    const { ladder } = preset;
+    const ways: [string, Partial<typeof ladder>][] = [
+      ["as it ships", {}],
+      ["JPEG at every width", { upTo: {} }],
+      ["WebP up to 1280 too", { upTo: { webp: 1280, jpeg: 1280 } }],
+      ["no WebP", { formats: ["avif", "jpeg"] }],
+      ["no WebP, JPEG up to 640", { formats: ["avif", "jpeg"], upTo: { jpeg: 640 } }],
+      ["widths 320, 640, 1280, 2560", { widths: [320, 640, 1280, 2560] }],
+    ];
+    const usual = { uploads: 1_000_000, megabytes: 4, megapixels: 12, views: 30, months: 12, deletes: 0.01 };
+    const rows = ways.map(([way, change]) => {
+      const bill = monthlyBill({ ...preset, ladder: { ...ladder, ...change } }, usual);
+      const dollars = (what: string) => bill.lines.find((line) => line.what === what)?.dollars ?? 0;
+      return [
+        ...[way, String(bill.variants), `${Math.round(bill.variantBytes / 1000).toLocaleString("en-US")} kB`],
+        ...[dollars("developing"), dollars("requests"), dollars("variants kept"), bill.dollars].map((value) =>
+          Math.round(value).toLocaleString("en-US"),
+        ),
+      ];
+    });
+    const head = ["ladder of `photo`", "variants", "bytes", "developing", "S3's requests", "variants kept"];
+    return table([...head, "together, US$ a month"], rows);
   },
   cost: () => {
     const preset = config.presets.get(config.defaultPreset);
@@ -252,6 +282,11 @@ const blocks: Record<string, () => string> = {
       ]),
     ),
 };
+
+const reaching =
+  (upTo: Readonly<Record<string, number | undefined>> = {}) =>
+  (format: string): string =>
+    upTo[format] === undefined ? format : `${format} up to ${upTo[format]}`;
 
 /** Invocations at once of the function that sends webhooks. */
 function sendersOf(service: string): number {

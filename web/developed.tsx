@@ -83,19 +83,20 @@ function FadingPicture({ image, alt }: { image: Image; alt: string }) {
 
 function Sizes({ image }: { image: Image }) {
   const original = image.source?.bytes ?? 0;
+  const rows = sizesByFormat(image);
   return (
     <table>
       <caption className="visually-hidden">Bytes by format</caption>
       <thead>
         <tr>
           <th scope="col">Format</th>
-          <th scope="col">Largest</th>
+          <th scope="col">{rows[0]?.width} px wide</th>
           <th scope="col">Saved</th>
           <th scope="col">All sizes</th>
         </tr>
       </thead>
       <tbody>
-        {sizesByFormat(image).map((row) => (
+        {rows.map((row) => (
           <tr key={row.format}>
             <th scope="row">
               {row.format}

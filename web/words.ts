@@ -1,5 +1,5 @@
 /** Numbers for people. */
-import type { Image } from "darkroom/client";
+import type { Image, Variant } from "darkroom/client";
 
 /** `41 kB`: 1,000 bytes each, three digits at most. */
 export function bytes(count: number): string {
@@ -18,7 +18,7 @@ export interface FormatSizes {
   readonly format: string;
   /** The first frame of what moves in another format. */
   readonly still: boolean;
-  /** Of the largest variant. */
+  /** Of the largest variant that every format has: a preset may let one end earlier. */
   readonly width: number;
   readonly bytes: number;
   /** Of all variants together. */
@@ -31,8 +31,11 @@ const NAMES: Readonly<Record<string, string>> = { avif: "AVIF", webp: "WebP", jp
 /** What each format costs, in the preset's order. */
 export function sizesByFormat({ variants }: Image): FormatSizes[] {
   const animated = variants.some(({ frames = 1 }) => frames > 1);
-  return [...Map.groupBy(variants, ({ format }) => format)].map(([format, all]) => {
-    const largest = all.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a));
+  const formats = [...Map.groupBy(variants, ({ format }) => format)];
+  const inAll = ({ name }: Variant) => formats.every(([, all]) => all.some((one) => one.name === name));
+  return formats.map(([format, all]) => {
+    const comparable = all.some(inAll) ? all.filter(inAll) : all;
+    const largest = comparable.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a));
     const total = all.reduce((sum, variant) => sum + variant.bytes, 0);
     return {
       format: NAMES[format] ?? format,

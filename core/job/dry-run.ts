@@ -4,13 +4,12 @@
  */
 
 import { editedHeader, recipeOf } from "../edit.ts";
-import type { FormatName } from "../formats.ts";
 import { formats } from "../formats.ts";
 import { PUBLIC, rehomed } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { hasProblem, type Metadata } from "../metadata.ts";
 import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
-import { keyOf, variantsOf } from "../plan.ts";
+import { type Header, keyOf, variantsOf } from "../plan.ts";
 import { type Preset, presetOf } from "../preset.ts";
 import {
   type Candidate,
@@ -192,10 +191,12 @@ async function look(
 
 /** Undefined where the document does not say enough of the source, as when it could not be read. */
 function variantsToMake(document: Metadata, preset: Preset, force: boolean): number | undefined {
-  const { source, variants, superseded, id } = document;
-  const { format, width, height, sha256, frames = 1, alpha = false } = source ?? {};
+  const { source, variants, superseded, id, rights } = document;
+  const { format, width, height, sha256, frames = 1, alpha = false, colour, hdr } = source ?? {};
   if (!format || !Object.hasOwn(formats, format) || !width || !height || !sha256) return undefined;
-  const header = { format: format as FormatName, width, height, frames, alpha };
+  const seen = { colour, hdr, gainMap: hdr === "gain-map", rights };
+  // Names that a later release may have are none of ours to act on.
+  const header = { format, width, height, frames, alpha, ...seen } as Header;
   // As they are copied to where they belong before anything is made.
   const there = new Set([...variants, ...superseded].map(({ key }) => rehomed(key, id, PUBLIC)));
   const wanted = variantsOf(editedHeader(header, document.edit), preset, document.edit?.focus);

@@ -4,7 +4,7 @@
  * again (test/core/money/day.ts).
  */
 import { estimateOf } from "../estimate.ts";
-import { formats, type OutputFormat } from "../formats.ts";
+import { type OutputFormat, writtenBytes } from "../formats.ts";
 import { planOf, variantsOf } from "../plan.ts";
 import type { Preset } from "../preset.ts";
 import { costOf, type PriceName, sumOf, type Usage, WORKER_GB } from "./prices.ts";
@@ -201,7 +201,7 @@ export function usageOf(load: Load, variants: number, variantBytes: number, deve
     line("SQS", "messages", { sqsRequest: uploads * UPLOAD.messages }),
     line("API Gateway", "requests", { apiRequest: uploads * UPLOAD.calls }),
     line("CloudFront", "transfer", {
-      cdnTransfer: (shown * SHOWN_PIXELS * formats[SHOWN_FORMAT].encoder.written) / 1e9,
+      cdnTransfer: (shown * writtenBytes(SHOWN_FORMAT, SHOWN_PIXELS)) / 1e9,
     }),
     line("CloudFront", "requests, and what it asks S3 for", {
       cdnRequest: shown,
@@ -251,7 +251,7 @@ export function monthlyBill(preset: Preset, load: Load): Bill {
   const plan = planOf(header, variants);
   const developMs = load.developMs ?? estimateOf(plan, load.megabytes * 1e6, 1).cpuMs / WORKER_VCPUS;
   const variantBytes = variants.reduce(
-    (sum, { format, shape }) => sum + shape.width * shape.height * formats[format].encoder.written,
+    (sum, { format, shape }) => sum + writtenBytes(format, shape.width * shape.height),
     0,
   );
   const lines = priced(usageOf(load, variants.length, variantBytes, developMs));

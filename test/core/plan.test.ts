@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { PREFERENCE } from "../../client/picture.ts";
 import { DarkroomError } from "../../core/errors.ts";
 import { formatNames, MAX_SIDE, outputFormats } from "../../core/formats.ts";
 import { type Focus, gate, type Header, planOf, rungs, type Shape, variantsOf } from "../../core/plan.ts";
@@ -43,10 +44,20 @@ const presets = fc
     ladder: fc.record({
       widths: fc.array(box, { minLength: 1, maxLength: 7 }),
       formats: fc.uniqueArray(fc.constantFrom(...outputFormats), { minLength: 1 }),
+      bounds: fc.array(box, { minLength: outputFormats.length, maxLength: outputFormats.length }),
     }),
     named: fc.dictionary(fc.constantFrom("thumb", "poster", "hero", "card"), named),
   })
-  .map(presetOf);
+  .map(({ ladder: { bounds, ...ladder }, named }) => {
+    // Wide to narrow, as browsers prefer the formats; none at its own narrowest rung's expense.
+    const narrowing = bounds
+      .toSorted((a, b) => b - a)
+      .map((bound) => Math.max(bound, ...ladder.widths.slice(0, 1)));
+    const upTo = PREFERENCE.map((format, i) => [format, narrowing[i]] as const).filter(([format]) =>
+      ladder.formats.some((one) => one === format),
+    );
+    return presetOf({ ladder: { ...ladder, upTo: Object.fromEntries(upTo) }, named });
+  });
 const point: fc.Arbitrary<Focus> = fc.record({
   x: fc.double({ min: 0, max: 1, noNaN: true }),
   y: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -174,6 +185,47 @@ test("rungs: the widths a source fills, and its own where the next is out of rea
       assert(widths.every((width) => width > source || made.includes(width)));
     }),
   );
+});
+
+test("whatever format a browser takes, it finds the narrowest rung, and no later one has a wider", () => {
+  fc.assert(
+    fc.property(cases, fc.boolean(), ({ header, preset }, gainMap) => {
+      const variants = variantsOf({ ...header, gainMap }, { ...preset, hdr: gainMap });
+      const rung = variants.filter(({ name }) => /^w\d+$/.test(name));
+      const least = Math.min(...rung.map(({ shape }) => shape.width));
+      const widest = PREFERENCE.flatMap((format) => {
+        const widths = rung.flatMap((one) => (one.format === format ? one.shape.width : []));
+        assert(widths.length === 0 || Math.min(...widths) === least, format);
+        return widths.length === 0 ? [] : Math.max(...widths);
+      });
+      if (header.frames === 1 && !gainMap)
+        assert.deepEqual(
+          widest,
+          widest.toSorted((a, b) => b - a),
+        );
+      // What a browser is shown before all else is made at every width.
+      const every = rungs(Math.max(...rung.map(({ shape }) => shape.width)), preset.ladder?.widths ?? []);
+      for (const special of [rung.filter(({ frames }) => frames > 1), rung.filter((one) => one.gainMap)])
+        for (const { format } of special.slice(0, 1))
+          assert.equal(special.filter((one) => one.format === format).length, every.length);
+    }),
+  );
+});
+
+test("a rung is made in the formats that reach it; what moves or is brighter, at every width", () => {
+  const preset = presetOf({
+    ladder: { widths: [100, 200, 300], formats: ["avif", "webp", "jpeg"], upTo: { webp: 200, jpeg: 100 } },
+    hdr: true,
+  });
+  const of = (header: Partial<Header>) =>
+    variantsOf({ format: "gif", width: 250, height: 100, frames: 1, alpha: true, ...header }, preset).map(
+      ({ name, format }) => `${name}.${format}`,
+    );
+  const still = ["w100.avif", "w100.webp", "w100.jpeg", "w200.avif", "w200.webp", "w250.avif"];
+  assert.deepEqual(of({}), still);
+  assert.deepEqual(of({ gainMap: true }), [...still.slice(0, 5), "w200.jpeg", "w250.avif", "w250.jpeg"]);
+  assert.deepEqual(of({ frames: 2 }), ["w100.webp", "w100.jpeg", "w200.webp", "w250.webp"]);
+  assert.deepEqual(of({ width: 90 }), ["w90.avif", "w90.webp", "w90.jpeg"]);
 });
 
 const photo: Header = { format: "jpeg", width: 4000, height: 3000, frames: 1, alpha: false };

@@ -100,6 +100,27 @@ test("a quality: a word, a score or a number; the preset's is none of those who 
     assert.throws(() => of({ quality }), /photo\.quality/);
 });
 
+test("a format stops at a width: the one that browsers prefer is as wide as those after it, each has the narrowest rung", () => {
+  const of = (upTo?: object, formats = ["webp", "avif", "jpeg"]) =>
+    defineConfig(minimal({ ladder: { widths: [1280, 320], formats, ...(upTo && { upTo }) } })).presets.get(
+      "photo",
+    )?.recipe;
+  assert.equal(new Set([of(), of({ jpeg: 320 }), of({ jpeg: 320, webp: 640 })]).size, 3);
+  assert.equal(of({ webp: 640, jpeg: 320 }), of({ jpeg: 320, webp: 640 }));
+  for (const refused of [
+    { avif: 320 },
+    { webp: 320 },
+    { webp: 320, jpeg: 640 },
+    { jpeg: 319 },
+    { png: 640 },
+    { gif: 640 },
+  ])
+    assert.throws(() => of(refused), /photo\.ladder.*upTo/s, JSON.stringify(refused));
+  // As wide as the widest rung is as wide as without a bound.
+  of({ avif: 2000 });
+  of({ png: 320 }, ["png"]);
+});
+
 test("a profile decides the encoders' settings, and with them the recipe", () => {
   const of = (profile?: string) => defineConfig(minimal({ profile })).presets.get("photo");
   assert.equal(of()?.profile, "balanced");

@@ -82,7 +82,7 @@ const ladder = (widths: number[], more: Pick<ConfigInput["presets"][string], "la
     presets: {
       photo: {
         accept: ["jpeg"],
-        ladder: { widths, formats: ["webp", "jpeg"] },
+        ladder: { widths, formats: ["webp", "jpeg"], upTo: { jpeg: 48 } },
         named: { thumb: { width: 16, height: 16, fit: "cover", format: "webp" } },
         ...more,
       },

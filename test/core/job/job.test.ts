@@ -563,6 +563,39 @@ test("a dry run counts what a job would do, and does nothing", async () => {
   await assert.rejects(estimate({ preset: "bygone" }), { code: "bad-request" });
 });
 
+test("a dry run counts HDR's rungs, and nothing to make where a format only ends earlier", async () => {
+  const system = jobSystem();
+  const of = (upTo?: { jpeg: number }) =>
+    defineConfig({
+      defaultPreset: "photo",
+      presets: {
+        photo: {
+          accept: ["jpeg"],
+          hdr: true,
+          ladder: { widths: [32, 48], formats: ["avif", "jpeg"], ...(upTo && { upTo }) },
+        },
+      },
+    });
+  system.deps.config = of();
+  system.deps.pixels = toyPixels(undefined, { hdr: "pq" });
+  const id = await system.develop();
+  const made = async () => {
+    const { document } = await system.document(id);
+    return document?.variants.map(({ name, format }) => `${name}.${format}`);
+  };
+  const estimate = (force: boolean) => dryRunJob(system.deps, { status: "all" }, force);
+  const rungs = ["w32-hdr.avif", "w48-hdr.avif", "w32.avif", "w32.jpeg", "w48.avif", "w48.jpeg"];
+  assert.deepEqual(await made(), rungs);
+  assert.equal((await estimate(true)).variants, 6);
+  system.deps.config = of({ jpeg: 32 });
+  const { changed, variants } = await estimate(false);
+  assert.deepEqual([changed, variants], [1, 0]);
+  await system.start({ select: { status: "stale" } });
+  await system.drain();
+  assert.deepEqual(await made(), rungs.slice(0, -1));
+  assert.equal((await system.document(id)).document?.superseded.length, 1);
+});
+
 test("a dry run with no time to list everything extrapolates from where in the list it stopped", async () => {
   const system = jobSystem({ pageSize: 100 });
   await Promise.all(Array.from({ length: 800 }, () => system.upload()));

@@ -10,7 +10,7 @@ import type { Transport } from "../../../client/transport.ts";
 import { sendFile } from "../../../client/upload.ts";
 import { waiter } from "../../../client/wait.ts";
 import type { Caller } from "../../../core/caller.ts";
-import { formats } from "../../../core/formats.ts";
+import { writtenBytes } from "../../../core/formats.ts";
 import { asker } from "../../../core/image/ask-again.ts";
 import { removeImage } from "../../../core/image/images.ts";
 import { newId, originalKey } from "../../../core/keys.ts";
@@ -236,7 +236,7 @@ export class Day {
         await Promise.all(
           variants.map(async (variant) => {
             const { width, height } = variant.shape;
-            const size = Math.round(width * height * formats[variant.format].encoder.written);
+            const size = Math.round(writtenBytes(variant.format, width * height));
             this.#count(cause, "s3Storage", size / 1e9);
             // As many bytes as are counted would be a gigabyte for a few hundred pictures.
             await write({ variant, bytes: Buffer.from(`${size}`) });
