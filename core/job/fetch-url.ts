@@ -9,7 +9,7 @@ import { originalKey, ownerOf } from "../keys.ts";
 import { countedBody, type FetchTask, parseMessage } from "../message.ts";
 import type { ObjectStore, Queue } from "../ports.ts";
 import { type Config, type Preset, presetOf } from "../preset.ts";
-import { firstHomeOf, writeUploadMetadata } from "../upload-metadata.ts";
+import { writeUploadMetadata } from "../upload-metadata.ts";
 import { idsOf, labelOf, resultsOf } from "./import.ts";
 import { isCancelled, readOrder, type WantedUrl, writeResult } from "./job-records.ts";
 
@@ -104,7 +104,7 @@ async function putOriginal(deps: FetchDeps, wanted: WantedUrl, isLast: boolean):
     ...(focus ? { focus } : {}),
     ...(ref ? { ref } : {}),
   });
-  const { document } = await readRevision(media, id, firstHomeOf(metadata));
+  const { document } = await readRevision(media, id);
   if (document?.status === "deleted")
     throw new DarkroomError(
       "gone",

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { SQSEvent } from "aws-lambda";
 import { readRevision } from "../../core/commit.ts";
+import { orderKey, resultKey } from "../../core/job-keys.ts";
 import {
   deliveryKey,
   eventKey,
@@ -14,7 +15,7 @@ import {
   SWEEP_KEY,
   variantKey,
 } from "../../core/keys.ts";
-import { developBody } from "../../core/message.ts";
+import { countedBody, developBody } from "../../core/message.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { cursorWith, type SampleWorld } from "../../laptop/samples.ts";
@@ -100,6 +101,7 @@ export async function privateLives({ as, world, token, receiver }: Running): Pro
     else await as(fn, messages(`${fn}.put`, notified(deleted, "ObjectCreated:Put", await upload(deleted))));
     assert.deepEqual((await media.list(`private/${HOME}/${deleted}/`)).objects.length, 1, fn);
   }
+  await importAgain(deleted, { as, world });
   await uploads.delete(originalKey(ready));
   const gone = await as("images", http("GET /images/{id}", ready));
   assert.equal((gone as { statusCode: number }).statusCode, 200);
@@ -119,4 +121,14 @@ export async function privateLives({ as, world, token, receiver }: Running): Pro
   await as("sweep", { begin: true });
   assert.deepEqual((await media.list(`private/${HOME}/${deleted}/`)).objects.length, 1, "sweep");
   assert.ok((await readRevision(media, lost)).document?.source?.gone);
+}
+
+/** What was deleted where only its owner saw it is not fetched anew, wherever its preset has its images today. */
+async function importAgain(id: string, { as, world: { uploads } }: Pick<Running, "as" | "world">) {
+  const [job, label] = ["8204823999999pr1vate", "0000000-1"];
+  const urls = [{ id, url: "http://127.0.0.1:9/a.jpg", owner: "sample", preset: "photo" }];
+  const order = { schema: 1, job, action: "import", select: { ids: [id] }, urls, force: false };
+  await uploads.put(orderKey(job), JSON.stringify({ ...order, startedAt: "2026-11-20", recipes: {} }));
+  await as("imports", messages("imports.again", countedBody({ kind: "fetch", id, counted: { job, label } })));
+  assert.equal((await uploads.head(resultKey(job, label, id)))?.metadata["code"], "gone");
 }
