@@ -260,7 +260,7 @@ export const settings = {
   IMPORTS_ALLOW_PRIVATE: {
     parse: yesOrNo,
     default: false,
-    help: "`true` also imports from private addresses; never on Lambda, where its own endpoints are all there is there",
+    help: "`true` also imports from private addresses; not for Lambda, where nothing but its own endpoints has one",
   },
   // Set by Lambda itself, or by whoever runs us elsewhere.
   AWS_REGION: { parse: text, help: "region" },
