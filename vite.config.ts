@@ -1,6 +1,7 @@
 /** The page in web/: `vite build` writes it into dist/web, for any static host. */
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
+import { build } from "esbuild";
 import { defineConfig, type Plugin } from "vite";
 import { pagePresets } from "./laptop/page-presets.ts";
 
@@ -14,11 +15,22 @@ const presets: Plugin = {
   },
 };
 
+/** One file that shares nothing with the page, which Firefox takes as well. */
+const worker: Plugin = {
+  name: "service-worker",
+  async generateBundle() {
+    const entryPoints = [source("service-worker.ts")];
+    const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, write: false });
+    for (const { contents } of outputFiles)
+      this.emitFile({ type: "asset", fileName: "service-worker.js", source: contents });
+  },
+};
+
 export default defineConfig({
   root: "web",
   // Wherever it is put, also in a folder.
   base: "./",
-  plugins: [react(), presets],
+  plugins: [react(), presets, worker],
   resolve: {
     // Without these the names lead to dist/client, which has to be built first.
     alias: {

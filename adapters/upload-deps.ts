@@ -18,5 +18,6 @@ export function uploadDeps(config: Config) {
     authenticate: authenticator(now),
     issue: { config, now, validitySeconds, random: randomBytes, tickets: seal(sealSecret, "ticket", now) },
     uploads: seal(sealSecret, "multipart upload", now),
+    passes: seal(sealSecret, "pass", now),
   };
 }

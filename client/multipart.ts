@@ -8,7 +8,11 @@ export interface PartsState {
   readonly key: string;
   /** Sealed by the API. */
   readonly uploadId: string;
+  /** Stands for a token where only this upload is meant: a service worker has no other. */
+  readonly pass?: string;
   readonly partSize: number;
+  /** Of the API. */
+  readonly endpoint?: string;
 }
 
 interface Part {
@@ -38,8 +42,8 @@ export async function startParts(
   signal: AbortSignal | undefined,
 ): Promise<PartsState | undefined> {
   const begin = { json: { ticket }, signal };
-  return api.call<{ key: string; uploadId: string }>("POST", "/s3/multipart", begin).then(
-    ({ json: { key, uploadId } }) => ({ key, uploadId, partSize }),
+  return api.call<{ key: string; uploadId: string; pass: string }>("POST", "/s3/multipart", begin).then(
+    ({ json }) => ({ ...json, partSize, endpoint: api.endpoint }),
     (error: unknown) => {
       if (hasCode(error, "not-found")) return undefined;
       throw error;

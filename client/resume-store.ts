@@ -2,12 +2,8 @@
  * Uploads that outlive the page: files and how far they came, in IndexedDB. A module of its own, so that it costs
  * nothing where it is not used.
  */
-import type { UploadOptions, UploadState } from "./upload.ts";
-
-type Kept = Pick<UploadOptions, "preset" | "focus" | "ref" | "name"> & {
-  /** Of several on one page, or of several people at one browser: `takeOver` asks for one by its name. */
-  readonly list?: string | undefined;
-};
+import { inStore, nameOf, type Row, rowOf, tagOf } from "./kept.ts";
+import type { UploadOptions } from "./upload.ts";
 
 /** An upload that was on its way when the page went. */
 export interface Unfinished {
@@ -19,17 +15,11 @@ export interface Unfinished {
 /** Up to one part's size there is nothing to gain by parts. */
 const PARTS_ABOVE = 8_388_608;
 
-interface Row {
-  readonly file: Blob;
-  readonly kept: Kept;
-  readonly state: UploadState | undefined;
-}
-
 /**
  * Options for `upload` that keep the file until S3 has it, is refused, or is aborted: add `onProgress`, `signal` and
  * pass them on. Where the browser keeps nothing (private windows, a full disk) the upload works all the same.
  */
-export async function resumable(file: Blob, kept: Kept = {}): Promise<UploadOptions> {
+export async function resumable(file: Blob, kept: Row["kept"] = {}): Promise<UploadOptions> {
   const row: Row = { file, kept, state: undefined };
   const { list: _, ...upload } = kept;
   const key = await inStore<IDBValidKey>("readwrite", (store) => store.add(row)).catch(() => undefined);
@@ -42,33 +32,28 @@ export async function resumable(file: Blob, kept: Kept = {}): Promise<UploadOpti
  */
 export async function takeOver(list: string, told: (one: Unfinished) => void): Promise<void> {
   const keys = await inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys());
-  const read = (key: IDBValidKey) => inStore<Row | undefined>("readonly", (store) => store.get(key));
   for (const key of keys) {
-    if ((await read(key))?.kept.list !== list) continue;
-    claim(key, false)
-      .then(async (release) => {
-        const row = await read(key);
-        if (row) told({ file: row.file, options: following(key, row, release) });
-        else release?.();
-      })
+    if ((await rowOf(key))?.kept.list !== list) continue;
+    claimed(key, false)
+      .then((one) => one && told(one))
       .catch(() => {});
   }
 }
 
 /** What an earlier page left, oldest first, but for what another tab is busy with. */
 export async function unfinished(): Promise<Unfinished[]> {
-  const [keys, rows] = await Promise.all([
-    inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys()),
-    inStore<Row[]>("readonly", (store) => store.getAll()),
-  ]).catch(() => [[], []]);
-  const left = await Promise.all(
-    rows.map(async (row, i) => {
-      const key = keys[i];
-      const release = key === undefined ? undefined : await claim(key);
-      return key === undefined || !release ? [] : [{ file: row.file, options: following(key, row, release) }];
-    }),
-  );
-  return left.flat();
+  const keys = await inStore<IDBValidKey[]>("readonly", (store) => store.getAllKeys()).catch(() => []);
+  const left = await Promise.all(keys.map((key) => claimed(key).catch(() => undefined)));
+  return left.filter((one) => one !== undefined);
+}
+
+/** Undefined where another tab has it, or somebody got through with it before we had it. */
+async function claimed(key: IDBValidKey, hurry = true): Promise<Unfinished | undefined> {
+  const release = await claim(key, hurry);
+  const row = release && (await rowOf(key));
+  if (row) return { file: row.file, options: following(key, row, release) };
+  release?.();
+  return undefined;
 }
 
 /** How long a page that is being reloaded may take to let go of what it had. */
@@ -85,8 +70,12 @@ async function claim(key: IDBValidKey, hurry = true): Promise<(() => void) | und
   return new Promise((resolve) => {
     const held = () => new Promise<void>((release) => resolve(release));
     locks
-      .request(`darkroom-upload-${String(key)}`, hurry ? { signal: AbortSignal.timeout(CLAIM_MS) } : {}, held)
+      .request(nameOf(key), hurry ? { signal: AbortSignal.timeout(CLAIM_MS) } : {}, held)
       .catch(() => resolve(undefined));
+    // A service worker that is at it leaves it to us.
+    const channel = new BroadcastChannel(nameOf(key));
+    channel.postMessage("");
+    channel.close();
   });
 }
 
@@ -97,6 +86,7 @@ function following(
 ): UploadOptions {
   let latest = state;
   const { list: _, ...options } = kept;
+  let letGo = latest && keepWorkerWaiting(key);
   return {
     ...options,
     parts: file.size > PARTS_ABOVE,
@@ -106,6 +96,8 @@ function following(
     },
     onState: (now) => {
       latest = now;
+      if (now) letGo ??= keepWorkerWaiting(key);
+      else letGo?.();
       // Waited for: a page that goes takes along what is not written yet, and the next one would send it all again.
       return inStore("readwrite", (store) =>
         now ? store.put({ file, kept, state: now }, key) : store.delete(key),
@@ -116,25 +108,25 @@ function following(
   };
 }
 
-const STORE = "uploads";
-let opened: Promise<IDBDatabase> | undefined;
+/** How long a browser lets a service worker be at it at a time: Chromium's. */
+const TRY_MS = 180_000;
 
-function open(): Promise<IDBDatabase> {
-  opened ??= new Promise<IDBDatabase>((resolve, reject) => {
-    const request = indexedDB.open("darkroom", 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { autoIncrement: true });
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-  return opened;
+/**
+ * Has a service worker wait for the lock, where there is one and the browser wakes it: a page that goes has no time to ask, and
+ * a tab that crashes none at all. @returns ends it
+ */
+function keepWorkerWaiting(key: IDBValidKey): () => void {
+  const wake = async () => {
+    const registration = await (navigator as Partial<Navigator>).serviceWorker?.getRegistration();
+    await (registration as Waking | undefined)?.sync?.register(tagOf(key));
+  };
+  const ask = () => void wake().catch(() => {});
+  ask();
+  const timer = setInterval(ask, TRY_MS);
+  return () => clearInterval(timer);
 }
 
-async function inStore<T>(mode: IDBTransactionMode, run: (store: IDBObjectStore) => IDBRequest): Promise<T> {
-  const transaction = (await open()).transaction(STORE, mode);
-  const request = run(transaction.objectStore(STORE));
-  return new Promise<T>((resolve, reject) => {
-    transaction.oncomplete = () => resolve(request.result as T);
-    transaction.onabort = () => reject(transaction.error);
-    transaction.onerror = () => reject(transaction.error);
-  });
+/** Background Sync, which Chromium alone has. */
+interface Waking {
+  readonly sync?: { register(tag: string): Promise<void> };
 }

@@ -9,7 +9,9 @@ export interface UploadState {
   readonly id: string;
   /** Of the file, in bytes: another file cannot be taken up with this. */
   readonly size: number;
-  readonly parts?: PartsState;
+  readonly parts?: PartsState | undefined;
+  /** What S3 takes once, for some minutes. */
+  readonly put?: Put | undefined;
 }
 
 export interface UploadOptions {
@@ -63,12 +65,14 @@ export async function sendFile(api: Api, file: Blob, options: UploadOptions): Pr
 
 async function pickUp(api: Api, file: Blob, options: UploadOptions): Promise<string | undefined> {
   const { resume, signal } = options;
-  if (!resume || resume.size !== file.size) return undefined;
-  const { id, parts } = resume;
-  const there =
-    (await isThere(api, id, signal)) || (parts && (await sendInParts(api, file, id, parts, options)));
-  return there ? id : undefined;
+  if (resume?.size !== file.size) return undefined;
+  const there = (await isThere(api, resume.id, signal)) || (await sendBegun(api, file, resume, options));
+  return there ? resume.id : undefined;
 }
+
+/** False when it has to be begun anew. What an earlier page had all but sent may still arrive: S3 takes one of the two. */
+const sendBegun = async (api: Api, file: Blob, { id, parts, put }: UploadState, options: UploadOptions) =>
+  parts ? sendInParts(api, file, id, parts, options) : put && sendWhole(api, file, put, options);
 
 async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<string> {
   const { preset, owner, focus, ref, name, parts: inParts, onState, signal } = options;
@@ -81,20 +85,15 @@ async function sendAnew(api: Api, file: Blob, options: UploadOptions): Promise<s
       { preset, owner, method: inParts ? "MULTIPART" : "PUT", signal },
     );
     const { id } = signed;
-    const state = { id, size: file.size };
-    if (signed.method === "MULTIPART") {
-      const parts = await startParts(api, signed, signal);
-      if (parts) {
-        await onState?.({ ...state, parts });
-        if (await sendInParts(api, file, id, parts, options)) return id;
-        throw new DarkroomError("upload-lost");
-      }
-      if (signatures === MAX_SIGNATURES) throw new DarkroomError("upload-refused");
-    } else {
-      await onState?.(state);
-      if (await sendWhole(api, file, signed, options)) return id;
-      if (signatures === MAX_SIGNATURES) throw new DarkroomError("clock-wrong");
-    }
+    const state: UploadState = {
+      id,
+      size: file.size,
+      ...(signed.method === "MULTIPART" ? { parts: await startParts(api, signed, signal) } : { put: signed }),
+    };
+    await onState?.(state);
+    if (await sendBegun(api, file, state, options)) return id;
+    if (state.parts) throw new DarkroomError("upload-lost");
+    if (signatures === MAX_SIGNATURES) throw new DarkroomError(state.put ? "clock-wrong" : "upload-refused");
   }
 }
 

@@ -9,6 +9,7 @@ import { fileOfOurs } from "../adapters/project.ts";
 export const entries = {
   client: "darkroom",
   "client/resume": "resume-store",
+  "client/service-worker": "service-worker",
   element: "element",
   expo: "expo",
   node: "node",

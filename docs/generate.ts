@@ -64,6 +64,7 @@ const blocks: Record<string, () => string> = {
   react: example("react.tsx"),
   vue: example("vue.vue"),
   svelte: example("svelte.svelte"),
+  worker: example("service-worker.js"),
   uppy6: example("uppy-6.js"),
   uppy5: example("uppy-5.js"),
   express: example("express.ts"),

@@ -171,7 +171,7 @@ export const Webhooks = v.object({ webhooks: v.array(Webhook), more: v.boolean()
 export const SentAgain = v.object({ sent: number, more: v.boolean() });
 export const Replayed = v.object({ looked: number, sent: number, cursor: maybe });
 
-export const Begun = v.object({ key: text, uploadId: text, bucket: text });
+export const Begun = v.object({ key: text, uploadId: text, pass: text, bucket: text });
 export const Part = v.object({ url: text, expires: number });
 export const Parts = v.array(v.object({ PartNumber: number, ETag: text, Size: number }));
 export const Completed = v.object({ key: text, bucket: text, location: text });

@@ -15,13 +15,13 @@ import { rateLimit } from "../core/upload/rate-limit.ts";
 const scopes = ["upload", "admin"] as const;
 
 export const handler = api(() => {
-  const { env, signer, authenticate, issue, uploads } = uploadDeps(config);
+  const { env, signer, authenticate, issue, uploads, passes } = uploadDeps(config);
   const { bucket, endpoint } = signer;
   const client = s3Client({ forcePathStyle: endpoint !== undefined });
   const store = multipartStore(client, bucket);
   const limit = rateLimit(issue.now);
   const deps = {
-    ...{ store, sign: partSigner(signer), tickets: issue.tickets, uploads, now: issue.now },
+    ...{ store, sign: partSigner(signer), tickets: issue.tickets, uploads, passes, now: issue.now },
     count: (caller: Caller) => limit(caller, 1),
   };
   const originals: Originals = {

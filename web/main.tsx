@@ -9,5 +9,8 @@ for (const name of ["dragover", "drop"] as const) {
   });
 }
 
+// Goes on with uploads when the page is gone; where a browser has none, or none of its kind, the next visit does.
+navigator.serviceWorker?.register("./service-worker.js").catch(() => {});
+
 const root = document.getElementById("root");
 if (root) createRoot(root).render(<App known={(await localSettings()) ?? keptSettings()} />);

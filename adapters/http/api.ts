@@ -46,6 +46,8 @@ export interface Route {
   readonly scopes: readonly Scope[];
   /** Parameters of the query that it knows; another one is refused by its name. `any`: the protocol is somebody else's. */
   readonly query?: readonly string[] | "any";
+  /** Whom a bearer speaks for that is no token, but sealed for what the path names. */
+  readonly holder?: (bearer: string, params: ApiRequest["params"]) => Caller | undefined;
   readonly run: (request: ApiRequest) => Promise<ApiResponse>;
   /** A refusal as this route's clients read it; a problem document where absent. */
   readonly refusal?: (error: DarkroomError, requestId: string) => ApiResponse;
@@ -90,7 +92,10 @@ export function api(
       try {
         if (!route) throw new DarkroomError("not-found", "There is no such route.");
         const { token, ...params } = event.pathParameters ?? {};
-        const caller = await made.authenticate(viaPath ? token : bearer(event), viaPath ? "path" : "header");
+        const sent = bearer(event);
+        const caller =
+          (viaPath || !sent ? undefined : route.holder?.(sent, params)) ??
+          (await made.authenticate(viaPath ? token : sent, viaPath ? "path" : "header"));
         owner = caller.owner;
         if (!route.scopes.some((scope) => caller.scopes.has(scope))) {
           throw new DarkroomError(

@@ -8,6 +8,7 @@ import {
   CreateRequest,
   completeUpload,
   createUpload,
+  holderOf,
   listParts,
   type MultipartDeps,
   openTicket,
@@ -40,6 +41,10 @@ export function companionRoutes(
 ): Routes {
   // Its form asks for whatever fields the file's metadata has.
   const uppys = { scopes, query: "any" } as const;
+  const begun: Omit<Route, "run"> = {
+    ...uppys,
+    holder: (pass, { uploadId }) => holderOf(deps, pass, uploadId),
+  };
   return {
     "GET /s3/params": {
       ...uppys,
@@ -66,7 +71,7 @@ export function companionRoutes(
       },
     },
     "GET /s3/multipart/{uploadId}": {
-      ...uppys,
+      ...begun,
       run: async (request) => {
         const parts = await listParts(deps, request.caller, refOf(request));
         const json = parts.map(({ number, etag, size }) => ({
@@ -78,14 +83,14 @@ export function companionRoutes(
       },
     },
     "GET /s3/multipart/{uploadId}/{part}": {
-      ...uppys,
+      ...begun,
       run: async (request) => {
         const part = Number(request.params["part"]);
         return { status: 200, json: await signPart(deps, request.caller, refOf(request), part) };
       },
     },
     "POST /s3/multipart/{uploadId}/complete": {
-      ...uppys,
+      ...begun,
       run: async (request) => {
         const { parts } = request.body(CompleteRequest);
         const { key } = await completeUpload(deps, request.caller, refOf(request), parts);
@@ -93,7 +98,7 @@ export function companionRoutes(
       },
     },
     "DELETE /s3/multipart/{uploadId}": {
-      ...uppys,
+      ...begun,
       run: async (request) => {
         await abortUpload(deps, request.caller, refOf(request));
         return { status: 200, json: {} };

@@ -101,6 +101,7 @@ export interface MultipartDeps {
   readonly sign: SignPart;
   readonly tickets: Seal;
   readonly uploads: Seal;
+  readonly passes: Seal;
   readonly now: () => Date;
   /** Counts an upload that is begun. @throws DarkroomError `rate-limited` */
   readonly count: (caller: Caller) => void;
@@ -135,15 +136,35 @@ export async function createUpload(
   deps: MultipartDeps,
   caller: Caller,
   agreement: Agreement,
-): Promise<{ key: string; uploadId: string }> {
-  const { store, uploads, now } = deps;
+): Promise<{ key: string; uploadId: string; pass: string }> {
+  const { store, uploads, passes, now } = deps;
   const { key } = agreement;
   const [there] = await store.begun(key);
   const uploadId = there ?? (await beginUpload(deps, caller, agreement));
+  const until = now().getTime() + UPLOAD_MS;
   return {
     key,
-    uploadId: uploads.close(v.parse(Upload, { ...agreement, uploadId }), now().getTime() + UPLOAD_MS),
+    uploadId: uploads.close(v.parse(Upload, { ...agreement, uploadId }), until),
+    pass: passes.close(uploadId, until),
   };
+}
+
+/**
+ * Who holds an upload's pass may do with this upload what its owner may: a service worker, which goes on when the page is gone, has no
+ * token. It never stands in a URL, as an upload id does. Undefined for everything that is no pass, or another's.
+ */
+export function holderOf(
+  { passes, uploads }: Pick<MultipartDeps, "passes" | "uploads">,
+  pass: string,
+  sealed: string | undefined,
+): Caller | undefined {
+  try {
+    const passed = passes.open(pass);
+    const { uploadId, owner } = v.parse(Upload, uploads.open(sealed ?? ""));
+    return passed === uploadId ? { owner, scopes: new Set(["upload"]) } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function beginUpload({ store, count }: MultipartDeps, caller: Caller, agreement: Agreement) {

@@ -5,7 +5,7 @@ import { DarkroomError } from "../errors.ts";
 const [ALGORITHM, NONCE_BYTES, TAG_BYTES] = ["aes-256-gcm", 12, 16] as const;
 
 /** Keeps tokens of one kind from being taken for another. */
-export type Purpose = "ticket" | "multipart upload";
+export type Purpose = "ticket" | "multipart upload" | "pass";
 
 export interface Seal {
   /** Whether there is a secret to seal with. */

@@ -5,7 +5,8 @@ import { asText, type Engine } from "./tab.ts";
 /** @throws Error where there is no Chromium */
 export async function launchChromium(): Promise<Engine> {
   const browser = await launch();
-  const context = await browser.newContext();
+  // The page's own service worker would go on in the moment of a reload, with what a test counts.
+  const context = await browser.newContext({ serviceWorkers: "block" });
   context.setDefaultTimeout(PATIENCE_MS);
   return {
     async open(url) {

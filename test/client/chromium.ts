@@ -20,6 +20,8 @@ export * from "./client/resume-store.ts";
 `;
 
 export interface Chromium {
+  /** Of the page. */
+  readonly url: string;
   /** A page with the client as `client`; `problems` collects what its console complains of. */
   open(): Promise<{ page: Page; context: BrowserContext; problems: string[] }>;
   close(): Promise<void>;
@@ -41,35 +43,38 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
   return chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
 }
 
-/** Collects what the page's console complains of. */
-export function problemsOf(page: Page): string[] {
+/** Collects what the page's console complains of. @param but what is none of the page's */
+export function problemsOf(page: Page, but = /^$/): string[] {
   const problems: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+    const isProblem = message.type() === "error" || message.type() === "warning";
+    if (isProblem && !but.test(message.text())) problems.push(message.text());
   });
   page.on("pageerror", (error) => problems.push(String(error)));
   return problems;
 }
 
 export async function startChromium(): Promise<Chromium> {
-  const { outputFiles } = await build({
-    stdin: { contents: ENTRY, resolveDir: process.cwd(), loader: "ts" },
-    bundle: true,
-    format: "esm",
-    write: false,
-  });
-  const script = outputFiles[0]?.text ?? "";
+  const scripts = new Map<string | undefined, string>();
+  for (const [path, contents] of [
+    ["/client.js", ENTRY],
+    ["/service-worker.js", `import "./client/service-worker.ts"`],
+  ] as const) {
+    const stdin = { contents, resolveDir: process.cwd(), loader: "ts" } as const;
+    const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false });
+    scripts.set(path, outputFiles[0]?.text ?? "");
+  }
   const server = createServer((request, response) => {
-    const [type, body] =
-      request.url === "/client.js"
-        ? ["text/javascript", script]
-        : ["text/html", `<!doctype html><link rel="icon" href="data:,"><body></body>`];
+    const script = scripts.get(request.url);
+    const type = script === undefined ? "text/html" : "text/javascript";
+    const body = script ?? `<!doctype html><link rel="icon" href="data:,"><body></body>`;
     response.writeHead(200, { "content-type": `${type}; charset=utf-8` }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://localhost:${(server.address() as AddressInfo).port}/`;
   const browser = await launchChromium();
   return {
+    url,
     async open() {
       const context = await browser.newContext();
       context.setDefaultTimeout(PATIENCE_MS);

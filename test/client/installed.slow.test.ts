@@ -170,9 +170,19 @@ test("what a page does not use is not in its bundle: uploading and waiting are 4
   assert.ok(size > 1000 && size < 4700, `${size} bytes`);
 });
 
+test("a service worker that imports ours has it, though it uses nothing by name", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: readFileSync("examples/service-worker.js", "utf8"), resolveDir: project.folder },
+    bundle: true,
+    write: false,
+  });
+  assert.match(outputFiles[0]?.text ?? "", /addEventListener\("sync"/);
+});
+
 const CONSUMER = `
 import { createDarkroom, DarkroomError, explain, type Image, imageIdFromKey, type ListedImage, picture, uppySigner } from "darkroom/client";
 import { resumable, unfinished } from "darkroom/client/resume";
+import "darkroom/client/service-worker";
 import { DarkroomUpload } from "darkroom/element";
 import { createDarkroom as inNode } from "darkroom/node";
 import { Picture, useImages, useUpload } from "darkroom/react";

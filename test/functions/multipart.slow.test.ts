@@ -95,6 +95,7 @@ async function begin(file: Buffer = photo) {
   return {
     id,
     key,
+    pass: json.pass as string,
     upload,
     query: `?key=${encodeURIComponent(key)}`,
     partSize,
@@ -243,6 +244,29 @@ test("an upload is nobody else's, and of no other key", async () => {
     assert.equal(other.status, 404);
   }
   assert.equal((await call("GET", begun.upload + begun.query)).json.length, 2);
+});
+
+test("a pass stands for a token where its own upload is meant, and nowhere else", async () => {
+  const [one, other] = [await begin(), await begin()];
+  const parts = await send(one, [1, 2]);
+  const bearer = one.pass;
+  const statusOf = async (method: string, path: string, body?: object) =>
+    (await call(method, path, { bearer, body })).status;
+  for (const [method, path, body] of [
+    ["GET", other.upload + other.query],
+    ["GET", `${other.upload}/1${other.query}`],
+    ["POST", `${other.upload}/complete${other.query}`, { parts }],
+    ["POST", "/s3/multipart", { ticket: one.ticket }],
+    ["GET", `/images/${one.id}`],
+  ] as const)
+    assert.equal(await statusOf(method, path, body), 401, `${method} ${path}`);
+  // What stands in URLs is no pass.
+  const byId = await call("GET", one.upload + one.query, { bearer: one.uploadId });
+  assert.equal(byId.status, 401);
+  assert.equal(await statusOf("GET", `${one.upload}?key=${other.key}`), 404);
+  assert.equal(await statusOf("GET", `${one.upload}/2${one.query}`), 200);
+  assert.equal(await statusOf("POST", `${one.upload}/complete${one.query}`, { parts }), 200);
+  assert.equal((await settled(one.id)).status, "ready");
 });
 
 test("a ticket begins one upload, however often and at once it is exchanged, and none once its original is there", async () => {

@@ -79,6 +79,7 @@ function depsOf({ parts, ports, random, sabotage, scheduler }: Scene, actor: Act
     }),
     tickets: sealed,
     uploads: sealed,
+    passes: sealed,
     now: () => new Date(scheduler.now),
     count: () => {},
   };

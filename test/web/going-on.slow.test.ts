@@ -157,6 +157,33 @@ test("small files that were on their way, in line or developing at a reload arri
   assert.equal((await originals()).length, before + names.length);
 });
 
+test("what was on its way when the tab was closed is ready at the next visit, without anybody's doing", async () => {
+  const before = (await originals()).length;
+  await opened.close();
+  // A browser whose permissions are set has no others.
+  opened = await openPage(its, { serviceWorkers: "allow", permissions: ["background-sync"] });
+  page = opened.page;
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  busy = (part) => part === 3;
+  await choose(page, await jpeg("alone.jpg", { bytes: 17_000_000 }));
+  await underWay("alone.jpg");
+  const context = page.context();
+  // A worker waits for the page to go.
+  await page.waitForFunction(async () => ((await navigator.locks.query()).pending ?? []).length > 0);
+  await page.close();
+  busy = () => false;
+  while ((await originals()).length === before) await new Promise((resolve) => setTimeout(resolve, 50));
+  page = await context.newPage();
+  // Of the same origin, and not the page: the worker has yet to forget the file.
+  await page.goto(new URL("favicon.svg", its.stack.page).href);
+  await page.waitForFunction(async () => (await navigator.locks.query()).held?.length === 0);
+  await page.goto(its.stack.page);
+  await page.getByRole("heading", { name: "Earlier" }).waitFor();
+  assert.equal(await page.getByText("did not finish").count(), 0);
+  assert.equal((await originals()).length, before + 1);
+  assert.equal(await openUploads(), 0);
+});
+
 test("what an earlier visit left is asked about first, and gone on with or forgotten", async () => {
   const leave = async (name: string) => {
     await (await network())(100_000);

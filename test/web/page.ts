@@ -48,11 +48,13 @@ export async function openPage(
 ): Promise<OpenPage> {
   const context = await browser.newContext({
     permissions: ["clipboard-read", "clipboard-write"],
+    // It would go on in the moment of a reload, with what a test counts.
+    serviceWorkers: "block",
     ...options,
   });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
-  const problems = problemsOf(page);
+  const problems = problemsOf(page, /^Service Worker registration blocked/);
   page.on("request", (request) => {
     const url = new URL(request.url());
     if (/^http/.test(url.protocol) && !/^(localhost|127\.0\.0\.1)$/.test(url.hostname)) {

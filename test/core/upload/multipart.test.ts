@@ -11,6 +11,7 @@ import {
   CompleteRequest,
   completeUpload,
   createUpload,
+  holderOf,
   listParts,
   type MultipartDeps,
   type MultipartStore,
@@ -92,6 +93,7 @@ beforeEach(() => {
     },
     tickets: seal(SECRET, "ticket", now),
     uploads: seal(SECRET, "multipart upload", now),
+    passes: seal(SECRET, "pass", now),
     now,
     count: () => counted++,
   };
@@ -142,6 +144,22 @@ test("a ticket is for its owner, an admin, and nobody else, and for a while", ()
   assert.equal(code(me, deps.uploads.close(agreement(), START + 300_000)), "not-found");
   time += 300_001;
   assert.equal(code(me), "not-found");
+});
+
+test("a pass is for one upload, as long as that may be open, and nothing else is one", async () => {
+  const { uploadId, pass } = await createUpload(deps, me, agreement());
+  const other = await createUpload(deps, you, agreement({ key: "originals/other", owner: "you" }));
+  assert.deepEqual(holderOf(deps, pass, uploadId), { owner: "me", scopes: new Set(["upload"]) });
+  for (const [sent, id] of [
+    [pass, other.uploadId],
+    [pass, undefined],
+    [uploadId, uploadId],
+    [deps.tickets.close(agreement(), START + 300_000), uploadId],
+    ["a.b.c", uploadId],
+  ] as const)
+    assert.equal(holderOf(deps, sent, id), undefined);
+  time += 24 * 3600 * 1000 + 1;
+  assert.equal(holderOf(deps, pass, uploadId), undefined);
 });
 
 test("S3's own upload id, the owner and the file's name do not leave us", async () => {

@@ -1,0 +1,1 @@
+import "darkroom/client/service-worker";
