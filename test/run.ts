@@ -45,15 +45,18 @@ const files = globSync("{test,packages/*/test}/**/*.test.ts")
   .filter((file) => !(noBrowser && file.endsWith(".browser.test.ts")))
   .filter((file) => !(noPackages && file.startsWith("packages/")))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-  // Those of the whole system lie on top and take longest: last, they would leave the other cores idle.
-  .sort((a, b) => a.split(sep).length - b.split(sep).length || (a < b ? -1 : 1));
+  // Slow ones first, then those of the whole system, which lie on top: last, they would leave the other cores idle.
+  .sort((a, b) => orderOf(a) - orderOf(b) || (a < b ? -1 : 1));
+
+function orderOf(file: string): number {
+  return (file.endsWith(".slow.test.ts") ? 0 : 100) + file.split(sep).length;
+}
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const started = performance.now();
 // Only against what never ends: no test may depend on how fast the machine is.
-// Many a quick test waits for a process of its own: two files to a core leave none idle. Of slow ones, one to a core leaves
-// a quarter idle.
-const concurrency = Math.ceil((quick ? 2 : 1.5) * availableParallelism());
+// Many a test waits for a process of its own: one file to a core leaves a third of them idle, two none.
+const concurrency = 2 * availableParallelism();
 const tests = run({ files, concurrency, timeout: 1_800_000 });
 tests.on("test:summary", ({ file, counts: { tests: all, passed, skipped, todo } }) => {
   // One summary comes for each file and one for all.
