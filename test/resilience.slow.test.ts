@@ -13,6 +13,8 @@ import { openFile } from "../cli/local-file.ts";
 import { type Stack, startStack } from "../laptop/stack.ts";
 import { startProcess } from "./stack-process.ts";
 
+/** Seconds, on a machine that is busy with other things. */
+const PATIENCE = 1800;
 const folder = () => mkdtempSync(join(tmpdir(), "darkroom-"));
 const apiOf = (stack: Stack) => apiAt(stack.api, stack.uploadToken);
 
@@ -60,7 +62,7 @@ test("with an S3 that answers 503 half of the time nothing is lost", async () =>
   try {
     const path = await picture(data, "a.jpg", 400);
     const ids = await Promise.all([1, 2, 3].map(() => upload(apiOf(stack), path)));
-    for (const id of ids) assert.equal((await apiOf(stack).waitUntilReady(id, 120)).status, "ready");
+    for (const id of ids) assert.equal((await apiOf(stack).waitUntilReady(id, PATIENCE)).status, "ready");
     assert.ok(failed > 50, `${failed} failures`);
   } finally {
     await stack.close();
@@ -85,7 +87,7 @@ test("a process killed in the middle of an image develops it after the next star
   await once(first.child, "exit");
   const second = await startProcess(data);
   try {
-    assert.equal((await second.api.waitUntilReady(id, 120)).status, "ready");
+    assert.equal((await second.api.waitUntilReady(id, PATIENCE)).status, "ready");
   } finally {
     second.child.kill("SIGTERM");
     await once(second.child, "exit");
@@ -116,7 +118,7 @@ test("foreign servers are used as they are: buckets, queues and CORS made, origi
     assert.deepEqual(stack.external, { s3: true, sqs: true });
     const path = await picture(data, "a.jpg", 400);
     const id = await upload(apiOf(stack), path);
-    const image = await apiOf(stack).waitUntilReady(id, 60);
+    const image = await apiOf(stack).waitUntilReady(id, PATIENCE);
     assert.ok(image.variants.length > 3);
     assert.equal((await fetch(image.variants[0]?.url ?? "")).status, 200);
   } finally {

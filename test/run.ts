@@ -32,6 +32,9 @@ function isUnchanged(folder: string): boolean {
 // What is loaded again and again, AWS's SDK above all, is compiled once: a quarter of the CPU time of `npm test`.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../.cache/node", import.meta.url));
 
+const OVER_A_MINUTE =
+  /another-shop|browsers\.|client\/(sites|installed|examples)|corpus\.|oracle\.|memory\.|invoke-local\.|simulation\./;
+
 const args = process.argv.slice(2);
 const all = args.includes("--all");
 if (all) process.env["TEST_ALL"] = "1";
@@ -45,11 +48,13 @@ const files = globSync("{test,packages/*/test}/**/*.test.ts")
   .filter((file) => !(noBrowser && file.endsWith(".browser.test.ts")))
   .filter((file) => !(noPackages && file.startsWith("packages/")))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-  // Slow ones first, then those of the whole system, which lie on top: last, they would leave the other cores idle.
   .sort((a, b) => orderOf(a) - orderOf(b) || (a < b ? -1 : 1));
 
+/** The longest first, then slow ones, then those of the whole system, which lie on top: last, they would leave the other cores idle. */
 function orderOf(file: string): number {
-  return (file.endsWith(".slow.test.ts") ? 0 : 100) + file.split(sep).length;
+  const isSlow = file.endsWith(".slow.test.ts");
+  if (isSlow && OVER_A_MINUTE.test(file)) return 0;
+  return (isSlow ? 0 : 100) + file.split(sep).length;
 }
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

@@ -1,5 +1,5 @@
 /** Chromium, by Playwright. */
-import { launchChromium as launch, PATIENCE_MS } from "../client/chromium.ts";
+import { launchChromium as launch } from "../client/chromium.ts";
 import { asText, type Engine } from "./tab.ts";
 
 /** @throws Error where there is no Chromium */
@@ -7,7 +7,6 @@ export async function launchChromium(): Promise<Engine> {
   const browser = await launch();
   // The page's own service worker would go on in the moment of a reload, with what a test counts.
   const context = await browser.newContext({ serviceWorkers: "block" });
-  context.setDefaultTimeout(PATIENCE_MS);
   return {
     async open(url) {
       const page = await context.newPage();

@@ -39,7 +39,7 @@ after(async () => {
 
 test("upload, find, delete, undelete: the picture is back under the URLs that it had", async () => {
   const file = join(data, "lake.jpg");
-  copyFileSync("docs/sample.jpg", file);
+  copyFileSync("test/images/valid/base-progressive.jpg", file);
   const { out } = await darkroom("upload", "--json", file);
   const { id } = JSON.parse(out.trim().split("\n")[0] ?? "{}") as { id: string };
   // Formats that follow are written until a worker meets the tombstone.

@@ -40,7 +40,15 @@ export async function launchChromium(flags: readonly string[] = []): Promise<Bro
   }
   // Chromium's own sandbox needs a user namespace, which containers and root do not have.
   const args = ["--no-sandbox", ...flags];
-  return chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
+  const browser = await chromium.launch({ executablePath, args, timeout: PATIENCE_MS });
+  // Here for all of them: a page that somebody opens otherwise would have Playwright's own patience.
+  const open = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await open(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    return context;
+  };
+  return browser;
 }
 
 /** Collects what the page's console complains of. @param but what is none of the page's */
@@ -77,7 +85,6 @@ export async function startChromium(): Promise<Chromium> {
     url,
     async open() {
       const context = await browser.newContext();
-      context.setDefaultTimeout(PATIENCE_MS);
       const page = await context.newPage();
       const problems = problemsOf(page);
       await load(page, url);

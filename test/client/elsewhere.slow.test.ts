@@ -12,7 +12,7 @@ import { adminApi, createToken } from "../../client/server.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-const SAMPLE = resolve("docs/sample.jpg");
+const SAMPLE = resolve("test/images/valid/base-progressive.jpg");
 let stack: Stack;
 let darkroom: NodeDarkroom;
 let secret: string;

@@ -14,7 +14,7 @@ import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { emptyProject, pack, tarballs } from "../deploy/project.ts";
-import { launchChromium, PATIENCE_MS, problemsOf } from "./chromium.ts";
+import { launchChromium, problemsOf } from "./chromium.ts";
 
 /** Each page's entry, as the framework's own template has it, around the example. */
 const apps: Readonly<Record<string, { example: string; main: string; extension: string }>> = {
@@ -101,7 +101,6 @@ after(async () => {
 
 async function open(name: string): Promise<{ page: Page; problems: string[] }> {
   const context = await browser.newContext();
-  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const problems = problemsOf(page);
   await page.goto(`${site}/${name}.html`);

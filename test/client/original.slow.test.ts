@@ -10,7 +10,9 @@ import { darkroom } from "../cli/darkroom.ts";
 import { type Chromium, PATIENCE_MS, startChromium } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
-const bytes = readFileSync("docs/sample.jpg");
+/** Small, as a dozen are developed. */
+const SAMPLE = "test/images/valid/base-progressive.jpg";
+const bytes = readFileSync(SAMPLE);
 let stack: Stack;
 let chromium: Chromium;
 
@@ -87,7 +89,7 @@ test("a browser saves an original under the name it had", async () => {
 
 test("the command saves an original, and never over another file", async () => {
   const env = { DARKROOM_DATA: data };
-  const up = await darkroom(["upload", "docs/sample.jpg", "--json"], { env });
+  const up = await darkroom(["upload", SAMPLE, "--json"], { env });
   const { id } = JSON.parse(up.out) as { id: string };
   const output = join(data, "back.jpg");
   const first = await darkroom(["original", id, "--output", output], { env });

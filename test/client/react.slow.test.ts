@@ -145,6 +145,7 @@ test("useUpload takes files from an input to pictures on the page, and says what
     await page.waitForSelector("#none.failed");
     assert.match((await page.textContent("#none")) ?? "", /^This is not an image of a format we accept\./);
     await page.click("#none button");
+    await page.waitForSelector("#none", { state: "detached" });
     assert.equal(await page.locator("p").count(), 1);
 
     // S3 has it and only the wait for it was too long: trying again waits on, and sends nothing.

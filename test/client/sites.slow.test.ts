@@ -7,7 +7,7 @@ import test, { after, before } from "node:test";
 import type { Browser } from "playwright-core";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { emptyProject, pack, tarballs } from "../deploy/project.ts";
-import { launchChromium, PATIENCE_MS, problemsOf } from "./chromium.ts";
+import { launchChromium, problemsOf } from "./chromium.ts";
 
 const { devDependencies: ours } = JSON.parse(readFileSync("package.json", "utf8"));
 interface Site {
@@ -82,7 +82,6 @@ for (const [name, { packages, build, start, listens, picture }] of Object.entrie
     t.after(() => running.stop());
     const site = /http:\S+/.exec(running.said)?.[0] ?? "";
     const page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE_MS);
     const problems = problemsOf(page);
     await page.goto(site);
     await page.setInputFiles("input", "docs/sample.jpg");

@@ -76,7 +76,7 @@ function differing(ours: Uint8Array, channels: number, theirs: Buffer): number {
   return count;
 }
 
-test("every animation, frame by frame", { timeout: 600_000 }, async (t) => {
+test("every animation, frame by frame", async (t) => {
   // What decodes images is there on secure pages alone.
   await page.route("**/*", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
   await page.goto("http://localhost/");

@@ -45,7 +45,8 @@ test("a picture is turned, cropped, given a focus and words, by mouse and by key
   await page.mouse.down();
   await page.mouse.move(box.x + 0.9 * box.width, box.y + 0.5 * box.height, { steps: 5 });
   await page.mouse.up();
-  assert.equal(await page.getByRole("slider", { name: "From the left" }).inputValue(), "90");
+  const slider = await page.getByRole("slider", { name: "From the left" }).elementHandle();
+  await page.waitForFunction((input) => (input as HTMLInputElement | null)?.value === "90", slider);
   if (process.env["SCREENSHOTS"]) await page.screenshot({ path: `${process.env["SCREENSHOTS"]}/edited.png` });
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("button", { name: "Save" }).waitFor();

@@ -7,7 +7,7 @@ import { after, before } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import type { Stack, StackOptions } from "../../laptop/stack.ts";
-import { launchChromium, PATIENCE_MS, problemsOf } from "../client/chromium.ts";
+import { launchChromium, problemsOf } from "../client/chromium.ts";
 
 export interface OpenPage {
   readonly page: Page;
@@ -52,7 +52,6 @@ export async function openPage(
     serviceWorkers: "block",
     ...options,
   });
-  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const problems = problemsOf(page, /^Service Worker registration blocked/);
   page.on("request", (request) => {
