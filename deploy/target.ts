@@ -28,7 +28,7 @@ interface Lockfile {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
-/** The files of `packages` and of what they need, by their path in a zip: `node_modules/sharp/…`. */
+/** The native code of `packages` and of what they need, by its path in a zip: `node_modules/@img/sharp-linux-arm64/…`. */
 export async function targetPackages(packages: readonly string[], root: URL): Promise<Entries> {
   if (packages.length === 0) return new Map();
   const { packages: locked } = JSON.parse(await readFile(lockfile(root), "utf8")) as Lockfile;
@@ -48,7 +48,9 @@ export async function targetPackages(packages: readonly string[], root: URL): Pr
     .digest("hex");
   const folder = fileURLToPath(new URL(`darkroom/target-${hash.slice(0, 16)}/`, CACHE));
   if (!existsSync(folder)) await install(folder, manifest, lock, closure(packages, locked, isForTarget));
-  return readPackages(join(folder, "node_modules"));
+  // JavaScript is in the bundle.
+  const native = [...closure(packages, locked, isForTarget)].filter((path) => locked[path]?.cpu);
+  return readPackages(join(folder, "node_modules"), native);
 }
 
 /** The repository's, or what a package has of it: npm publishes no lockfile. */
@@ -133,18 +135,14 @@ async function install(
   }
 }
 
-async function readPackages(folder: string): Promise<Entries> {
+async function readPackages(folder: string, wanted: readonly string[]): Promise<Entries> {
   const entries = new Map<string, Uint8Array>();
   for (const file of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(file.parentPath, file.name);
     const name = `node_modules/${path.slice(folder.length + 1).replaceAll("\\", "/")}`;
-    if (
-      !file.isFile() ||
-      name.startsWith("node_modules/.") ||
-      NEEDLESS.test(name.replace(/^node_modules\//, ""))
-    )
-      continue;
-    entries.set(name, await readFile(path));
+    const isWanted =
+      wanted.some((one) => name.startsWith(`${one}/`)) && !NEEDLESS.test(name.replace(/^node_modules\//, ""));
+    if (file.isFile() && isWanted) entries.set(name, await readFile(path));
   }
   return entries;
 }

@@ -1,4 +1,6 @@
 /** The queue of uploads and jobs: develops each image. */
+// biome-ignore assist/source/organizeImports: starts while the rest is loaded.
+import { startedAhead } from "../pixels/ahead.ts";
 import { onQueue } from "../adapters/aws/on-queue.ts";
 import { ports } from "../adapters/aws/ports.ts";
 import { workerMeans } from "../adapters/aws/worker-means.ts";
@@ -20,7 +22,7 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
   const means = workerMeans(Number(memoryLimitInMB));
   // TIFF and whatever else a preset asks for; every other loader stays closed.
   const accept = [...config.presets.values()].flatMap((preset) => preset.accept);
-  const pixels = pixelProcess({ accept, developSeconds: means.seconds });
+  const pixels = pixelProcess({ accept, developSeconds: means.seconds, child: startedAhead() });
   const { MEDIA_URL: mediaUrl, ORIGINALS_DAYS: originalsDays } = env;
   const worker = { ...deps, mediaUrl, originalsDays, pixels, means, config };
   const bucket = env.UPLOADS_BUCKET;

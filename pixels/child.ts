@@ -4,7 +4,9 @@
  */
 import { Socket } from "node:net";
 import { availableParallelism } from "node:os";
-import { type FormatName, formatNames, formats } from "../core/formats.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type FormatName, formats } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
@@ -18,14 +20,23 @@ import { receive, send, type ToChild } from "./wire.ts";
 /** Pixels of all frames up to which nobody needs to hurry. */
 const SMALL = 1_000_000;
 
-openLoaders(formatNames.filter((name) => process.argv[2]?.split(",").includes(name)));
+/**
+ * V8's second compiler would take 6 MB for JavaScript that nearly all waits for libvips, its generous heap 8 MB (with
+ * `spawn.ts`, how young it may grow): the peak of a 12 MP photo falls from 222 to 208 MB, CPU stays the same, also of HEIC (WebAssembly has its own compilers) and
+ * of pictures with alpha, whose pixels JavaScript looks at (measured). Not on the command line: what Node keeps compiled of
+ * its own modules is of V8 as it usually is, and all of it would be compiled again (15 ms of the start).
+ */
+for (const flag of ["--optimize-for-size", "--no-opt", "--expose-gc"]) setFlagsFromString(flag);
 
 const socket = new Socket({ fd: 3 });
 socket.on("error", () => process.exit(0));
 const inbox = receive(socket);
-send(socket, { kind: "ready" });
 for (let message = await inbox.next(); !message.done; message = await inbox.next()) {
   const head = message.value.head as ToChild;
+  if (head.kind === "open") {
+    openLoaders(head.formats);
+    send(socket, { kind: "ready" });
+  }
   if (head.kind === "develop") await develop(head.format, message.value.bytes);
 }
 process.exit(0);
@@ -38,7 +49,7 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   // picture it would be half of the CPU time for nothing: 10 ms.
   const { source, frames } = plan;
   if (formats[format].decoder !== "libvips" && source.width * source.height * frames > SMALL)
-    globalThis.gc?.();
+    runInNewContext("gc")();
   try {
     const placeholder = await makeVariants(base, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),

@@ -18,6 +18,8 @@ export interface PixelOptions {
   readonly developSeconds?: number;
   /** A child that holds more bytes of memory than this after an image is replaced. */
   readonly maxRss?: number;
+  /** One that has been started already, and nobody has opened. */
+  readonly child?: Child | undefined;
   readonly log?: Log;
 }
 
@@ -32,7 +34,8 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
     maxRss = 400_000_000,
     log = () => {},
   } = options;
-  let child: Child | undefined;
+  let { child } = options;
+  child?.open(accept);
   let closed = false;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -40,7 +43,8 @@ export function pixelProcess(options: PixelOptions = {}): Pixels & { close(): Pr
   function replace(): Child {
     child?.kill();
     if (closed) throw new Error("the pixel process is closed");
-    child = new Child(accept);
+    child = new Child();
+    child.open(accept);
     return child;
   }
 

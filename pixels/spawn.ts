@@ -28,15 +28,16 @@ const START_SECONDS = 30;
 export class Child {
   readonly pid: number | undefined;
   /** Rejects when the child does not come up, which is no image's fault. */
-  readonly ready: Promise<void>;
+  ready: Promise<void> | undefined;
   readonly gone: Promise<unknown>;
   alive = true;
   readonly #process;
   readonly #socket: Socket;
   readonly #inbox;
+  #said = "";
 
-  constructor(accept: readonly FormatName[]) {
-    this.#process = spawn(process.execPath, [...flags(), fileURLToPath(entry), accept.join(",")], {
+  constructor() {
+    this.#process = spawn(process.execPath, [...flags(), fileURLToPath(entry)], {
       env: environment(),
       stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
@@ -53,24 +54,28 @@ export class Child {
     });
     // What breaks shows when the next message is awaited.
     socket.on("error", () => {});
-    let said = "";
     // libvips warns here about what stands in files: kept for a failed start, never logged otherwise.
     stderr.on("data", (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-2000);
+      this.#said = (this.#said + chunk.toString()).slice(-2000);
     });
     stderr.unref();
     // When memory runs out the kernel shall take the child, not the worker. Elsewhere than on Linux: no such file.
     writeFile(`/proc/${pid}/oom_score_adj`, "1000").catch(() => {});
+    this.unref();
+  }
+
+  /** Opens the loaders of these formats. To be called once, before anything else. */
+  open(formats: readonly FormatName[]): void {
+    this.send({ kind: "open", formats });
     this.ready = this.next(START_SECONDS).then(
       ({ head }) => {
         if (head.kind !== "ready") throw new Error("the pixel process began with something else");
       },
       (cause) => {
-        throw new Error(`the pixel process did not start: ${said.trim()}`, { cause });
+        throw new Error(`the pixel process did not start: ${this.#said.trim()}`, { cause });
       },
     );
     this.ready.catch(() => {});
-    this.unref();
   }
 
   send(head: ToChild, bytes?: Uint8Array): void {
@@ -134,18 +139,12 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 /**
- * V8's second compiler would take 6 MB for JavaScript that nearly all waits for libvips, its generous heap 8 MB: the
- * peak of a 12 MP photo falls from 222 to 208 MB, CPU stays the same, also of HEIC (WebAssembly has its own compilers) and
- * of pictures with alpha, whose pixels JavaScript looks at (measured).
- */
-const small = ["--optimize-for-size", "--no-opt"];
-
-/**
  * Node's permission model where this Node has it (24): no writing, no processes, no workers, and nothing to read but
  * code. It binds JavaScript and WebAssembly, not a libvips that a file has taken over.
  */
 function flags(): string[] {
-  const bounded = ["--expose-gc", "--max-old-space-size=256", "--no-warnings", ...small];
+  // Those of V8 that Node's own code is not compiled anew for: the others are set by the child (child.ts).
+  const bounded = ["--max-old-space-size=256", "--max-semi-space-size=1", "--no-warnings"];
   if (!process.allowedNodeEnvironmentFlags.has("--permission")) return bounded;
   return [
     "--permission",

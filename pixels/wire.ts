@@ -11,8 +11,9 @@ import { colourNames, hdrNames, type Plan } from "../core/plan.ts";
 import { isRight, type RightName } from "../core/rights.ts";
 import { letGo } from "./let-go.ts";
 
-/** What the worker says. `develop` carries the original's bytes. */
+/** What the worker says: `open` first. `develop` carries the original's bytes. */
 export type ToChild =
+  | { readonly kind: "open"; readonly formats: readonly FormatName[] }
   | { readonly kind: "develop"; readonly format: FormatName }
   | { readonly kind: "plan"; readonly plan: Plan }
   | { readonly kind: "abort" };
