@@ -382,11 +382,9 @@ export const rareSabotages: Sabotages = {
   ],
 };
 
-/** @returns what the promises said */
-export async function noticed(
-  [notices, sabotage, from = 0]: Sabotages[string],
-  histories: number,
-): Promise<string> {
+/** @param name of a sabotage @returns what the promises said */
+export async function noticed(name: string, histories: number): Promise<string> {
+  const [notices, sabotage, from = 0] = sabotages[name] ?? rareSabotages[name] ?? assert.fail(name);
   for (let seed = from; seed < from + histories; seed++) {
     const options = sabotage();
     const history = "crowd" in options ? crowd(seed, options.crowd) : new World(seed, options).run();
