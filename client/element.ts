@@ -1,7 +1,7 @@
 /**
  * `<darkroom-upload endpoint="…" token-src="/darkroom-token" name="photos" multiple>`: an upload for pages without a
  * framework. In a form it holds the images' ids under its name. `darkroom` may be set in place of the two addresses, `resume`
- * names files that go on after a reload.
+ * names files that go on after a reload, `everywhere` takes what is dropped or pasted anywhere on the page.
  *
  * Events: `ready` and `failed`, with the upload as `detail`. Parts to style: `input`, `list`, `upload`, `picture`, `button`.
  */
@@ -37,7 +37,7 @@ export class DarkroomUpload extends Base {
     this.#list.ariaLive = "polite";
     root.replaceChildren(input, this.#list);
     // What an earlier page left goes on by itself.
-    if (this.hasAttribute("resume")) this.#list_();
+    if (this.hasAttribute("resume") || this.hasAttribute("everywhere")) this.#list_();
   }
 
   disconnectedCallback(): void {
@@ -64,6 +64,7 @@ export class DarkroomUpload extends Base {
     this.darkroom ??= this.#client();
     const uploads = uploadsOf(this.darkroom, {
       resume: this.getAttribute("resume") ?? undefined,
+      everywhere: this.hasAttribute("everywhere") && (this.getAttribute("preset") ?? true),
     });
     const ends = [uploads.subscribe(() => this.#show(uploads)), uploads.open()];
     this.#close = () => {

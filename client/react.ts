@@ -20,9 +20,9 @@ export interface UseUpload extends Actions<Uploads> {
 /** Uploads and how they are doing, in the order they were begun. They end with the component, but for `resume`. */
 export function useUpload(
   darkroom: Pick<Darkroom, "upload" | "waitUntilReady" | "remove">,
-  { resume }: UploadsOptions = {},
+  { resume, everywhere }: UploadsOptions = {},
 ): UseUpload {
-  const uploads = useMemo(() => uploadsOf(darkroom, { resume }), [darkroom, resume]);
+  const uploads = useMemo(() => uploadsOf(darkroom, { resume, everywhere }), [darkroom, resume, everywhere]);
   useEffect(() => uploads.open(), [uploads]);
   const { upload, choose, cancel, remove, retry } = uploads;
   return { uploads: useStore(uploads), upload, choose, cancel, remove, retry };

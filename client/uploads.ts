@@ -34,6 +34,8 @@ export interface UploadsOptions {
    * with that.
    */
   readonly resume?: string | undefined;
+  /** As long as it is shown, takes what is dropped or pasted anywhere on the page as well; of which preset, where it is a name. */
+  readonly everywhere?: boolean | string | undefined;
 }
 
 export interface Uploads extends Opened<readonly FileUpload[]> {
@@ -61,11 +63,11 @@ type Client = Pick<Darkroom, "upload" | "waitUntilReady" | "remove">;
 /** Lists that outlive whoever shows them, by client and name. */
 const named = new WeakMap<object, Map<string, Uploads>>();
 
-export function uploadsOf(darkroom: Client, { resume }: UploadsOptions = {}): Uploads {
-  if (resume === undefined) return new List(darkroom, undefined);
+export function uploadsOf(darkroom: Client, { resume, everywhere }: UploadsOptions = {}): Uploads {
+  if (resume === undefined) return new List(darkroom, undefined, everywhere);
   const lists = named.get(darkroom) ?? new Map<string, Uploads>();
   named.set(darkroom, lists);
-  const one = lists.get(resume) ?? new List(darkroom, resume);
+  const one = lists.get(resume) ?? new List(darkroom, resume, everywhere);
   lists.set(resume, one);
   return one;
 }
@@ -76,6 +78,8 @@ const isOffline = () => (globalThis.navigator as { onLine?: boolean } | undefine
 class List implements Uploads {
   readonly #darkroom: Client;
   readonly #resume: string | undefined;
+  readonly #everywhere: UploadsOptions["everywhere"];
+  #deaf = () => {};
   /** As they are but for the network. */
   #rows: readonly FileUpload[] = [];
   readonly #shown = store(this.#rows);
@@ -84,9 +88,10 @@ class List implements Uploads {
   #watchers = 0;
   #asked = false;
 
-  constructor(darkroom: Client, resume: string | undefined) {
+  constructor(darkroom: Client, resume: string | undefined, everywhere: UploadsOptions["everywhere"]) {
     this.#darkroom = darkroom;
     this.#resume = resume;
+    this.#everywhere = everywhere;
   }
 
   readonly state = this.#shown.state;
@@ -129,11 +134,15 @@ class List implements Uploads {
     if (this.#watchers++ === 0) {
       globalThis.addEventListener?.("online", this.#online);
       globalThis.addEventListener?.("offline", this.#offline);
+      const preset = this.#everywhere;
+      if (preset) this.#deaf = incoming((files) => this.upload(files, preset === true ? {} : { preset }));
       // Where the browser keeps nothing there is nothing to go on with.
       if (this.#resume !== undefined) this.#goOn(this.#resume).catch(() => {});
     }
     return () => {
-      if (--this.#watchers > 0 || this.#resume !== undefined) return;
+      if (--this.#watchers > 0) return;
+      this.#deaf();
+      if (this.#resume !== undefined) return;
       globalThis.removeEventListener?.("online", this.#online);
       globalThis.removeEventListener?.("offline", this.#offline);
       for (const { controller } of this.#running.values()) controller.abort();
@@ -213,6 +222,23 @@ class List implements Uploads {
       set(hasCode(error, "held") ? { status: "held" } : { status: "failed", error });
     });
   }
+}
+
+/** Told of files that are dropped or pasted, and that nobody on the page has taken. @returns ends the telling */
+function incoming(told: (files: File[]) => void): () => void {
+  const { document } = globalThis as { document?: Document };
+  const controller = new AbortController();
+  const hear = (event: Event) => {
+    const { type, defaultPrevented } = event;
+    const { dataTransfer, clipboardData } = event as Event & Partial<DragEvent & ClipboardEvent>;
+    const data = dataTransfer ?? clipboardData;
+    // Text goes where it was going.
+    if (defaultPrevented || !data?.types.includes("Files")) return;
+    event.preventDefault();
+    if (type !== "dragover") told([...data.files]);
+  };
+  for (const type of ["dragover", "drop", "paste"]) document?.addEventListener(type, hear, controller);
+  return () => controller.abort();
 }
 
 const isUnderWay = ({ status }: FileUpload) => status === "sending" || status === "developing";

@@ -12,8 +12,8 @@ const darkroom = createDarkroom({
 const style = { width: "20rem", height: "auto" };
 
 export function Photos() {
-  // By this name files go on after a reload; take one for each person who may sign in here.
-  const { uploads, choose, retry, remove } = useUpload(darkroom, { resume: "photos" });
+  // By this name files go on after a reload; take one for each person who may sign in here. They also come by drop and paste.
+  const { uploads, choose, retry, remove } = useUpload(darkroom, { resume: "photos", everywhere: true });
   return (
     <>
       <input type="file" accept="image/*" multiple onChange={(event) => choose(event)} />

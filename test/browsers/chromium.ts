@@ -1,6 +1,6 @@
 /** Chromium, by Playwright. */
 import { launchChromium as launch } from "../client/chromium.ts";
-import { asText, type Engine } from "./tab.ts";
+import { asText, type Engine, inputOf } from "./tab.ts";
 
 /** @throws Error where there is no Chromium */
 export async function launchChromium(): Promise<Engine> {
@@ -18,7 +18,10 @@ export async function launchChromium(): Promise<Engine> {
             (await page.evaluate<string>(`(${asText(inPage)})(${JSON.stringify(JSON.stringify(args))})`)) ??
               "null",
           ),
-        choose: (input, ...paths) => page.setInputFiles(input, paths),
+        async choose(input, ...paths) {
+          const element = await page.evaluateHandle(inputOf, input);
+          await element.asElement()?.setInputFiles(paths);
+        },
         offline: (is) => context.setOffline(is),
         close: () => page.close(),
       };

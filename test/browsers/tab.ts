@@ -26,15 +26,11 @@ export const shows = (tab: Tab, css: string, text = ""): Promise<void> =>
   tab.run(
     (css, text, patience) =>
       new Promise<void>((resolve, reject) => {
-        // Elements of our own show what they show in a shadow.
-        const roots = [
-          document,
-          ...[...document.querySelectorAll("*")].flatMap((one) => one.shadowRoot ?? []),
-        ];
+        const all = { attributes: true, characterData: true, childList: true, subtree: true };
         const look = () => {
-          const all = roots.flatMap((root) => [...root.querySelectorAll(css)]);
-          const found = all.some((one) => one.textContent.includes(text));
-          if (!found) return;
+          // Shadows as well that have come since.
+          for (const root of roots()) observer.observe(root, all);
+          if (!every(css).some((one) => one.textContent.includes(text))) return;
           observer.disconnect();
           clearTimeout(timer);
           resolve();
@@ -44,8 +40,6 @@ export const shows = (tab: Tab, css: string, text = ""): Promise<void> =>
           () => reject(new Error(`no ${css} with "${text}" in: ${document.body.innerText}`)),
           patience,
         );
-        const all = { attributes: true, characterData: true, childList: true, subtree: true };
-        for (const root of roots) observer.observe(root, all);
         look();
       }),
     css,
@@ -53,11 +47,66 @@ export const shows = (tab: Tab, css: string, text = ""): Promise<void> =>
     PATIENCE_MS,
   );
 
+/** Resolves once nothing is there. */
+export const gone = (tab: Tab, css: string): Promise<void> =>
+  tab.run(
+    (css) =>
+      new Promise<void>((resolve) => {
+        const look = () => every(css).length === 0 && resolve();
+        const observer = new MutationObserver(look);
+        for (const root of roots()) observer.observe(root, { childList: true, subtree: true });
+        look();
+      }),
+    css,
+  );
+
+/** Resolves with what the picture shows, once it does. */
+export async function drawn(tab: Tab, css: string): Promise<string> {
+  await shows(tab, css);
+  return tab.run(
+    (css) =>
+      new Promise<string>((resolve) => {
+        const look = () => {
+          const [img] = every(css) as HTMLImageElement[];
+          // It loads what is lazy, too. A list may be drawn anew meanwhile, without the picture that was asked.
+          const decoded = img ? img.decode() : Promise.reject(new Error("gone for now"));
+          decoded.then(
+            () => resolve(img?.currentSrc ?? ""),
+            () => setTimeout(look, 50),
+          );
+        };
+        look();
+      }),
+    css,
+  );
+}
+
+/** Clicks on the first one with such a text. */
+export const click = (tab: Tab, css: string, text: string): Promise<void> =>
+  tab.run(
+    (css, text) => {
+      const button = every(css).find((one) => one.textContent.startsWith(text));
+      if (!(button instanceof HTMLElement)) throw new Error(`no ${css} with ${text}`);
+      button.click();
+    },
+    css,
+    text,
+  );
+
+/** In the page, for whatever runs there: elements of our own show what they show in a shadow. */
+declare global {
+  function roots(): (Document | ShadowRoot)[];
+  /** All that CSS finds. */
+  function every(css: string): Element[];
+}
+const ROOTS = `const roots = () => [document, ...[...document.querySelectorAll("*")].flatMap((one) => one.shadowRoot ?? [])];
+  const every = (css) => roots().flatMap((root) => [...root.querySelectorAll(css)]);`;
+
 /** The function as a page can be sent it, that takes and gives JSON in one string. */
 export const asText = (inPage: (...args: never[]) => unknown) =>
-  `async (args) => JSON.stringify(await (${inPage.toString()})(...JSON.parse(args)))`;
+  `async (args) => { ${ROOTS} return JSON.stringify(await (${inPage.toString()})(...JSON.parse(args))); }`;
 
-/** In the page. */
+/** In the page: its input, or the one that an element of ours has. */
 export const inputOf = (css: string): Element | null => {
   const found = document.querySelector(css);
   return found?.shadowRoot?.querySelector("input[type=file]") ?? found;

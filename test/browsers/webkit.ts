@@ -68,7 +68,15 @@ export async function launchWebKit({ isPrivate = false } = {}): Promise<Engine> 
 
 function tabOf(send: Send, within: <T>(run: () => Promise<T>) => Promise<T>): Tab {
   return {
-    goto: (url) => within(async () => void (await send("POST", "/url", { url }))),
+    goto: (url) =>
+      within(async () => {
+        const ask = (script: string) => send<boolean>("POST", "/execute/sync", { script, args: [] });
+        await ask("window.left = true");
+        await send("POST", "/url", { url });
+        // It may answer before the page is another one; what is run in one that goes never answers.
+        const is = `return !window.left && document.readyState === "complete"`;
+        while (!(await ask(is).catch(() => false))) await sleep(50);
+      }),
     run: (inPage, ...args) =>
       within(async () => {
         const script = `const [args, done] = arguments;

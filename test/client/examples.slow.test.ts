@@ -15,7 +15,9 @@ import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import type * as Example from "../../examples/express.ts";
 import { type Stack, startStack } from "../../laptop/stack.ts";
-import { uploadElsewhere } from "../browsers/engines.ts";
+import { engines } from "../browsers/engines.ts";
+import { flows, type Look } from "../browsers/flows.ts";
+import { shows, type Tab } from "../browsers/tab.ts";
 import { launchChromium, problemsOf } from "./chromium.ts";
 
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
@@ -140,29 +142,41 @@ for (const name of ["plain", "react", "uppy-6", "uppy-5"]) {
   });
 }
 
-test("Firefox and WebKit: the same", async () => {
-  const path = join(data, "boat.jpg");
-  await sharp({ create: { width: 400, height: 300, channels: 3, background: "#1f6f8b" } }).toFile(path);
-  const pages = Object.fromEntries(
-    ["plain", "react", "uppy-6", "uppy-5"].map((name) => [
-      `${site}/${name}.html`,
-      name === "react" ? "ul picture img" : "picture img",
-    ]),
-  );
-  const sources = await uploadElsewhere(pages, path);
-  assert.equal(sources.length, 8);
-  for (const source of sources) assert.equal(await heard(idIn(source)), "ready");
-});
-
-test("plain and React: what is refused is said in a sentence", async () => {
-  for (const name of ["plain", "react"]) {
-    const { page } = await open(name);
-    const buffer = Buffer.from("not a picture");
-    await page.setInputFiles("input", { name: "notes.txt", mimeType: "text/plain", buffer });
-    await page.getByText("Files of this type are not accepted.").waitFor();
-    await page.close();
-  }
-});
+const {
+  HEIC,
+  "a small picture is developed and shown as AVIF": small,
+  "what is refused says why": refused,
+} = flows;
+const plain: Look = {
+  input: "input",
+  row: (_, nth = 1) => `main p:nth-child(${nth})`,
+  picture: " picture img",
+  problem: "",
+  cancel: "",
+};
+/** Those that keep no list, which test/client/installed.slow.test.ts has. */
+const looks: Readonly<Record<string, Look>> = {
+  plain,
+  "uppy-6": { ...plain, row: () => "main" },
+  "uppy-5": { ...plain, row: () => "main" },
+};
+for (const [name, launch] of Object.entries(engines)) {
+  test(`${name}: the same, with HEIC, and a refusal in a sentence`, async (t) => {
+    const engine = await launch();
+    t.after(() => engine.close());
+    const on = async <T>(page: string, flow: (tab: Tab, look: Look) => Promise<T>) => {
+      const tab = await engine.open(`${site}/${page}.html`);
+      await shows(tab, "input");
+      const result = await flow(tab, looks[page] ?? plain);
+      await tab.close();
+      return result;
+    };
+    for (const page of Object.keys(looks)) {
+      for (const flow of [small, HEIC]) assert.equal(await heard(idIn(await on(page, flow))), "ready");
+    }
+    await on("plain", refused);
+  });
+}
 
 test("Express: a webhook counts only with a signature that is ours and fresh", async () => {
   const secret = stack.env["WEBHOOK_SECRET"] ?? "";

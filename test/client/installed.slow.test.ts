@@ -13,6 +13,9 @@ import express from "express";
 import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { type Stack, startStack } from "../../laptop/stack.ts";
+import { engines } from "../browsers/engines.ts";
+import { flows, type Look, Watch } from "../browsers/flows.ts";
+import { shows } from "../browsers/tab.ts";
 import { emptyProject, pack, tarballs } from "../deploy/project.ts";
 import { launchChromium, problemsOf } from "./chromium.ts";
 
@@ -45,6 +48,7 @@ export default { plugins: [react(), vue(), svelte()], build: { rolldownOptions: 
 
 const project = emptyProject({ name: "page", private: true, type: "module" });
 const data = mkdtempSync(join(tmpdir(), "darkroom-"));
+const s3 = new Watch();
 let stack: Stack;
 let server: Server;
 let site: string;
@@ -52,7 +56,7 @@ let browser: Browser;
 
 before(async () => {
   pack();
-  stack = await startStack({ port: 0, data, logLevel: "error" });
+  stack = await startStack({ port: 0, data, logLevel: "error", s3Fault: s3.s3Fault });
   // The one thing that differs from what is printed: the local stack is at other ports than its usual ones.
   const here = (text: string) => text.replaceAll("http://localhost:3001", stack.api);
   const write = (name: string, text: string) => writeFileSync(join(project.folder, name), text);
@@ -153,6 +157,36 @@ for (const name of Object.keys(apps)) {
     });
     assert.deepEqual((await listed.json()).images, []);
     await page.context().close();
+  });
+}
+
+const list: Look = {
+  input: "input",
+  row: (_, nth = 1) => `li:nth-child(${nth})`,
+  picture: " picture img",
+  problem: " [role=alert]",
+  cancel: "Remove",
+};
+const looks: Readonly<Record<string, Look>> = {
+  ...Object.fromEntries(Object.keys(apps).map((name) => [name, list])),
+  element: { ...list, input: "darkroom-upload", problem: "[data-status=failed] span" },
+};
+
+for (const [name, launch] of Object.entries(engines)) {
+  test(`${name}: what people do, on each of these pages`, async (t) => {
+    const engine = await launch();
+    t.after(() => engine.close());
+    for (const [app, look] of Object.entries(looks)) {
+      for (const [flow, run] of Object.entries(flows)) {
+        await t.test(`${app}: ${flow}`, async () => {
+          s3.reset();
+          const tab = await engine.open(`${site}/${app}.html`);
+          await shows(tab, "input");
+          await run(tab, look, s3);
+          await tab.close();
+        });
+      }
+    }
   });
 }
 

@@ -61,6 +61,32 @@ function client() {
   };
 }
 
+test("what is dropped or pasted on the page comes too, while it is shown; text, and what others took, does not", (t) => {
+  const page = new EventTarget();
+  Object.assign(globalThis, { document: page });
+  t.after(() => Object.assign(globalThis, { document: undefined }));
+  const happens = (type: string, types: string[], taken = false) => {
+    const data = { types, files: [new File(["x"], "x.jpg")] };
+    const event = Object.assign(new Event(type, { cancelable: true }), { dataTransfer: data });
+    if (taken) event.preventDefault();
+    page.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  const uploads = uploadsOf(client(), { resume: "photos", everywhere: "avatar" });
+  assert.equal(happens("drop", ["Files"]), false);
+  const close = uploads.open();
+  assert.equal(happens("dragover", ["Files"]), true);
+  assert.equal(happens("paste", ["text/plain"]), false);
+  happens("drop", ["Files"], true);
+  assert.equal(uploads.state().length, 0);
+  assert.equal(happens("drop", ["Files"]), true);
+  assert.equal(happens("paste", ["Files"]), true);
+  assert.equal(uploads.state().length, 2);
+  close();
+  assert.equal(happens("drop", ["Files"]), false);
+  assert.equal(uploads.state().length, 2);
+});
+
 test("an upload goes through its states, and ends with whoever showed it", async () => {
   const darkroom = client();
   const uploads = uploadsOf(darkroom);
