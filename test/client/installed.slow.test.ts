@@ -16,7 +16,7 @@ import { type Stack, startStack } from "../../laptop/stack.ts";
 import { engines } from "../browsers/engines.ts";
 import { flows, type Look, Watch } from "../browsers/flows.ts";
 import { shows } from "../browsers/tab.ts";
-import { emptyProject, pack, tarballs } from "../deploy/project.ts";
+import { assertPublishable, emptyProject, pack, tarballs } from "../deploy/project.ts";
 import { launchChromium, problemsOf } from "./chromium.ts";
 
 /** Each page's entry, as the framework's own template has it, around the example. */
@@ -75,6 +75,7 @@ before(async () => {
   );
   // docs/front-end.md: `npm install darkroom@npm:darkroom-browser`, from the tarball that would be published.
   await project.run("npm", "install", `darkroom@file:${tarballs.browser}`, ...versions, ...PLUGINS);
+  assertPublishable(join(project.folder, "node_modules/darkroom"));
   await project.run("npx", "vite", "build");
   const app = express();
   app.get("/darkroom-token", (_request, response) => void response.type("text").send(stack.uploadToken));

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { unzip } from "../../deploy/zip.ts";
-import { emptyProject, type Project, pack, type Running, tarballs } from "./project.ts";
+import { assertPublishable, emptyProject, type Project, pack, type Running, tarballs } from "./project.ts";
 
 const SAMPLE = "node_modules/darkroom/docs/sample.jpg";
 const PRESETS = `import { defineConfig } from "darkroom/config";
@@ -57,6 +57,7 @@ test("npm: an empty folder becomes a project that runs, and holds our two files 
   console.log(`from nothing to the first picture: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   assert.match(first.said, /presets +darkroom\.config\.ts/);
   assert.ok(first.variants.includes("thumb avif"));
+  assertPublishable(join(byNpm.folder, "node_modules/darkroom"));
   const size = megabytes(join(byNpm.folder, "node_modules"));
   console.log(`installed: ${size.toFixed(0)} MB`);
   assert.ok(size < 250, `${size} MB`);

@@ -1,4 +1,5 @@
 /** A project of somebody's own, in an empty folder outside of the repository, with what `npm run pack` has made. */
+import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,6 +19,13 @@ export const tarballs = {
 /** In a folder of this process's own. */
 export function pack(): void {
   execFileSync("npm", ["run", "--silent", "pack", "--", made], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** That npm would take it from a CI, with its licence and where it was built. @param folder of the package, installed */
+export function assertPublishable(folder: string): void {
+  const { license, publishConfig } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  assert.deepEqual([license, publishConfig], ["MIT", { access: "public", provenance: true }]);
+  assert.match(readFileSync(join(folder, "LICENSE"), "utf8"), /^MIT License/);
 }
 
 export interface Project {
