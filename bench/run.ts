@@ -1,5 +1,5 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs, folders with `quality` (see there): prints their tables, keeps them as JSON
+ * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs, folders with `quality`, `page` and `ladder` (see there): prints their tables, keeps them as JSON
  * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
  * docs/performance.md up to date.
  */
@@ -26,12 +26,14 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
   forget: async () => (await import("./forget.ts")).forget(),
+  ladder: async (quick) => (await import("./page.ts")).ladderBytes(folders, quick),
   look: async (quick) => (await import("./look.ts")).look(quick),
   later: async (quick) => (await import("./later.ts")).later(quick),
   jobs: async () => (await import("./jobs.ts")).jobs(),
   tutorial: async () => (await import("./develop.ts")).tutorial(),
   memory: async () => (await import("./memory.ts")).memory(),
   outage: async () => (await import("./outage.ts")).outage(photoSeconds()),
+  page: async (quick) => (await import("./page.ts")).page(folders, quick),
   path: async (quick) => (await import("./path.ts")).path(quick),
   peers: async (quick) => (await import("./peers.ts")).compare(quick),
   quality: async (quick) => (await import("./quality.ts")).quality(folders, quick),

@@ -127,6 +127,22 @@ test("AVIF, then WebP, then JPEG for everyone, each with every width, and a box 
   assert.equal(srcset(image(ladder(["jpeg"])), "avif"), "");
 });
 
+test("a format that ends at a width: every source lists its own, and the box is the whole picture's", () => {
+  const one = image([...ladder(["avif", "webp"]), ...ladder(["jpeg"], [320, 640])]);
+  const { sources, img } = picture(one, { alt: "" });
+  const widths = ({ srcset }: { srcset: string }) =>
+    [...srcset.matchAll(/ (\d+)w/g)].map(([, width]) => width);
+  assert.deepEqual([...sources, img].map(widths), [
+    ["320", "640", "1280", "1920"],
+    ["320", "640", "1280", "1920"],
+    ["320", "640"],
+  ]);
+  assert.match(img.src, /w640\.jpeg$/);
+  assert.deepEqual([img.width, img.height], [4032, 3024]);
+  assert.equal(variantFor(one, 1280)?.name, "w640");
+  assert.equal(variantFor(one, 1280, "webp")?.name, "w1280");
+});
+
 test("formats still to come, or that a preset does not make, are left out", () => {
   const { sources, img } = picture(image(ladder(["webp"]), { pending: ["avif"] }), { alt: "" });
   assert.deepEqual(sources, []);
