@@ -20,6 +20,14 @@ export const defaults = {
 export type Lossy = keyof typeof defaults;
 export const lossy = Object.keys(defaults) as Lossy[];
 
+/** What sharp passes to the encoders besides, which no profile asks for. */
+interface Tried extends EncodeSettings {
+  readonly tune?: "ssim" | "psnr";
+  readonly smartSubsample?: true;
+  readonly smartDeblock?: true;
+  readonly trellisQuantisation?: true;
+  readonly overshootDeringing?: true;
+}
 const avif = (effort: number, quality: number, chromaSubsampling: string, bitdepth: 8 | 10) => ({
   effort,
   quality,
@@ -27,18 +35,30 @@ const avif = (effort: number, quality: number, chromaSubsampling: string, bitdep
   bitdepth,
 });
 const scans = { progressive: true, quantisationTable: 3 } as const;
-const candidates: Record<Lossy, EncodeSettings[]> = {
+const candidates: Record<Lossy, Tried[]> = {
   avif: [
     ...[0, 1, 2, 3, 4].map((effort) => avif(effort, 54, "4:2:0", 8)),
     ...[1, 2, 3].map((effort) => avif(effort, 53, "4:2:0", 10)),
     avif(3, 50, "4:4:4", 8),
+    { ...avif(2, 54, "4:2:0", 8), tune: "ssim" },
+    { ...avif(2, 54, "4:2:0", 8), tune: "psnr" },
   ],
-  webp: [0, 1, 2, 3, 5, 6].map((effort) => ({ effort, quality: 80 })),
+  webp: [
+    ...[0, 1, 2, 3, 5, 6].map((effort) => ({ effort, quality: 80 })),
+    ...[2, 4].map((effort) => ({ effort, quality: 80, preset: "photo" as const })),
+    { effort: 4, quality: 80, smartSubsample: true },
+    { effort: 4, quality: 80, smartDeblock: true },
+  ],
   jpeg: [
     { quality: 80 },
     { quality: 78, progressive: true },
     { quality: 78, ...scans },
     { quality: 78, ...scans, optimiseScans: true },
+    { quality: 77, ...scans, quantisationTable: 2, optimiseScans: true },
+    { quality: 76, ...scans, quantisationTable: 5 },
+    { quality: 76, ...scans, quantisationTable: 5, optimiseScans: true },
+    { quality: 78, ...scans, optimiseScans: true, trellisQuantisation: true },
+    { quality: 78, ...scans, optimiseScans: true, overshootDeringing: true },
   ],
 };
 
@@ -143,14 +163,8 @@ export async function encode(reference: Picture, format: Lossy, settings: Encode
 }
 
 /** `effort 3, 4:2:0, 10 bit, quality 52`, whatever order it was written in. */
-function nameOf(format: string, settings: EncodeSettings | undefined): string {
-  const {
-    effort,
-    chromaSubsampling,
-    bitdepth = 8,
-    quality,
-    ...rest
-  }: Partial<EncodeSettings> = settings ?? {};
+function nameOf(format: string, settings: Tried | undefined): string {
+  const { effort, chromaSubsampling, bitdepth = 8, quality, ...rest }: Partial<Tried> = settings ?? {};
   const parts = [
     ...(effort === undefined ? [] : [`effort ${effort}`]),
     ...(chromaSubsampling ? [chromaSubsampling] : []),
@@ -158,6 +172,12 @@ function nameOf(format: string, settings: EncodeSettings | undefined): string {
     ...(rest.mozjpeg ? ["mozjpeg"] : []),
     ...(rest.quantisationTable ? [`quantisation table ${rest.quantisationTable}`] : []),
     ...(rest.optimiseScans ? ["optimised scans"] : rest.progressive ? ["progressive"] : []),
+    ...(rest.tune ? [`tune ${rest.tune}`] : []),
+    ...(rest.preset ? [`preset ${rest.preset}`] : []),
+    ...(rest.smartSubsample ? ["SharpYUV"] : []),
+    ...(rest.smartDeblock ? ["smart deblocking"] : []),
+    ...(rest.trellisQuantisation ? ["trellis"] : []),
+    ...(rest.overshootDeringing ? ["deringing"] : []),
     `quality ${quality}`,
   ];
   return `${format} ${parts.join(", ")}`;

@@ -61,6 +61,8 @@ export interface EncodeSettings {
   readonly mozjpeg?: boolean;
   readonly palette?: boolean;
   readonly nearLossless?: boolean;
+  /** What WebP's encoder takes the picture for. */
+  readonly preset?: "photo";
   /** For graphics (screenshots, drawings), as a look at the pixels tells: these on top, where asked only if smaller. */
   readonly graphics?: {
     readonly settings: Omit<Partial<EncodeSettings>, "graphics">;
@@ -129,8 +131,10 @@ const table = {
     framesRead: true,
     animates: true,
     encode: {
-      best: { quality: 80, effort: 4, graphics: nearLossless },
-      balanced: { quality: 80, effort: 4, graphics: nearLossless },
+      // As a photo: scores spread a fifth less, for the same CPU and 1 to 2 % fewer bytes (measured).
+      best: { quality: 80, effort: 4, preset: "photo", graphics: nearLossless },
+      balanced: { quality: 80, effort: 4, preset: "photo", graphics: nearLossless },
+      // At this effort it takes 3 % more.
       fast: { quality: 80, effort: 2, graphics: nearLossless },
     },
     encoder: {
@@ -154,8 +158,9 @@ const table = {
     animates: false,
     encode: {
       best: { quality: 80, mozjpeg: true },
-      balanced: { quality: 78, progressive: true, quantisationTable: 3, optimiseScans: true },
-      fast: { quality: 78, progressive: true, quantisationTable: 3 },
+      // Table 5 takes 2 % fewer bytes than table 3 at the same score, and 7 % fewer at lower ones.
+      balanced: { quality: 76, progressive: true, quantisationTable: 5, optimiseScans: true },
+      fast: { quality: 76, progressive: true, quantisationTable: 5 },
     },
     encoder: {
       // 5.7 measured at these settings.

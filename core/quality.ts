@@ -7,7 +7,7 @@ import { type EncodeSettings, type FormatName, formats } from "./formats.ts";
 import { digest } from "./keys.ts";
 import table from "./quality-table.ts";
 
-type Aimed = keyof typeof table;
+type Aimed = Exclude<keyof typeof table, "axes">;
 const isAimed = (format: FormatName): format is Aimed => Object.hasOwn(table, format);
 
 /**
@@ -44,14 +44,34 @@ const LESS_BEYOND = 6;
 
 /** No picture needs more, and none may look worse than this, whatever is predicted. In steps from the format's own number. */
 const MOST_STEPS = 24;
+/** And none gets less than a usual one needs by more than this: what seems easiest of all is what a trial has missed. */
+const MOST_LESS = 8;
 
-const TABLE = digest(JSON.stringify([table, SHOWN_AT_ONCE, LESS_BEYOND, MOST_STEPS])).slice(0, 8);
+const TABLE = digest(JSON.stringify([table, SHOWN_AT_ONCE, LESS_BEYOND, MOST_STEPS, MOST_LESS])).slice(0, 8);
 
 /** Nothing where the encoder is told a number, and of PNG, which loses nothing. @param width of the variant, in pixels */
 export function aimOf(format: FormatName, quality: Quality, width: number): Aim | undefined {
   if (typeof quality === "number" || !isAimed(format)) return undefined;
   if (typeof quality === "object") return { score: quality.score, table: TABLE };
   return { score: scores[format][quality] - (width > SHOWN_AT_ONCE ? LESS_BEYOND : 0), table: TABLE };
+}
+
+const line = ([constant = 0, ...weights]: readonly number[], numbers: readonly number[]): number =>
+  weights.reduce((sum, weight, i) => sum + weight * (numbers[i] ?? 0), constant);
+
+/** Scores do not follow a trial in a straight line: with it, what it comes to along the axes in which pictures differ most, multiplied. */
+export function numbersOf(trial: readonly number[]): number[] {
+  const along = table.axes.map((axis) => line(axis, trial));
+  return [...trial, ...along.flatMap((one, i) => along.slice(i).map((other) => one * other))];
+}
+
+/** The number that comes to a score, by what is reached at some of them. */
+function numberFor(score: number, qualities: readonly number[], reached: readonly number[]): number {
+  const next = reached.findIndex((one, i) => i > 0 && one >= score);
+  const high = next < 0 ? reached.length - 1 : next;
+  const [from = 0, to = 0] = reached.slice(high - 1, high + 1);
+  const [low = 0, up = 0] = qualities.slice(high - 1, high + 1);
+  return low + ((score - from) * (up - low)) / Math.max(0.2 * (up - low), to - from);
 }
 
 /** The encoder's quality that comes to the score. @param trial as `trialOf` says of the pixels */
@@ -62,17 +82,13 @@ export function qualityFor(
   trial: readonly number[] | undefined,
 ): number {
   if (!trial || !isAimed(format)) return encode.quality;
-  const { qualities, weights } = table[format];
-  const predicted = weights.map(([constant, ...rest]) =>
-    rest.reduce((sum, weight, i) => sum + weight * (trial[i] ?? 0), constant ?? 0),
-  );
-  const next = predicted.findIndex((reached, i) => i > 0 && reached >= aim.score);
-  const high = next < 0 ? predicted.length - 1 : next;
-  const [from = 0, to = 0] = predicted.slice(high - 1, high + 1);
-  const [low = 0, up = 0] = qualities.slice(high - 1, high + 1);
-  const steps = ((aim.score - from) * (up - low)) / Math.max(0.2 * (up - low), to - from);
+  const { qualities, usual, weights } = table[format];
+  const numbers = numbersOf(trial);
+  const predicted = weights.map((row) => line(row, numbers));
+  const least = numberFor(aim.score, qualities, usual) - MOST_LESS;
+  const number = Math.max(least, numberFor(aim.score, qualities, predicted));
   const own = formats[format].encode.balanced.quality;
-  const more = Math.min(MOST_STEPS, Math.max(-MOST_STEPS, low + steps - own));
+  const more = Math.min(MOST_STEPS, Math.max(-MOST_STEPS, number - own));
   // Other profiles come to the same score with numbers of their own.
   return Math.min(100, Math.max(1, Math.round(encode.quality + more)));
 }

@@ -34,7 +34,8 @@ const inbox = receive(socket);
 for (let message = await inbox.next(); !message.done; message = await inbox.next()) {
   const head = message.value.head as ToChild;
   if (head.kind === "open") {
-    openLoaders(head.formats);
+    // A trial is a JPEG, which is read again whatever is accepted.
+    openLoaders([...head.formats, "jpeg"]);
     send(socket, { kind: "ready" });
   }
   if (head.kind === "develop") await develop(head.format, message.value.bytes);

@@ -390,7 +390,8 @@ const isGrey = ({ data, channels }: Raster) =>
   data.every((value, at) => at % channels > 2 || value === data[at - (at % channels)]);
 
 /** What `qualityFor` predicts from: as our own JPEGs are encoded, but for the search for the best scans. */
-export const trialOf = (raster: Raster) => trialBy(asJpeg, raster);
+export const trialOf = (raster: Raster, whole: Pick<Raster, "width" | "height">) =>
+  trialBy(asJpeg, raster, whole.width * whole.height);
 
 async function asJpeg({ data, width, height }: Mosaic) {
   const image = sharp(data, { raw: { width, height, channels: 3 } });
@@ -412,7 +413,9 @@ export async function encoded(
   const { graphics, ...own } = encode;
   // What is drawn has edges that a prediction from photographs knows nothing of.
   const quality =
-    variant.aim && !graphic ? qualityFor(format, encode, variant.aim, await trialOf(raster)) : encode.quality;
+    variant.aim && !graphic
+      ? qualityFor(format, encode, variant.aim, await trialOf(raster, whole))
+      : encode.quality;
   const settings = { ...own, quality };
   const as = async (settings: EncodeSettings) => {
     const image = open(raster);

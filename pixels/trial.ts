@@ -5,8 +5,10 @@
 import type { Raster } from "./raster.ts";
 
 const TILE = 64;
-/** A quarter of a megapixel in tiles tells no more than this (measured); a trial takes about 4 ms. */
+/** A quarter of a megapixel in tiles tells little more than this (measured); a trial takes about 4 ms. */
 const TILES = 24;
+/** Of a small picture fewer, one for so many of its pixels, or trials would be more than 3 % of what developing it takes. */
+const PIXELS_A_TILE = 25_000;
 /** Pixels of a block's side, at each scale: about as far as SSIMULACRA's Gaussian sees. */
 const BLOCK = 4;
 const C2 = 0.0009;
@@ -45,20 +47,33 @@ const trials = new WeakMap<Raster, Promise<number[] | undefined>>();
 /** What became of a mosaic: bytes of the file, and its pixels. */
 type Encode = (mosaic: Mosaic) => Promise<{ readonly bytes: number; readonly data: Uint8Array }>;
 
-/** Numbers in an order of their own, or nothing of a picture that has no room for one tile. */
-export function trialBy(encode: Encode, raster: Raster): Promise<number[] | undefined> {
-  const made = trials.get(raster) ?? tried(encode, raster);
+/**
+ * Numbers in an order of their own, or nothing of a picture that has no room for one tile.
+ * @param whole pixels of the largest that is made of the picture
+ */
+export function trialBy(encode: Encode, raster: Raster, whole: number): Promise<number[] | undefined> {
+  const made = trials.get(raster) ?? tried(encode, raster, whole);
   trials.set(raster, made);
   return made;
 }
 
-async function tried(encode: Encode, raster: Raster): Promise<number[] | undefined> {
+async function tried(encode: Encode, raster: Raster, whole: number): Promise<number[] | undefined> {
   if (raster.width < TILE || raster.height < TILE) return undefined;
-  const mosaic = mosaicOf(raster);
+  const mosaic = mosaicOf(raster, tilesOf(whole));
   const { width, height } = mosaic;
   const { bytes, data } = await encode(mosaic);
-  const decoded = { ...mosaic, data };
-  const losses = LOOKS.map(() => new Loss());
+  return [
+    Math.log2(raster.width),
+    Math.log(bytes / (width * height)),
+    ...losses(mosaic, { ...mosaic, data }),
+  ];
+}
+
+const tilesOf = (whole: number) => Math.min(TILES, Math.ceil(whole / PIXELS_A_TILE));
+
+function losses(mosaic: Mosaic, decoded: Mosaic): number[] {
+  const { width, height } = mosaic;
+  const found = LOOKS.map(() => new Loss());
   for (let top = 0; top < height; top += TILE) {
     for (let left = 0; left < width; left += TILE) {
       linear(mosaic, left, top, A);
@@ -71,23 +86,19 @@ async function tried(encode: Encode, raster: Raster): Promise<number[] | undefin
         }
         planeOf(plane, A, side, one);
         planeOf(plane, B, side, other);
-        losses[i]?.add(side);
+        found[i]?.add(side);
       }
     }
   }
-  return [
-    Math.log2(raster.width),
-    Math.log(bytes / (width * height)),
-    ...losses.flatMap((loss) => loss.numbers()),
-  ];
+  return found.flatMap((loss) => loss.numbers());
 }
 
 /** Tiles beside each other, in the order in which they lie in the picture; of an animation, of its first frame. */
-function mosaicOf({ data, width, height, channels }: Raster): Mosaic {
+function mosaicOf({ data, width, height, channels }: Raster, most: number): Mosaic {
   let [across, down] = [Math.floor(width / TILE), Math.floor(height / TILE)];
-  const shrink = Math.sqrt(Math.max(1, (across * down) / TILES));
-  across = Math.min(across, TILES, Math.max(1, Math.round(across / shrink)));
-  down = Math.min(down, Math.max(1, Math.floor(TILES / across)));
+  const shrink = Math.sqrt(Math.max(1, (across * down) / most));
+  across = Math.min(across, most, Math.max(1, Math.round(across / shrink)));
+  down = Math.min(down, Math.max(1, Math.floor(most / across)));
   const mosaic = new Uint8Array(across * down * TILE * TILE * 3);
   let to = 0;
   for (let y = 0; y < down * TILE; y++) {

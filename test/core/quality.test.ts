@@ -25,7 +25,7 @@ test("the encoder's quality rises with the score, within bounds, and is the form
     assert.equal(chosen(70), encode.quality);
     // A trial of zeros predicts the constants, of thousands anything at all.
     for (const number of [0, 1000, -1000]) {
-      const trial = (table[format].weights[0] ?? []).slice(1).map(() => number);
+      const trial = (table.axes[0] ?? []).slice(1).map(() => number);
       const rising = [30, 50, 60, 70, 80, 90].map((score) => chosen(score, trial));
       assert.deepEqual(
         rising,

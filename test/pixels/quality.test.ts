@@ -7,7 +7,8 @@ import { trialOf } from "../../pixels/develop.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
-const pixels = pixelProcess();
+// The trial is a JPEG whatever is accepted.
+const pixels = pixelProcess({ accept: ["png"] });
 after(() => pixels.close());
 
 const size = { width: 320, height: 200, channels: 3 as const };
@@ -46,10 +47,10 @@ test("a trial: numbers of every picture with room for a tile, whatever its chann
     assert(channels === 3 || channels === 4);
     return { data, width, height, channels, frames: 1 };
   };
-  const opaque = await trialOf(await raster(grain.clone()));
+  const opaque = await trialOf(await raster(grain.clone()), size);
   assert(opaque?.every(Number.isFinite));
-  assert.deepEqual(await trialOf(await raster(grain.clone().ensureAlpha(0.5))), opaque);
-  const flat = await trialOf(await raster(sharp({ create: { ...size, background: "black" } })));
+  assert.deepEqual(await trialOf(await raster(grain.clone().ensureAlpha(0.5)), size), opaque);
+  const flat = await trialOf(await raster(sharp({ create: { ...size, background: "black" } })), size);
   assert(flat?.every(Number.isFinite));
-  assert.equal(await trialOf(await raster(grain.clone().resize(63, 200))), undefined);
+  assert.equal(await trialOf(await raster(grain.clone().resize(63, 200)), size), undefined);
 });
