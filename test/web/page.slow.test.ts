@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test, { afterEach } from "node:test";
 import type { BrowserContextOptions, Page } from "playwright-core";
-import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
+import { card, choose, copied, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
 const its = running();
 let opened: OpenPage;
@@ -61,7 +61,6 @@ for (const [look, options] of Object.entries(LOOKS)) {
 
 test("a photo is developed, shown as AVIF, its markup and metadata copied, there after a reload, and removed", async () => {
   const page = await open();
-  const copied = () => page.evaluate(() => navigator.clipboard.readText());
   await choose(page, await jpeg("boat.jpg", { bytes: 100_000 }));
   await ready(page, "boat.jpg");
   const { source } = await shown(page, "boat.jpg");
@@ -77,11 +76,11 @@ test("a photo is developed, shown as AVIF, its markup and metadata copied, there
   assert.match(await boat.getByRole("row", { name: "AVIF" }).innerText(), /AVIF\s+\d+\sbytes\s+−99\s%/);
 
   await boat.getByRole("button", { name: "Copy markup" }).click();
-  assert.match(await copied(), /^<picture><source type="image\/avif" srcset="http.*alt="boat"/);
+  await copied(page, /^<picture><source type="image\/avif" srcset="http.*alt="boat"/);
   await boat.getByRole("button", { name: "Copy URL" }).click();
-  assert.equal((await fetch(await copied())).headers.get("content-type"), "image/jpeg");
+  assert.equal((await fetch(await copied(page, /^http/))).headers.get("content-type"), "image/jpeg");
   await boat.getByRole("button", { name: "Copy JSON" }).click();
-  const { id, source: about } = JSON.parse(await copied());
+  const { id, source: about } = JSON.parse(await copied(page, /^\{/));
   assert.deepEqual([about.width, about.height, about.bytes], [700, 500, 100_000]);
 
   await page.reload();

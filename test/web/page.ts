@@ -105,6 +105,18 @@ export async function ready(page: Page, name: string): Promise<void> {
   await card(page, name).locator('[data-loaded="true"]').waitFor();
 }
 
+/** What the clipboard holds, once it is this: writing there takes a browser a moment. */
+export async function copied(page: Page, says: RegExp): Promise<string> {
+  const text = await page.waitForFunction(
+    async ({ source, flags }) => {
+      const text = await navigator.clipboard.readText();
+      return new RegExp(source, flags).test(text) && text;
+    },
+    { source: says.source, flags: says.flags },
+  );
+  return String(await text.jsonValue());
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** What axe finds, a line each. */

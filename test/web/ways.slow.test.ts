@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { afterEach, beforeEach } from "node:test";
 import type { Page } from "playwright-core";
-import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
+import { card, choose, copied, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
 const its = running();
 let opened: OpenPage;
@@ -89,8 +89,11 @@ test("all of it works without a mouse", async () => {
   assert.equal(await focused(), "Show first.jpg large");
 
   await press("Tab", "Enter");
-  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^<picture>.*alt="first"/);
-  assert.equal(await page.getByRole("status").innerText(), "Copied.");
+  await copied(page, /^<picture>.*alt="first"/);
+  await page
+    .getByRole("status")
+    .filter({ hasText: /^Copied\.$/ })
+    .waitFor();
   // Past the other buttons, however many there are.
   for (let tabs = 0; tabs < 6 && !/^Remove/.test(await focused()); tabs++) await press("Tab");
   await press("Enter", "Enter");
