@@ -45,6 +45,7 @@ const ours = (pixels: Pixels): Program[] =>
     },
   }));
 
+const VIPS = "vipsthumbnail";
 const others: readonly Program[] = [
   {
     name: "sharp",
@@ -55,12 +56,12 @@ const others: readonly Program[] = [
     }),
   },
   {
-    name: "vipsthumbnail",
+    name: VIPS,
     make: async (_, folder) => {
       const env = { ...process.env, VIPSHOME: undefined };
       for (const format of lossy) {
         const args = ["in.png", "--size", `${WIDTH}x`, "-o", `out.${format}[strip]`];
-        if (spawnSync("vipsthumbnail", args, { cwd: folder, env }).status !== 0) return undefined;
+        if (spawnSync(VIPS, args, { cwd: folder, env }).status !== 0) return undefined;
       }
       return all((format) => readFileSync(join(folder, `out.${format}`)));
     },
