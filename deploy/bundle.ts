@@ -47,15 +47,9 @@ const builtins: Plugin = {
 /** Lambda has credentials in the environment. What the SDK brings for other machines is a fifth of the code, and 11 ms (measured). */
 const credentials: Plugin = {
   name: "credentials",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, ({ path, resolveDir }) => ({
-      path,
-      namespace: "credentials",
-      pluginData: resolveDir,
-    }));
-    onLoad({ filter: /./, namespace: "credentials" }, ({ pluginData: resolveDir }) => ({
+  setup({ onLoad }) {
+    onLoad({ filter: /@aws-sdk.credential-provider-node.dist-es.index\.js$/ }, () => ({
       contents: `export { fromEnv as defaultProvider } from '@aws-sdk/credential-provider-env'`,
-      resolveDir,
     }));
   },
 };
@@ -86,14 +80,14 @@ export async function bundle(name: string, root: URL): Promise<Bundle> {
         .filter(({ path }) => path.endsWith(ending))
         .map(({ path, contents }) => [path.replace(/^.*[/\\]/, ""), contents]),
     );
+  // As they are imported: where a package lies differs from one package manager to the next.
+  const imported = parts
+    .flatMap(({ metafile }) => Object.values(metafile.inputs))
+    .flatMap(({ imports }) => imports.map(({ original }) => original));
   return {
     files: named(".mjs"),
     sourceMaps: named(".mjs.map"),
-    packages: NATIVE.filter((name) =>
-      parts.some(({ metafile }) =>
-        Object.keys(metafile.inputs).some((path) => path.includes(`node_modules/${name}/`)),
-      ),
-    ),
+    packages: NATIVE.filter((name) => imported.includes(name)),
     sizes: sizesOf(parts.map(({ metafile }) => metafile)),
   };
 }
