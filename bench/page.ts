@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- page FOLDER…`: what photographs weigh as Darkroom makes them and by other programs' own defaults, with what
- * they score; `bench -- ladder FOLDER…`: the bytes of a whole ladder, and those that bills count with. A folder has a folder for each
+ * they score; `bench -- written FOLDER…`: the bytes of a whole ladder, and those that bills count with. A folder has a folder for each
  * kind, as for `quality`.
  * `SQUOOSH=FOLDER` names one with `npm install node@16 @squoosh/lib@0.5.3` in it, which runs on no newer Node.
  */
@@ -218,7 +218,7 @@ function bytesAt(mine: readonly (readonly Made[])[], wanted: number): number {
   return Math.exp(from.log + ((wanted - from.score) * (to.log - from.log)) / (to.score - from.score));
 }
 
-export async function ladderBytes(folders: readonly string[], quick: boolean): Promise<Report> {
+export async function written(folders: readonly string[], quick: boolean): Promise<Report> {
   const sets = [
     { of: photoSource, files: corpus() },
     { of: "others", files: await photographs(folders, quick ? 3 : 10, 2560) },

@@ -1,5 +1,5 @@
 /**
- * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs, folders with `quality`, `page` and `ladder` (see there): prints their tables, keeps them as JSON
+ * `npm run bench` runs every benchmark, `npm run bench -- encoders floor` some, `--quick` with fewer pictures and runs, folders with `quality`, `page` and `written` (see there): prints their tables, keeps them as JSON
  * in `bench/results/`, and ends with 1 when a figure is not as promised. `npm run generate` then brings
  * docs/performance.md up to date.
  */
@@ -26,7 +26,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<Report>>> 
   curves: async () => (await import("./curves.ts")).curves(),
   floor: async (quick) => (await import("./develop.ts")).floor(quick),
   forget: async () => (await import("./forget.ts")).forget(),
-  ladder: async (quick) => (await import("./page.ts")).ladderBytes(folders, quick),
+  written: async (quick) => (await import("./page.ts")).written(folders, quick),
   look: async (quick) => (await import("./look.ts")).look(quick),
   later: async (quick) => (await import("./later.ts")).later(quick),
   jobs: async () => (await import("./jobs.ts")).jobs(),

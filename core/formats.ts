@@ -253,7 +253,7 @@ export function detectFormat(head: Uint8Array): FormatName | undefined {
   return formatNames.find((name) => formats[name].detect?.(head));
 }
 
-/** Smaller pictures have more for each pixel (`bench -- ladder`): their bytes grow with this power of the pixels. */
+/** Smaller pictures have more for each pixel (`bench -- written`): their bytes grow with this power of the pixels. */
 const WRITTEN_POWER = 0.8;
 /** Bytes that a photograph's file has, on average: for bills. @param pixels width × height */
 export const writtenBytes = (format: OutputFormat, pixels: number): number =>
