@@ -69,6 +69,10 @@ export async function canary(
   } finally {
     await pixels.close();
   }
+  if (looks.length === 0)
+    throw new CliError(
+      "None of these images is ready and in that share: a larger one, or other images. What --status stale finds is by the presets that are deployed.",
+    );
   tell(said(looks, failures));
   await writeFile(join(folder, "index.html"), pageOf(looks.flatMap(({ pairs }) => pairs)));
   note(`Side by side: ${join(folder, "index.html")}`);

@@ -96,6 +96,17 @@ test("every threat names tests that there are", () => {
   }
 });
 
+test("the version is the one of which CHANGELOG.md tells last", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  const headings = [...readFileSync("CHANGELOG.md", "utf8").matchAll(/^## ([^,\n]+)/gm)].map(
+    ([, name]) => name,
+  );
+  assert.equal(
+    headings.find((name) => name !== "Unreleased"),
+    version,
+  );
+});
+
 test("links in documents lead somewhere", () => {
   for (const file of globSync("{*.md,docs/*.md,events/*.md}")) {
     for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {

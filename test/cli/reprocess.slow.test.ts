@@ -162,6 +162,10 @@ test("a canary whose images cannot be made does not go on by itself, one that is
   assert.equal(JSON.parse(asJson.out).state, "done", "JSON and nothing else");
   assert.match(asJson.err, /1 image developed here/);
   assert.equal((await darkroom(["reprocess", first, "--canary", "half"])).status, 2);
+  const to = join(data, "nobodys");
+  const nobodys = await darkroom(["reprocess", "--owner", "nobody", "--canary", "100%", "--canary-to", to]);
+  assert.deepEqual([nobodys.status, nobodys.out], [1, ""]);
+  assert.match(nobodys.err, /None of these images/);
 });
 
 test("images by id, from the command line and from standard input, also those that nobody knows", async () => {
