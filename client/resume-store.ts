@@ -68,14 +68,19 @@ async function claim(key: IDBValidKey, hurry = true): Promise<(() => void) | und
   const { locks } = navigator as Partial<Navigator>;
   if (!locks) return () => {};
   return new Promise((resolve) => {
+    const channel = new BroadcastChannel(nameOf(key));
     const held = () => new Promise<void>((release) => resolve(release));
     locks
-      .request(nameOf(key), hurry ? { signal: AbortSignal.timeout(CLAIM_MS) } : {}, held)
-      .catch(() => resolve(undefined));
+      .request(nameOf(key), hurry ? { signal: AbortSignal.timeout(CLAIM_MS) } : {}, () => {
+        channel.close();
+        return held();
+      })
+      .catch(() => {
+        channel.close();
+        resolve(undefined);
+      });
     // A service worker that is at it leaves it to us.
-    const channel = new BroadcastChannel(nameOf(key));
     channel.postMessage("");
-    channel.close();
   });
 }
 
