@@ -9,10 +9,10 @@ const sentences = {
   "token-failed": "Permission to upload could not be fetched. Try again in a moment.",
   "clock-wrong": "The server's clock is wrong, so its storage refuses uploads. Tell whoever runs this site.",
   "upload-refused": "The storage refused the file. Try again, or tell whoever runs this site.",
-  "upload-lost": "This upload was stopped on the server. Start it again.",
+  "upload-lost": "The upload was stopped. Start it again.",
   held: "The image has arrived. It is shown once somebody has looked at it.",
-  "still-processing": "The image is not ready yet. It will be; look again later.",
-  "bad-answer": "The server gave an answer that makes no sense here. Is the endpoint right?",
+  "still-processing": "The image is not ready yet. Look again later.",
+  "bad-answer": "The server's answer makes no sense. Is the endpoint right?",
 } as const;
 
 /** Made in the browser; every code of the API (`docs/api.md`) may stand in its place. */
@@ -48,18 +48,6 @@ export class DarkroomError extends Error {
 
 export const hasCode = (error: unknown, ...codes: string[]): error is DarkroomError =>
   error instanceof DarkroomError && codes.includes(error.code);
-
-/** A file that can no longer be read. */
-export function changed(cause: unknown): never {
-  throw new DarkroomError("file-changed", undefined, { cause });
-}
-
-/** A file of no bytes is empty, or no longer there: browsers say 0 of both, and reading tells the difference. */
-export async function refuseEmpty(file: Blob): Promise<void> {
-  if (file.size > 0) return;
-  await file.arrayBuffer().catch(changed);
-  throw new DarkroomError("file-empty");
-}
 
 /** A request that got no answer. */
 export function networkError(cause?: unknown): DarkroomError {

@@ -1,5 +1,6 @@
 /** Sending bytes to S3, and what its answers mean. */
-import { changed, DarkroomError, isPassing, networkError, retryAfterOf } from "./errors.ts";
+import { DarkroomError, isPassing, networkError, retryAfterOf } from "./errors.ts";
+import { read } from "./read.ts";
 import type { Arrival, Outgoing, Transport } from "./transport.ts";
 
 /**
@@ -16,7 +17,7 @@ export async function put(send: Transport["send"], outgoing: Outgoing): Promise<
   // Browsers report a file that changed on disk as a network error, or send another length than was signed: reading it
   // tells the difference.
   if (status === 0 || error.code === "upload-refused") {
-    await outgoing.body.slice(0, 1).arrayBuffer().catch(changed);
+    await read(outgoing.body.slice(0, 1));
   }
   throw error;
 }

@@ -1,7 +1,8 @@
 /** Asking the API for a signed upload. */
 import type { Api } from "./api.ts";
-import { changed, DarkroomError } from "./errors.ts";
+import { DarkroomError } from "./errors.ts";
 import { limiter } from "./patience.ts";
+import { read } from "./read.ts";
 
 /** A file as the API is told of it. */
 export interface Described {
@@ -66,7 +67,7 @@ const oneByOne = limiter(1);
 export async function hash(file: Blob, signal?: AbortSignal): Promise<string | undefined> {
   if (file.size > HASH_UP_TO || !globalThis.crypto?.subtle) return undefined;
   return oneByOne(async () => {
-    const bytes = await file.arrayBuffer().catch(changed);
+    const bytes = await read(file);
     return btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))));
   }, signal);
 }

@@ -1,7 +1,8 @@
 /** One file, from the page to S3. */
 import type { Api } from "./api.ts";
-import { DarkroomError, hasCode, refuseEmpty } from "./errors.ts";
+import { DarkroomError, hasCode } from "./errors.ts";
 import { cancelParts, type PartsState, sendParts, startParts } from "./multipart.ts";
+import { refuseEmpty } from "./read.ts";
 import { hash, type InParts, type Put, sign } from "./sign.ts";
 
 /** What an upload needs to be taken up again after a reload; plain JSON. */

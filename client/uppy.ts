@@ -16,7 +16,8 @@
  * | part | `PUT` to S3, to the URL from `GET {endpoint}/s3/multipart/{uploadId}/{part}?key={key}` |
  */
 import type { Api } from "./api.ts";
-import { DarkroomError, refuseEmpty } from "./errors.ts";
+import { DarkroomError } from "./errors.ts";
+import { refuseEmpty } from "./read.ts";
 import { type Form, hash, type InParts, type Put, sign } from "./sign.ts";
 import type { UploadOptions } from "./upload.ts";
 

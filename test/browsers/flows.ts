@@ -136,9 +136,16 @@ export const flows = {
     }
   },
   async "after a reload it goes on, with the part that is missing"(tab, { input, row, picture }, s3) {
-    s3.atPart = async (part) => (part === 2 ? BUSY : undefined);
+    const arrived = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<typeof BUSY>();
+    s3.atPart = async (part) => {
+      if (part !== 2) return undefined;
+      arrived.resolve();
+      return held.promise;
+    };
     await tab.choose(input, await photo("reloaded.jpg", LARGE));
-    // S3 has the first part, and has said so; it is too busy for the second.
+    // S3 has the first part, and has said so; the second is on its way when the page goes.
+    await arrived.promise;
     await tab.run(
       () =>
         new Promise<void>((resolve) => {
@@ -150,6 +157,7 @@ export const flows = {
     );
     await tab.goto(await tab.run(() => location.href));
     s3.reset();
+    held.resolve(BUSY);
     await drawn(tab, row("reloaded.jpg") + picture);
     assert.deepEqual([...s3.parts], [2]);
   },

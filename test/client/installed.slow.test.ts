@@ -179,8 +179,6 @@ for (const [name, launch] of Object.entries(engines)) {
     t.after(() => engine.close());
     for (const [app, look] of Object.entries(looks)) {
       for (const [flow, run] of Object.entries(flows)) {
-        // WebKit's reload is not settled: on a busy machine nothing goes on after one in ten.
-        if (name === "webkit" && flow.startsWith("after a reload")) continue;
         await t.test(`${app}: ${flow}`, async () => {
           s3.reset();
           const tab = await engine.open(`${site}/${app}.html`);
