@@ -1,19 +1,19 @@
 /** A file's bytes, or why they cannot be had. */
-import { DarkroomError } from "./errors.ts";
-import { sleep } from "./patience.ts";
+import { DarkroomError, networkError } from "./errors.ts";
 
-/**
- * A page that is being left can read nothing either (WebKit): it does not live to try again, and what is kept for the next
- * one is not given up.
- * @throws DarkroomError `file-changed`
- */
+/** @throws DarkroomError `file-changed`; `unreachable` may pass */
 export const read = (file: Blob): Promise<ArrayBuffer> =>
-  file.arrayBuffer().catch(async () => {
-    await sleep(1000, undefined);
-    return file.arrayBuffer().catch((cause: unknown) => {
-      throw new DarkroomError("file-changed", undefined, { cause });
-    });
-  });
+  file.arrayBuffer().catch((cause: unknown) =>
+    // In WebKit a page that is being left reads nothing at all until the next one answers, and goes on where none does.
+    new Blob([" "]).arrayBuffer().then(
+      () => {
+        throw new DarkroomError("file-changed", undefined, { cause });
+      },
+      () => {
+        throw networkError(cause);
+      },
+    ),
+  );
 
 /** A file of no bytes is empty, or no longer there: browsers say 0 of both, and reading tells the difference. */
 export async function refuseEmpty(file: Blob): Promise<void> {

@@ -13,10 +13,10 @@ export async function put(send: Transport["send"], outgoing: Outgoing): Promise<
   const { status, header, cause } = arrival;
   if (status === 412) return undefined;
   if (status >= 200 && status < 300) return header("etag") ?? undefined;
-  const error = status === 0 ? networkError(cause) : refusal(arrival);
+  const error = status ? refusal(arrival) : networkError(cause);
   // Browsers report a file that changed on disk as a network error, or send another length than was signed: reading it
   // tells the difference.
-  if (status === 0 || error.code === "upload-refused") {
+  if (!status || error.code === "upload-refused") {
     await read(outgoing.body.slice(0, 1));
   }
   throw error;

@@ -20,7 +20,7 @@ export interface Look {
 
 const BUSY = { status: 503, code: "SlowDown" };
 /** Large enough for two parts. */
-const LARGE = 9_000_000;
+export const LARGE = 9_000_000;
 
 /** What S3 gets, and what it does about it: for `s3Fault` of the stack. */
 export class Watch {
