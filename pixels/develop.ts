@@ -8,7 +8,6 @@ import type { Focus, Plan, PlannedVariant, Rectangle, Shape, Turned } from "../c
 import { qualityFor } from "../core/quality.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
-import { withGainMap } from "./colour/gain-map.ts";
 import {
   deepened,
   fromInk,
@@ -19,6 +18,7 @@ import {
   targets,
 } from "./colour/straight.ts";
 import { taggedHdr, taggedP3 } from "./colour/tag.ts";
+import { withGainMap } from "./colour/ultra-hdr.ts";
 import { focusOf } from "./focus.ts";
 import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";

@@ -1,12 +1,12 @@
 import type { HdrTag } from "./colour/said.ts";
 
-/** How a map is meant, without anything else that stood beside it. */
-export interface GainMapMeaning {
-  /** Adobe's and Google's names, each with a value for all colours, or one each. */
-  readonly xmp: Readonly<Record<string, readonly string[]>>;
-  /** ISO 21496-1, annex C: numbers alone. */
-  readonly iso: Buffer | undefined;
-}
+/** How a map is meant: logarithms to base 2, exponents and offsets by Adobe's and Google's names, one for all colours or one each. */
+export type GainMapMeaning = Readonly<
+  Record<
+    "GainMapMin" | "GainMapMax" | "Gamma" | "OffsetSDR" | "OffsetHDR" | "HDRCapacityMin" | "HDRCapacityMax",
+    readonly number[]
+  >
+>;
 
 /** Pixels in sRGB, upright, 8 bits each; the frames of an animation stand below each other. */
 export interface Raster {

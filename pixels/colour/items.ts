@@ -4,6 +4,8 @@ import { type Box, boxesOf } from "../look/boxes.ts";
 /** An item: a picture, its alpha, a tile, EXIF. */
 export interface Item {
   readonly id: number;
+  /** None where the file does not say it: of a picture's coding, or of what is derived from others (`grid`, `tmap`). */
+  readonly type: string | undefined;
   readonly properties: readonly Box[];
   /** The first of its pieces in the file; none where it has none. */
   readonly data: { readonly start: number; readonly end: number } | undefined;
@@ -39,16 +41,20 @@ export function itemsOf(bytes: Buffer): Items | undefined {
   const meta = [...boxesOf(bytes)].find(({ type }) => type === "meta");
   if (!meta) return undefined;
   const inMeta = new Map([...boxesOf(bytes, meta.body + 4, meta.end)].map((box) => [box.type, box]));
-  const [pitm, iloc, iprp, iref] = ["pitm", "iloc", "iprp", "iref"].map((type) => inMeta.get(type));
+  const [pitm, iinf, iloc, iprp, iref] = ["pitm", "iinf", "iloc", "iprp", "iref"].map((type) =>
+    inMeta.get(type),
+  );
   if (!pitm || !iprp) return undefined;
+  const types = new Map(iinf && entriesOf(bytes, iinf).map(({ id, type }) => [id, type]));
   const properties = propertiesOf(bytes, iprp);
-  const places = iloc ? placesOf(bytes, iloc) : new Map<number, Item["data"]>();
+  const places = iloc ? placesOf(bytes, iloc, inMeta.get("idat")) : new Map<number, Item["data"]>();
   const references = iref ? referencesOf(bytes, iref) : [];
   const all = new Map<number, Item>();
   for (const id of new Set([...properties.keys(), ...places.keys()])) {
     const own = references.filter(({ from }) => from === id);
     all.set(id, {
       id,
+      type: types.get(id),
       properties: properties.get(id) ?? [],
       data: places.get(id),
       names: Object.fromEntries(own.map(({ kind, to }) => [kind, to])),
@@ -57,6 +63,30 @@ export function itemsOf(bytes: Buffer): Items | undefined {
   const primary =
     bytes[pitm.body] === 0 ? bytes.readUInt16BE(pitm.body + 4) : bytes.readUInt32BE(pitm.body + 4);
   return { primary, all };
+}
+
+/** A copy of the file with another primary item, hidden or not, for decoders that know of no other. */
+export function withPrimary(bytes: Buffer, id: number): Buffer {
+  const copy = Buffer.from(bytes);
+  const meta = [...boxesOf(bytes)].find(({ type }) => type === "meta");
+  for (const { type, body, end } of meta ? boxesOf(bytes, meta.body + 4, meta.end) : []) {
+    if (type === "pitm") copy.writeUIntBE(id, body + 4, bytes[body] === 0 ? 2 : 4);
+    if (type !== "iinf") continue;
+    // The flag of what is hidden is the lowest one.
+    for (const entry of entriesOf(bytes, { body, end }))
+      if (entry.id === id) copy[entry.body + 3] = (copy[entry.body + 3] ?? 0) & ~1;
+  }
+  return copy;
+}
+
+/** \`iinf\` has an entry for each item (ISO/IEC 14496-12, 8.11.6), of version 2 or, with longer ids, 3. */
+function entriesOf(bytes: Buffer, { body, end }: Pick<Box, "body" | "end">) {
+  const entries = [...boxesOf(bytes, body + (bytes[body] === 0 ? 6 : 8), end)];
+  return entries.map(({ body }) => {
+    const read = new Reader(bytes, body + 4);
+    const id = read.take(bytes[body] === 2 ? 2 : 4);
+    return { id, type: bytes.toString("latin1", read.at + 2, read.at + 6), body };
+  });
 }
 
 /** `ipco` holds the properties, `ipma` says which are whose (ISO/IEC 23008-12, 9.3). */
@@ -83,8 +113,8 @@ function propertiesOf(bytes: Buffer, iprp: Box): Map<number, Box[]> {
   return found;
 }
 
-/** The first extent of every item that lies in the file itself (ISO/IEC 14496-12, 8.11.3). */
-function placesOf(bytes: Buffer, { body }: Box): Map<number, Item["data"]> {
+/** The first extent of every item that lies in the file or in `idat` (ISO/IEC 14496-12, 8.11.3). */
+function placesOf(bytes: Buffer, { body }: Box, idat: Box | undefined): Map<number, Item["data"]> {
   const version = bytes[body] ?? 0;
   const read = new Reader(bytes, body + 4);
   const sizes = read.take(2);
@@ -95,13 +125,13 @@ function placesOf(bytes: Buffer, { body }: Box): Map<number, Item["data"]> {
     const id = read.take(version < 2 ? 2 : 4);
     const method = version > 0 ? read.take(2) & 15 : 0;
     read.take(2);
-    const base = read.take(baseSize);
+    const base = read.take(baseSize) + (method === 1 ? (idat?.body ?? Number.NaN) : 0);
     const extents = read.take(2);
     for (let extent = 0; extent < extents; extent++) {
       read.take(indexSize);
       const start = base + read.take(offsetSize);
       const length = read.take(lengthSize);
-      if (extent === 0 && method === 0) found.set(id, { start, end: start + length });
+      if (extent === 0 && method < 2 && base >= 0) found.set(id, { start, end: start + length });
       // The next ones say nothing either, 65,535 of them in eight bytes.
       if (indexSize + offsetSize + lengthSize === 0) break;
     }

@@ -8,7 +8,7 @@ import libheif from "libheif-js/libheif-wasm/libheif-bundle.mjs";
 import type { FormatName } from "../../core/formats.ts";
 import type { Plan, Rectangle } from "../../core/plan.ts";
 import { coloursOf } from "../colour/colours.ts";
-import { APPLE_MAP, MOST_MAP_PIXELS, ultraHdrOf } from "../colour/gain-map.ts";
+import { APPLE_MAP, appleOf, MOST_MAP_PIXELS, type Said, toneMapIn, ultraHdrOf } from "../colour/gain-map.ts";
 import type { Numbers } from "../colour/straight.ts";
 import { rasterOfPng, shaped, straightRaster } from "../develop.ts";
 import { appleHeadroomOf, isAdobeRgb } from "../exif.ts";
@@ -77,7 +77,7 @@ interface Heic {
    * @throws Error when the pixels cannot be decoded
    */
   decode(isDeep?: boolean): Numbers;
-  /** An iPhone's, where there is one that says how bright it is; it ends what `decode` gave. */
+  /** Where there is one that says how bright it is; it ends what `decode` gave. */
   readonly gainMap: (() => Raster["gainMap"]) | undefined;
 }
 
@@ -130,7 +130,8 @@ export function readHeic(bytes: Uint8Array): Heic {
     }
   };
 
-  const aperture = apertureOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const aperture = apertureOf(file);
   const input = allocate(bytes.length);
   lib.HEAPU8.set(bytes, input);
   for (const at of aperture?.types ?? []) lib.HEAPU8.set(FREE, input + at);
@@ -156,32 +157,55 @@ export function readHeic(bytes: Uint8Array): Heic {
     xmp: readBlock("mime"),
     decode: (isDeep = false) => decoded(heif, handle, { shown, alpha, isDeep }),
     // A map that is not cut as the picture is would lie beside it.
-    gainMap: aperture ? undefined : gainMapOf(heif, handle, appleHeadroomOf(exif)),
+    gainMap: aperture ? undefined : gainMapOf(heif, toneMapped() ?? applesMap()),
   };
 
+  function toneMapped(): GainMap | undefined {
+    const found = toneMapIn(file);
+    try {
+      if (found) attempt((error) => lib._heif_context_get_image_handle(error, context, found.item, out));
+      return found && { picture: result(), said: found.said };
+    } catch {
+      return undefined;
+    }
+  }
+
+  function applesMap(): GainMap | undefined {
+    const picture = auxiliaryOf(heif, handle, APPLE_MAP);
+    const xmp = picture === undefined ? undefined : readBlock("mime", picture);
+    const said = appleOf(Buffer.from(xmp ?? []).toString(), appleHeadroomOf(exif));
+    return picture === undefined || !said ? undefined : { picture, said };
+  }
+
   /** The first block of that type. */
-  function readBlock(type: string): Uint8Array | undefined {
+  function readBlock(type: string, of = handle): Uint8Array | undefined {
     const filter = allocate(5);
     lib.HEAPU8.set(Buffer.from(`${type}\0`), filter);
-    if (lib._heif_image_handle_get_list_of_metadata_block_IDs(handle, filter, out, 1) < 1) return undefined;
+    if (lib._heif_image_handle_get_list_of_metadata_block_IDs(of, filter, out, 1) < 1) return undefined;
     const id = result();
-    return copied(lib._heif_image_handle_get_metadata_size(handle, id), (error, buffer) =>
-      lib._heif_image_handle_get_metadata(error, handle, id, buffer),
+    return copied(lib._heif_image_handle_get_metadata_size(of, id), (error, buffer) =>
+      lib._heif_image_handle_get_metadata(error, of, id, buffer),
     );
   }
 }
 
+/** A gain map: its picture's handle, and how it is meant. */
+interface GainMap {
+  readonly picture: number;
+  readonly said: Said;
+}
+
 /** As `Heic` has it; none where it cannot be read: the picture is whole without. */
-function gainMapOf(heif: Instance, handle: number, headroom: number | undefined): Heic["gainMap"] {
-  const map = headroom && auxiliaryOf(heif, handle, APPLE_MAP);
+function gainMapOf(heif: Instance, map: GainMap | undefined): Heic["gainMap"] {
   if (!map) return undefined;
-  const shown = sizeOf(heif, map);
+  const { picture, said } = map;
+  const shown = sizeOf(heif, picture);
   const { width, height } = shown;
   if (width * height > MOST_MAP_PIXELS) return undefined;
   return () => {
     try {
-      const { data } = decoded(heif, map, { shown, alpha: false, isDeep: false });
-      return ultraHdrOf({ data: data as Uint8Array, width, height, channels: 3, frames: 1 }, headroom);
+      const { data } = decoded(heif, picture, { shown, alpha: false, isDeep: false });
+      return ultraHdrOf({ data: data as Uint8Array, width, height, channels: 3, frames: 1 }, said);
     } catch {
       return undefined;
     }

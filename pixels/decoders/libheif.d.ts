@@ -15,6 +15,8 @@ declare module "libheif-js/libheif-wasm/libheif-bundle.mjs" {
       options: 0,
     ): void;
     _heif_context_get_primary_image_handle(error: number, context: number, out: number): void;
+    /** Of any picture, hidden ones too. */
+    _heif_context_get_image_handle(error: number, context: number, id: number, out: number): void;
     _heif_image_handle_get_width(handle: number): number;
     _heif_image_handle_get_height(handle: number): number;
     _heif_image_handle_has_alpha_channel(handle: number): number;

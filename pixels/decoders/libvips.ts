@@ -3,9 +3,9 @@ import sharp from "sharp";
 import { type FormatName, formats } from "../../core/formats.ts";
 import type { Plan } from "../../core/plan.ts";
 import { type Colours, coloursOf } from "../colour/colours.ts";
-import { gainMapIn, MOST_MAP_PIXELS } from "../colour/gain-map.ts";
+import { gainMapIn, MOST_MAP_PIXELS, ultraHdrOf } from "../colour/gain-map.ts";
 import { rasterOf, replaced, shaped, straightRasterOf, upright, withoutIdleAlpha } from "../develop.ts";
-import { isAdobeRgb, orientationOf } from "../exif.ts";
+import { appleHeadroomOf, isAdobeRgb, orientationOf } from "../exif.ts";
 import { mayLackItsEnd } from "../look/jpeg-end.ts";
 import { lookAgain, type Whole } from "../look/look.ts";
 import type { Raster } from "../raster.ts";
@@ -67,15 +67,13 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
     icc: metadata.icc,
     isAdobeRgb: isAdobeRgb(exif),
   });
+  const map = colours.hdr === "gain-map" ? gainMapIn(format, file, appleHeadroomOf(exif)) : undefined;
   return {
     header: headerOf(
       format,
       isTurned ? { width: height, height: width } : { width, height },
       { frames, alpha: hasAlpha, exif, xmp, iptc },
-      {
-        ...colours,
-        gainMap: colours.hdr === "gain-map" && format === "jpeg" && gainMapIn(bytes) !== undefined,
-      },
+      { ...colours, gainMap: map !== undefined },
     ),
     async decode(plan) {
       const { frames, source, base: size, colour = "srgb" as const, gainMap } = plan;
@@ -107,10 +105,12 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
       if (format === "jpeg" && mayLackItsEnd(bytes, small)) await lookAgain(format, bytes, undefined);
       const turned = await replaced(small, (lies) => upright(lies, orientation));
       const base = await replaced(turned, withoutIdleAlpha);
-      const map = gainMap && (await gainMapFor(bytes, orientation));
+      // Of an AVIF it turns by itself, as its picture does.
+      const bright =
+        gainMap && map && (await decodedMap(map, formats[format].turnedByExif ? orientation : 1));
       return {
         ...base,
-        ...(map && { gainMap: map }),
+        ...(bright && { gainMap: bright }),
         ...(turned.bright && { bright: turned.bright }),
         ...(delay ? { delay: delay.map(shownFor) } : {}),
         loop: timesOf(loop ?? 0),
@@ -119,17 +119,14 @@ export async function openWithLibvips(file: Uint8Array, format: FormatName): Pro
   };
 }
 
-/** The gain map of a JPEG, as upright as the picture; none where it cannot be read: the picture is whole without. */
-async function gainMapFor(bytes: Uint8Array, orientation: number): Promise<Raster["gainMap"]> {
-  const found = gainMapIn(bytes);
-  if (!found) return undefined;
+/** A gain map, as upright as its picture; none where it cannot be read: the picture is whole without. */
+async function decodedMap(
+  { file, said }: NonNullable<ReturnType<typeof gainMapIn>>,
+  orientation: number,
+): Promise<Raster["gainMap"]> {
   try {
-    const image = sharp(found.jpeg, {
-      failOn: "warning",
-      limitInputPixels: MOST_MAP_PIXELS,
-      ignoreIcc: true,
-    });
-    return { raster: await upright(await rasterOf(image), orientation), meaning: found.meaning };
+    const image = sharp(file(), { failOn: "warning", limitInputPixels: MOST_MAP_PIXELS, ignoreIcc: true });
+    return ultraHdrOf(await upright(await rasterOf(image), orientation), said);
   } catch {
     return undefined;
   }

@@ -1,11 +1,8 @@
-/** Wide pictures keep their colours where a preset asks for it, and gain maps go with the rungs. */
+/** Wide pictures keep their colours where a preset asks for it, and bright ones their light. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import test, { after } from "node:test";
 import sharp from "sharp";
 import { formatNames, outputFormats } from "../../core/formats.ts";
-import { variantsOf } from "../../core/plan.ts";
-import { withGainMap } from "../../pixels/colour/gain-map.ts";
 import { chunkOf, pngOf } from "../../pixels/png.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { packetIn } from "../../pixels/rights/xmp.ts";
@@ -89,83 +86,6 @@ test("a narrow picture stays sRGB, without a profile; the placeholder is sRGB's 
   assert.equal(asked.thumbhash.length, usual.thumbhash.length);
   const channel = (colour: string, at: number) => Number.parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
   for (const at of [0, 1, 2]) assert.ok(Math.abs(channel(asked.color, at) - channel(usual.color, at)) <= 3);
-});
-
-/** Of a second picture, by the place that the index tells. */
-function secondIn(file: Buffer): Buffer {
-  const tiff = file.indexOf("MPF\0", 0, "latin1") + 4;
-  return file.subarray(tiff + file.readUInt32BE(tiff + 74));
-}
-
-test("an iPhone's gain map goes with JPEG rungs, and is as bright by Ultra HDR's rule as by Apple's", async () => {
-  const source = readFileSync(new URL("../images/heic/quarters-gain-map.heic", import.meta.url));
-  const preset = presetOf({ ladder: { widths: [160, 320], formats: ["jpeg", "webp"] }, hdr: true });
-  const { get, header } = await developWith(pixels, source, "heic", preset);
-  assert.deepEqual([header.hdr, header.gainMap], ["gain-map", true]);
-  const file = Buffer.from(get("w160.jpeg"));
-  const stops = Number(/hdrgm:GainMapMax="([\d.]+)"/.exec(file.toString("latin1"))?.[1]);
-  // "Applying Apple HDR effect to your photos": of the note's 1 and 0.1, 2.303 - 0.303 × 0.1.
-  assert.ok(Math.abs(stops - 2.2727) < 1e-5);
-  const { data, info } = await sharp(secondIn(file))
-    .toColourspace("b-w")
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  assert.deepEqual([info.width, info.height, info.channels], [80, 60, 1]);
-  // What the map was made of, by quarters.
-  for (const [i, apple] of [0, 90, 170, 255].entries()) {
-    const at = (i < 2 ? 15 : 45) * info.width + (i % 2 === 0 ? 20 : 60);
-    const light = ((apple / 255 + 0.099) / 1.099) ** (1 / 0.45);
-    const wanted = apple === 0 ? 1 : 1 + (2 ** stops - 1) * light;
-    const made = 2 ** (((data[at] ?? 0) / 255) * stops);
-    assert.ok(Math.abs(made / wanted - 1) < 0.04, `quarter ${i}: ${made} times as bright, ${wanted} asked`);
-  }
-});
-
-test("what ISO 21496-1 says of a gain map goes with it, bit by bit", async () => {
-  const grey = sharp({ create: { ...size, channels: 3, background: "#808080" } }).jpeg();
-  const iso = Buffer.from(Array.from({ length: 61 }, (_, i) => i));
-  const source = withGainMap(await grey.toBuffer(), await grey.toBuffer(), { xmp: {}, iso });
-  const preset = presetOf({ ladder: { widths: [32], formats: ["avif", "jpeg"] }, hdr: true });
-  const { get } = await developWith(pixels, source, "jpeg", preset);
-  assert.ok(secondIn(Buffer.from(get("w32.jpeg"))).includes(iso));
-});
-
-test("a gain map of which nobody can say how bright it is goes with nothing, and no document says so", async () => {
-  const source = readFileSync(new URL("../images/heic/quarters-gain-map.heic", import.meta.url));
-  const silent = Buffer.from(source.toString("latin1").replace("Apple iOS", "Apple i0S"), "latin1");
-  const preset = presetOf({ ladder: { widths: [64], formats: ["jpeg"] }, hdr: true });
-  const { get, header } = await developWith(pixels, silent, "heic", preset);
-  assert.deepEqual([header.hdr, header.gainMap], ["gain-map", undefined]);
-  assert.ok(!Buffer.from(get("w64.jpeg")).includes("MPF\0"));
-  assert.ok(variantsOf(header, preset).every(({ gainMap }) => gainMap === undefined));
-});
-
-test("JPEG rungs keep a gain map, as small as they are", async () => {
-  const source = readFileSync(new URL("../images/valid/ultra-hdr.jpg", import.meta.url));
-  const bright = presetOf({ ladder: { widths: [64, 256], formats: ["jpeg", "webp"] }, hdr: true });
-  const { get, header } = await developWith(pixels, source, "jpeg", bright);
-  assert.equal(header.hdr, "gain-map");
-  for (const width of [64, 256]) {
-    const file = Buffer.from(get(`w${width}.jpeg`));
-    const { width: seen, gainMap } = await sharp(file).metadata();
-    assert.equal(seen, width);
-    assert.ok(file.includes("hdrgm:GainMapMax"), "the meaning of the map is there");
-    const tiff = file.indexOf("MPF\0", 0, "latin1") + 4;
-    const second = secondIn(file);
-    assert.equal(second.length, file.readUInt32BE(tiff + 70));
-    assert.equal(tiff + file.readUInt32BE(tiff + 74), file.readUInt32BE(tiff + 54));
-    const map = await sharp(second).metadata();
-    assert.equal(map.format, "jpeg");
-    assert.equal(map.width, Math.round((width / 256) * 64), JSON.stringify(gainMap));
-    assert.ok(file.includes(`Item:Length="${second.length}"`));
-  }
-  const plain = await developWith(
-    pixels,
-    source,
-    "jpeg",
-    presetOf({ ladder: { widths: [64], formats: ["jpeg"] } }),
-  );
-  assert.ok(!Buffer.from(plain.get("w64.jpeg")).includes("MPF\0"));
 });
 
 test("of PQ there are rungs of 10 bits by the same curve, beside those for every screen", async () => {
