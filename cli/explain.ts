@@ -52,6 +52,8 @@ withJson(command, "as one JSON document");
 withExamples(command, "explain broken.jpg", "explain broken.png --mend mended.png");
 
 interface End {
+  /** Of a file that is refused for its format. */
+  readonly kind?: string;
   readonly format: FormatName | undefined;
   readonly header?: Header;
   readonly error?: DarkroomError;
@@ -75,9 +77,41 @@ async function endOf(pixels: Pixels, bytes: Buffer, preset: Preset): Promise<End
     );
     return { format, header };
   } catch (error) {
-    if (error instanceof DarkroomError) return { format, error };
+    if (error instanceof DarkroomError)
+      return { format, error, ...(error.code === "unsupported-format" && { kind: kindOf(bytes, format) }) };
     throw error;
   }
+}
+
+/** How files begin that are no image we know, some after four bytes, for whoever has to tell their sender what they are. */
+const BEGINNINGS: readonly (readonly [beginnings: readonly string[], kind: string, at?: number])[] = [
+  [["\xff\x0a", "\0\0\0\x0cJXL "], "a JPEG XL"],
+  [["\0\0\0\x0cjP  "], "a JPEG 2000"],
+  [["ftypcrx "], "a camera's raw file", 4],
+  [["ftyp"], "a video, or a picture in a codec other than HEVC and AV1", 4],
+  [["FUJIFILMCCD-RAW", "FOVb", "\0MRM"], "a camera's raw file"],
+  [["BM"], "a BMP"],
+  [["\0\0\x01\0", "\0\0\x02\0"], "an icon or a cursor"],
+  [["8BPS"], "a Photoshop document"],
+  [["%PDF"], "a PDF"],
+  [["PK\x03\x04"], "a ZIP archive, as office documents are"],
+  [["\x7fELF", "MZ"], "a program"],
+  [["<svg", "<?xml"], "an SVG or other XML, which may hold programs"],
+  [["<!DOCTYPE", "<!doctype", "<html", "<HTML"], "a web page, perhaps an error's"],
+];
+
+/** What a file of no format that is accepted is. */
+function kindOf(bytes: Buffer, format: FormatName | undefined): string {
+  if (format) return `a ${format.toUpperCase()}, which this preset does not accept`;
+  const head = bytes.toString("latin1", 0, 64).trimStart();
+  const known = BEGINNINGS.find(([all, , at]) => all.some((beginning) => head.startsWith(beginning, at)));
+  if (known) return known[1];
+  if (/^[\t\n\r -~]*$/.test(head)) return "text";
+  const hex = bytes
+    .subarray(0, 8)
+    .toString("hex")
+    .replaceAll(/..(?=.)/g, "$& ");
+  return `of a kind that Darkroom does not know: it begins with the bytes ${hex}`;
 }
 
 async function firstOf(pixels: Pixels, mends: Iterable<Mend>, preset: Preset): Promise<Mend | undefined> {
@@ -87,20 +121,21 @@ async function firstOf(pixels: Pixels, mends: Iterable<Mend>, preset: Preset): P
 
 const place = ({ at }: Finding) => `byte ${at} (0x${at.toString(16)})`;
 
-function described({ format, header, error }: End) {
+function described({ format, header, error, kind }: End) {
   const { finding } = error ?? {};
   return {
     accepted: !error,
     format,
     ...(header && { width: header.width, height: header.height, frames: header.frames }),
     ...(error && { code: error.code, message: error.message }),
+    ...(kind && { kind }),
     ...(finding && { ...finding, says: checks[finding.check].says }),
   };
 }
 
 function print(
   file: string,
-  { format, header, error }: End,
+  { format, header, error, kind }: End,
   mend: Mend | undefined,
   out: string | undefined,
 ): void {
@@ -111,9 +146,11 @@ function print(
   if (!error) return;
   console.log(`${paint("red", "✗")} ${printable(file)}: ${error.code}. ${error.message}`);
   const { finding } = error;
+  if (kind) console.log(`  It is ${kind}.`);
   if (finding) console.log(`  At ${place(finding)}: ${checks[finding.check].says} (${finding.check}).`);
   if (mend) {
     console.log(`  It can be mended: ${mend.what}.`);
     console.log(out === undefined ? "  --mend OUT writes it." : `  Written to ${printable(out)}.`);
-  } else if (finding) console.log("  There is no mend that adds nothing: the file has to be sent again.");
+  } else if (finding)
+    console.log("  It cannot be mended without making up a part of the picture: ask for the file again.");
 }

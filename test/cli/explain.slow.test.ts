@@ -34,6 +34,18 @@ test("what is missing is said with its place, in words and as JSON", async () =>
   assert.equal(json.mend, undefined);
 });
 
+test("what is no image that is accepted is called by its name", async () => {
+  for (const [name, bytes, kind] of [
+    ["photo.jpg", Buffer.from("%PDF-1.7\n"), /It is a PDF\./],
+    ["photo.png", Buffer.from("<!DOCTYPE html><title>502</title>"), /It is a web page/],
+    ["photo.heic", Buffer.from("\0\0\0\x18ftypqt  ", "latin1"), /It is a video/],
+    ["photo.gif", Buffer.from([1, 2, 255]), /begins with the bytes 01 02 ff\./],
+  ] as const)
+    assert.match((await darkroom(["explain", copy(name, bytes)])).out, kind);
+  const tiff = await darkroom(["explain", copy("photo.tif", Buffer.from("II*\0\x08\0\0\0", "latin1"))]);
+  assert.match(tiff.out, /It is a TIFF, which this preset does not accept/);
+});
+
 test("what can be mended without a pixel of ours is, and accepted then", async () => {
   const jpeg = readFileSync(`${images}/valid/odd/no-tables.jpg`);
   const png = readFileSync(`${images}/valid/odd/png-no-iend.png`);
