@@ -4,7 +4,7 @@
  * standard in binary, and iPhones by a headroom.
  */
 import type { FormatName } from "../../core/formats.ts";
-import { boxesOf } from "../look/boxes.ts";
+import { boxAt } from "../look/boxes.ts";
 import type { GainMapMeaning, Raster } from "../raster.ts";
 import { itemsOf, withPrimary } from "./items.ts";
 import { ISO, numbersIn, ofIso, ofXmp, XMP } from "./ultra-hdr.ts";
@@ -44,7 +44,7 @@ export function hasGainMap(format: FormatName, bytes: Uint8Array): boolean {
     return [...laterPictures(buffer)].some((later) => later.xmp.includes(APPLE_MAP));
   }
   if (format !== "avif" && format !== "heic") return false;
-  const meta = [...boxesOf(buffer)].find(({ type }) => type === "meta");
+  const meta = boxAt(buffer, ["meta"]);
   const head = buffer.subarray(meta?.start ?? 0, meta?.end ?? 0);
   if (head.includes(APPLE_MAP)) return true;
   // `infe`, of version 2: its own head, an id and a protection, then the item's type. A brand of that name alone is a promise.

@@ -1,5 +1,5 @@
 /** The items of AVIF and HEIC (ISO/IEC 23008-12): pictures, their alpha, tiles, EXIF, with their properties. */
-import { type Box, boxesOf } from "../look/boxes.ts";
+import { type Box, boxAt, boxesIn, boxesOf } from "../look/boxes.ts";
 
 /** An item: a picture, its alpha, a tile, EXIF. */
 export interface Item {
@@ -38,9 +38,9 @@ class Reader {
 
 /** The items of a file, none where it has no such structure. @throws RangeError where it ends within one */
 export function itemsOf(bytes: Buffer): Items | undefined {
-  const meta = [...boxesOf(bytes)].find(({ type }) => type === "meta");
+  const meta = boxAt(bytes, ["meta"]);
   if (!meta) return undefined;
-  const inMeta = new Map([...boxesOf(bytes, meta.body + 4, meta.end)].map((box) => [box.type, box]));
+  const inMeta = new Map(boxesIn(bytes, meta).map((box) => [box.type, box]));
   const [pitm, iinf, iloc, iprp, iref] = ["pitm", "iinf", "iloc", "iprp", "iref"].map((type) =>
     inMeta.get(type),
   );
@@ -68,19 +68,16 @@ export function itemsOf(bytes: Buffer): Items | undefined {
 /** A copy of the file with another primary item, hidden or not, for decoders that know of no other. */
 export function withPrimary(bytes: Buffer, id: number): Buffer {
   const copy = Buffer.from(bytes);
-  const meta = [...boxesOf(bytes)].find(({ type }) => type === "meta");
-  for (const { type, body, end } of meta ? boxesOf(bytes, meta.body + 4, meta.end) : []) {
-    if (type === "pitm") copy.writeUIntBE(id, body + 4, bytes[body] === 0 ? 2 : 4);
-    if (type !== "iinf") continue;
-    // The flag of what is hidden is the lowest one.
-    for (const entry of entriesOf(bytes, { body, end }))
-      if (entry.id === id) copy[entry.body + 3] = (copy[entry.body + 3] ?? 0) & ~1;
-  }
+  const [pitm, iinf] = ["pitm", "iinf"].map((type) => boxAt(bytes, ["meta", type]));
+  if (pitm) copy.writeUIntBE(id, pitm.body + 4, bytes[pitm.body] === 0 ? 2 : 4);
+  // The flag of what is hidden is the lowest one.
+  for (const entry of iinf ? entriesOf(bytes, iinf) : [])
+    if (entry.id === id) copy[entry.body + 3] = (copy[entry.body + 3] ?? 0) & ~1;
   return copy;
 }
 
 /** \`iinf\` has an entry for each item (ISO/IEC 14496-12, 8.11.6), of version 2 or, with longer ids, 3. */
-function entriesOf(bytes: Buffer, { body, end }: Pick<Box, "body" | "end">) {
+function entriesOf(bytes: Buffer, { body, end }: Box) {
   const entries = [...boxesOf(bytes, body + (bytes[body] === 0 ? 6 : 8), end)];
   return entries.map(({ body }) => {
     const read = new Reader(bytes, body + 4);
@@ -91,9 +88,9 @@ function entriesOf(bytes: Buffer, { body, end }: Pick<Box, "body" | "end">) {
 
 /** `ipco` holds the properties, `ipma` says which are whose (ISO/IEC 23008-12, 9.3). */
 function propertiesOf(bytes: Buffer, iprp: Box): Map<number, Box[]> {
-  const inside = [...boxesOf(bytes, iprp.body, iprp.end)];
+  const inside = boxesIn(bytes, iprp);
   const ipco = inside.find(({ type }) => type === "ipco");
-  const all = ipco ? [...boxesOf(bytes, ipco.body, ipco.end)] : [];
+  const all = ipco ? boxesIn(bytes, ipco) : [];
   const found = new Map<number, Box[]>();
   for (const { body } of inside.filter(({ type }) => type === "ipma")) {
     const wideIds = (bytes[body] ?? 0) > 0;
@@ -139,9 +136,9 @@ function placesOf(bytes: Buffer, { body }: Box, idat: Box | undefined): Map<numb
   return found;
 }
 
-function referencesOf(bytes: Buffer, { body, end }: Box): { kind: string; from: number; to: number[] }[] {
-  const size = bytes[body] === 0 ? 2 : 4;
-  return [...boxesOf(bytes, body + 4, end)].map(({ type, body }) => {
+function referencesOf(bytes: Buffer, iref: Box): { kind: string; from: number; to: number[] }[] {
+  const size = bytes[iref.body] === 0 ? 2 : 4;
+  return boxesIn(bytes, iref).map(({ type, body }) => {
     const read = new Reader(bytes, body);
     const from = read.take(size);
     return { kind: type, from, to: Array.from({ length: read.take(2) }, () => read.take(size)) };

@@ -4,7 +4,7 @@
  */
 import { deflateSync } from "node:zlib";
 import type { OutputFormat } from "../../core/formats.ts";
-import { type Box, boxesOf } from "../look/boxes.ts";
+import { type Box, boxAt, boxesIn, boxOf } from "../look/boxes.ts";
 import { chunkOf, SIGNATURE } from "../png.ts";
 import { P3_PRIMARIES, SRGB_TRANSFER } from "./cicp.ts";
 import { p3Profile } from "./icc.ts";
@@ -77,31 +77,21 @@ function stillHeader(file: Buffer, at: number): Buffer {
   return data;
 }
 
-const box = (type: string, data: Buffer): Buffer => {
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(8 + data.length);
-  head.write(type, 4, "latin1");
-  return Buffer.concat([head, data]);
-};
-
 /** `colr` of kind `nclx`: BT.601's matrix at full range, as libheif encodes. */
 const nclx = ({ primaries, transfer }: Cicp): Buffer =>
-  box("colr", Buffer.from([...Buffer.from("nclx"), 0, primaries, 0, transfer, 0, 6, 0x80]));
+  boxOf("colr", Buffer.from([...Buffer.from("nclx"), 0, primaries, 0, transfer, 0, 6, 0x80]));
 
 /** `clli`: the brightest pixel, in cd/m², and nothing of the average. */
 function lightLevel(peak: number): Buffer {
   const data = Buffer.alloc(4);
   data.writeUInt16BE(Math.min(65_535, Math.round(peak)));
-  return box("clli", data);
+  return boxOf("clli", data);
 }
 
 /** Adds properties to the primary item. @throws Error where libheif has come to write another structure */
 function withProperties(file: Buffer, properties: readonly Buffer[]): Buffer {
   const find = (type: string, parent?: Box): Box => {
-    const isFull = parent?.type === "meta";
-    const found = [...boxesOf(file, parent ? parent.body + (isFull ? 4 : 0) : 0, parent?.end)].find(
-      (box) => box.type === type,
-    );
+    const found = boxAt(file, [type], parent);
     if (!found) throw new Error(`no ${type} in an AVIF of our own`);
     return found;
   };
@@ -112,7 +102,7 @@ function withProperties(file: Buffer, properties: readonly Buffer[]): Buffer {
   const isUsual = [iloc, ipma, pitm].every(({ body }) => file.readUInt32BE(body) === 0);
   if (!isUsual || file.readUInt16BE(iloc.body + 4) !== 0x4440)
     throw new Error("an AVIF of another structure");
-  const first = [...boxesOf(file, ipco.body, ipco.end)].length + 1;
+  const first = boxesIn(file, ipco).length + 1;
   const added = Buffer.concat(properties);
   const grown = added.length + properties.length;
   let entry = ipma.body + 8;

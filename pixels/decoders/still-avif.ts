@@ -1,6 +1,6 @@
 /** AVIF as libvips reads it: a still, whose alpha is turned as its colours are. */
 import { type Item, itemsOf } from "../colour/items.ts";
-import { type Box, boxesOf } from "../look/boxes.ts";
+import { boxAt, boxesIn, boxesOf, boxOf } from "../look/boxes.ts";
 
 export interface StillAvif {
   readonly bytes: Uint8Array;
@@ -34,20 +34,15 @@ const full = 4;
 const [ENTRY, WIDTH] = [78, 24];
 
 function ofTrack(bytes: Buffer): Buffer | undefined {
-  const inside = (box: Box | undefined, path: readonly string[]): Box | undefined =>
-    path.reduce<Box | undefined>(
-      (at, type) => at && [...boxesOf(bytes, at.body, at.end)].find((box) => box.type === type),
-      box,
-    );
-  const moov = [...boxesOf(bytes)].find(({ type }) => type === "moov");
-  const tracks = moov ? [...boxesOf(bytes, moov.body, moov.end)].filter(({ type }) => type === "trak") : [];
+  const moov = boxAt(bytes, ["moov"]);
+  const tracks = moov ? boxesIn(bytes, moov).filter(({ type }) => type === "trak") : [];
   const shown = tracks.find((track) => {
-    const handler = inside(track, ["mdia", "hdlr"]);
+    const handler = boxAt(bytes, ["mdia", "hdlr"], track);
     return handler && bytes.toString("latin1", handler.body + 8, handler.body + 12) === "pict";
   });
-  const table = inside(shown, ["mdia", "minf", "stbl"]);
-  const [stsd, stsz, stco] = ["stsd", "stsz", "stco"].map((type) => inside(table, [type]));
-  const entry = stsd && [...boxesOf(bytes, stsd.body + full + 4, stsd.end)][0];
+  const table = shown && boxAt(bytes, ["mdia", "minf", "stbl"], shown);
+  const [stsd, stsz, stco] = ["stsd", "stsz", "stco"].map((type) => table && boxAt(bytes, [type], table));
+  const entry = stsd && boxesIn(bytes, stsd)[0];
   if (entry?.type !== "av01" || !stsz || !stco) return undefined;
   const own = [...boxesOf(bytes, entry.body + ENTRY, entry.end)];
   const says = own.filter(({ type }) => type === "av1C" || type === "colr");
@@ -56,36 +51,26 @@ function ofTrack(bytes: Buffer): Buffer | undefined {
   const ispe = Buffer.alloc(12);
   ispe.writeUInt32BE(bytes.readUInt16BE(entry.body + WIDTH), 4);
   ispe.writeUInt32BE(bytes.readUInt16BE(entry.body + WIDTH + 2), 8);
-  const properties = [box("ispe", ispe), ...says.map(({ start, end }) => bytes.subarray(start, end))];
+  const properties = [boxOf("ispe", ispe), ...says.map(({ start, end }) => bytes.subarray(start, end))];
   return avifOf(bytes.subarray(start, start + size), properties);
-}
-
-function box(type: string, ...parts: (Uint8Array | string)[]): Buffer {
-  const body = Buffer.concat(
-    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
-  );
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(8 + body.length);
-  head.write(type, 4, "latin1");
-  return Buffer.concat([head, body]);
 }
 
 /** A file of one item. */
 function avifOf(data: Buffer, properties: readonly Buffer[]): Buffer {
-  const before = box("ftyp", "avif\0\0\0\0avifmif1miaf");
+  const before = boxOf("ftyp", "avif\0\0\0\0avifmif1miaf");
   const place = Buffer.alloc(8);
   const meta = () =>
-    box(
+    boxOf(
       "meta",
       "\0\0\0\0",
-      box("hdlr", "\0\0\0\0\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0"),
-      box("pitm", "\0\0\0\0\0\x01"),
-      box("iloc", "\0\0\0\0\x44\0\0\x01\0\x01\0\0\0\x01", place),
-      box("iinf", "\0\0\0\0\0\x01", box("infe", "\x02\0\0\0\0\x01\0\0av01\0")),
-      box(
+      boxOf("hdlr", "\0\0\0\0\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+      boxOf("pitm", "\0\0\0\0\0\x01"),
+      boxOf("iloc", "\0\0\0\0\x44\0\0\x01\0\x01\0\0\0\x01", place),
+      boxOf("iinf", "\0\0\0\0\0\x01", boxOf("infe", "\x02\0\0\0\0\x01\0\0av01\0")),
+      boxOf(
         "iprp",
-        box("ipco", ...properties),
-        box(
+        boxOf("ipco", ...properties),
+        boxOf(
           "ipma",
           "\0\0\0\0\0\0\0\x01\0\x01",
           Buffer.from([properties.length, ...properties.map((_, i) => i + 1)]),
@@ -94,7 +79,7 @@ function avifOf(data: Buffer, properties: readonly Buffer[]): Buffer {
     );
   place.writeUInt32BE(before.length + meta().length + 8, 0);
   place.writeUInt32BE(data.length, 4);
-  return Buffer.concat([before, meta(), box("mdat", data)]);
+  return Buffer.concat([before, meta(), boxOf("mdat", data)]);
 }
 
 /** EXIF's numbers for quarters of a turn anti-clockwise. */

@@ -25,6 +25,33 @@ export function* boxesOf(bytes: Uint8Array, from = 0, to = bytes.length): Genera
   return undefined;
 }
 
+/** Bytes before the boxes in one: a version and flags, of `stsd` a count as well. */
+const BEFORE: Readonly<Record<string, number>> = { meta: 4, iref: 4, stsd: 8 };
+
+/** The boxes that stand in one of them. */
+export const boxesIn = (bytes: Uint8Array, { type, body, end }: Box): Box[] => [
+  ...boxesOf(bytes, body + (BEFORE[type] ?? 0), end),
+];
+
+/** The first box of each type, the next one in it; from the file on where no box is given. */
+export function boxAt(bytes: Uint8Array, path: readonly string[], from?: Box): Box | undefined {
+  let at = from;
+  for (const type of path) {
+    at = (at ? boxesIn(bytes, at) : [...boxesOf(bytes)]).find((box) => box.type === type);
+    if (!at) return undefined;
+  }
+  return at;
+}
+
+/** A box of our own. */
+export function boxOf(type: string, ...parts: (Uint8Array | string)[]): Buffer {
+  const head = Buffer.from(`\0\0\0\0${type}`, "latin1");
+  const body = parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part));
+  const box = Buffer.concat([head, ...body]);
+  box.writeUInt32BE(box.length);
+  return box;
+}
+
 export function boxesEndEarly(bytes: Uint8Array): Finding | undefined {
   let last: Box | undefined;
   for (const box of boxesOf(bytes)) last = box;

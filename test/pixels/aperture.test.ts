@@ -3,14 +3,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { apertureOf } from "../../pixels/decoders/aperture.ts";
+import { box } from "./avif-of.ts";
 
-const box = (type: string, ...body: (Buffer | number[])[]) => {
-  const content = Buffer.concat(body.map((part) => Buffer.from(part)));
-  const head = Buffer.alloc(8);
-  head.writeUInt32BE(content.length + 8);
-  head.write(type, 4, "latin1");
-  return Buffer.concat([head, content]);
-};
 const numbers = (...values: number[]) => {
   const bytes = Buffer.alloc(values.length * 4);
   for (const [i, value] of values.entries()) bytes.writeInt32BE(value, i * 4);

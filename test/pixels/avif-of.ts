@@ -3,9 +3,9 @@
 export const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [value >> 8, value & 255]));
 export const u32 = (...values: number[]) =>
   Buffer.concat(values.map((value) => u16(Math.floor(value / 65536), value % 65536)));
-export const box = (type: string, ...parts: (Buffer | string)[]) => {
+export const box = (type: string, ...parts: (Buffer | number[] | string)[]) => {
   const body = Buffer.concat(
-    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
+    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from(part))),
   );
   return Buffer.concat([u32(body.length + 8), Buffer.from(type, "latin1"), body]);
 };

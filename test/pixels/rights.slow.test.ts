@@ -18,6 +18,7 @@ import { rightsOf } from "../../pixels/rights/rights.ts";
 import { packetIn, rightsInXmp } from "../../pixels/rights/xmp.ts";
 import { checkVariants } from "../corpus/outcome.ts";
 import { tries } from "../thorough.ts";
+import { box } from "./avif-of.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
 const pixels = pixelProcess();
@@ -299,12 +300,6 @@ test("whatever the bytes are, nothing throws, and what is said is bounded, one l
 
 test("a manifest of content credentials is seen in every format, and its absence too", async () => {
   const uuid = Buffer.from("d8fec3d61b0e483c92975828877ec481", "hex");
-  const box = (type: string, data: Buffer) => {
-    const head = Buffer.alloc(8);
-    head.writeUInt32BE(data.length + 8);
-    head.write(type, 4, "latin1");
-    return Buffer.concat([head, data]);
-  };
   const jumbf = box(
     "jumb",
     box("jumd", Buffer.from("c2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\x03c2pa\0", "latin1")),
