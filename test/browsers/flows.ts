@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { StackOptions } from "../../laptop/stack.ts";
 import { jpeg } from "../web/page.ts";
-import { click, drawn, gone, shows, type Tab } from "./tab.ts";
+import { click, drawn, gone, hurry, shows, type Tab } from "./tab.ts";
 
 /** How a page says what flows look for. */
 export interface Look {
@@ -109,6 +109,7 @@ export const flows = {
     await shows(tab, row("train.jpg"), "Waiting for the network…");
     s3.atPart = async () => undefined;
     await tab.offline(false);
+    await tab.run(hurry);
     await drawn(tab, row("train.jpg") + picture);
     assert.deepEqual([...s3.parts].sort(), [1, 2]);
   },
@@ -157,6 +158,7 @@ export const flows = {
     );
     await tab.goto(await tab.run(() => location.href));
     s3.reset();
+    await tab.run(hurry);
     held.resolve(BUSY);
     await drawn(tab, row("reloaded.jpg") + picture);
     assert.deepEqual([...s3.parts], [2]);
