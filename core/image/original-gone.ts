@@ -4,9 +4,11 @@ import { commit, type Revision } from "../commit.ts";
 import { originalKey } from "../keys.ts";
 import { type Metadata, withOriginal, withoutOriginal } from "../metadata.ts";
 import { followUp } from "../tell/tell.ts";
+import { readUploadMetadata } from "../upload-metadata.ts";
 import type { DeleteDeps } from "./delete-image.ts";
 import { type Outcome, skipped } from "./outcome.ts";
 import { OVER_QUOTA } from "./quota.ts";
+import { register } from "./register.ts";
 
 export interface MarkDeps extends Omit<DeleteDeps, "openUploads"> {
   /** For how long the deployment keeps originals; for ever where 0 or absent. */
@@ -41,6 +43,10 @@ export const isRefused = (document: Metadata | undefined, etag: string) =>
 /** It has come back, by a restore. */
 export async function originalBack(deps: MarkDeps, id: string, found: Revision): Promise<void> {
   if (found.document?.error?.code === OVER_QUOTA) return deps.uploads.delete(originalKey(id));
+  const { metadata = {} } = (await deps.uploads.head(originalKey(id))) ?? {};
+  const { uploadedAt } = found.document ?? {};
+  // While the document was away too, its entry was that of nobody, and may have gone. The sweep counts what has one.
+  if (uploadedAt) await register(deps.uploads, id, readUploadMetadata(metadata), uploadedAt, found.document);
   const { document, before, written } = await commit(deps, id, found, (current) =>
     current?.source?.gone === undefined ? undefined : withOriginal(current),
   );

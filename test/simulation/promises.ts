@@ -479,15 +479,18 @@ export class Promises {
       if (deleted && held.has(id)) throw new Error(`${id} was deleted, and the CDN still serves it`);
   }
 
-  async #isListed({ removed }: Accepted, id: string, document: Metadata | undefined): Promise<void> {
+  /** While neither bucket had anything else of it, its entry was that of nobody, and its count with it. */
+  #mayBeUnlisted({ gone }: Accepted): boolean {
+    return gone && this.lost.has("media");
+  }
+
+  async #isListed(accepted: Accepted, id: string, document: Metadata | undefined): Promise<void> {
     const caller = { owner: OWNER, scopes: new Set(["upload"] as const) };
     const stores = { uploads: this.#uploads, media: this.#media };
     const { images } = await listImages(stores, caller, { limit: 100, cursor: undefined });
     const listed = images.filter((image) => image.id === id).length;
     const expected = document && document.status !== "deleted" ? 1 : 0;
-    // While neither bucket had anything else of it, its entry was that of nobody.
-    const mayBeLost = this.lost.has("media") && removed && listed === 0;
-    if (listed !== expected && !mayBeLost)
+    if (listed !== expected && !(this.#mayBeUnlisted(accepted) && listed === 0))
       throw new Error(`${id} is ${document?.status} and listed ${listed} times`);
     // What the last try at a letter has committed nobody follows up where it is sent anew: the sweep finds it out of line.
     if (this.redriven && !this.#scene.climate.swept) return;
@@ -504,7 +507,8 @@ export class Promises {
    */
   async everythingIsNamed(withinGrace: boolean): Promise<void> {
     const named = new Set([SWEEP_KEY, TOP_OWNERS_KEY, STOPPED_KEY]);
-    for (const [id, { gone, attach }] of this.accepted) {
+    for (const [id, accepted] of this.accepted) {
+      const { gone, attach } = accepted;
       const document = await this.#documentOf(id);
       if (attach && !document && withinGrace) named.add(attachKey(id));
       if (!document || (document.status === "deleted" && !withinGrace)) continue;
@@ -513,11 +517,13 @@ export class Promises {
         .add(homeKey(id))
         .add(metaKey(id, await this.#homeOf(id)));
       if (withinGrace) named.add(metaKey(id, homeOf(OWNER)));
-      named.add(ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id));
+      const listed = ownerKey(OWNER, Date.parse(document.uploadedAt ?? ""), id);
+      named.add(listed);
       const counts = (await this.#uploads.list(countPrefix(OWNER))).objects.filter(({ key }) =>
         key.includes(id),
       );
-      if (counts.length !== 1 && (counts.length > 1 || document.status !== "deleted"))
+      const isUnlisted = this.#mayBeUnlisted(accepted) && !(await this.#uploads.head(listed));
+      if (counts.length > 1 || (counts.length === 0 && document.status !== "deleted" && !isUnlisted))
         throw new Error(`${id} is counted ${counts.length} times`);
       for (const { key } of counts) named.add(key);
       if (document.status === "deleted") continue;

@@ -24,6 +24,7 @@ import { PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import { sweep } from "../../../core/sweep/sweep.ts";
 import { readCursor } from "../../../core/sweep/sweep-cursor.ts";
 import { readSweepRequest } from "../../../core/sweep/sweep-request.ts";
+import { writeUploadMetadata } from "../../../core/upload-metadata.ts";
 
 const HOUR = 3_600_000;
 
@@ -442,6 +443,30 @@ test("what a delete has left is finished after a day, and its entry with it", as
   assert.deepEqual((await run({ begin: true })).done, { stray: 1 });
   pass(25 * HOUR);
   assert.deepEqual((await run({ begin: true })).done, { stray: 1, unlist: 1 });
+});
+
+test("an image of which there was nothing but its entry for a day is listed and counted again once all is back", async () => {
+  const { deps, ids, run, pass, documents } = await gallery(1);
+  const [id = ""] = ids;
+  const [document] = await documents();
+  const entry = ownerKey("me", Date.parse(document?.uploadedAt ?? ""), id);
+  await deps.uploads.put(entry, "");
+  const { media } = deps;
+  await deps.uploads.delete(originalKey(id));
+  deps.media = memoryStore({ now: deps.now });
+  for (const deed of ["stray", "unlist"]) {
+    pass(25 * HOUR);
+    assert.ok(deed in (await run({ begin: true })).done);
+  }
+  assert.deepEqual(await everything(deps.uploads, "owners/"), []);
+
+  deps.media = media;
+  await run({ begin: true });
+  const metadata = writeUploadMetadata({ owner: "me", preset: "photo" });
+  await deps.uploads.put(originalKey(id), id, { metadata });
+  assert.deepEqual((await run({ begin: true })).done, { back: 1 });
+  assert.deepEqual(await everything(deps.uploads, "owners/"), [entry]);
+  assert.equal((await everything(deps.uploads, "counts/me/")).length, 1);
 });
 
 test("a tombstone is told once more before it goes: whoever deleted the image may have died before", async () => {
