@@ -5,12 +5,13 @@ import { newId, originalKey } from "../../core/keys.ts";
 import { writeUploadMetadata } from "../../core/upload-metadata.ts";
 import { toyPicture } from "../toy-pixels.ts";
 import { depsOf } from "./deps.ts";
-import { OWNER } from "./promises.ts";
+import { remove } from "./people.ts";
+import { type Accepted, OWNER } from "./promises.ts";
 import { HOUR, type Scene } from "./scene.ts";
 import type { Actor } from "./scheduler.ts";
 
 export async function moderated(scene: Scene, actor: Actor): Promise<void> {
-  const { random, ports, promises, scheduler } = scene;
+  const { random, ports, promises } = scene;
   const id = newId(random.bytes);
   const uploads = ports.store(actor, scene.uploads);
   const metadata = writeUploadMetadata({ owner: OWNER, preset: "moderated" });
@@ -20,14 +21,23 @@ export async function moderated(scene: Scene, actor: Actor): Promise<void> {
   const accepted = promises.accepted.get(id);
   if (!accepted) return;
   accepted.moderated = { released: false };
-  if (random.chance(0.2)) return;
+  if (random.chance(0.8)) await looks(scene, actor, id, accepted);
+  if (random.chance(0.5)) return;
+  await remove(scene, actor, id);
+  // Somebody may take that back, and it waits as it did.
+  await looks(scene, actor, id, accepted);
+}
+
+async function looks(scene: Scene, actor: Actor, id: string, accepted: Accepted): Promise<void> {
+  const { random, scheduler } = scene;
   const releases = random.chance(0.6);
   for (let looks = 5; looks > 0; looks--) {
     if (random.chance(0.5)) for (let i = random.below(100); i > 0; i--) await scheduler.turn(actor);
     else await scheduler.sleep(actor, random.below(HOUR));
+    const before = accepted.moderated;
     if (releases) accepted.moderated = { released: true };
     if (await judged(scene, actor, id, releases)) return;
-    if (releases) accepted.moderated = { released: false };
+    if (before) accepted.moderated = before;
   }
 }
 

@@ -64,7 +64,7 @@ interface Scene {
   readonly cdn: Cdn;
 }
 
-interface Accepted {
+export interface Accepted {
   /** Whether somebody began to delete it. */
   asked: boolean;
   /** An operator is at taking its delete back, and whoever was at removing it may still be. */
