@@ -1,7 +1,7 @@
 /** The probes of `darkroom doctor --certify`: ours keeps to all of them, and each sees a server that does not. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,11 +64,14 @@ test("a bucket of somebody's: refused, or told that it may; its objects and rule
 });
 
 /** A server that answers everything alike. */
-async function alike(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer((request, response) => {
+const alike = (t: TestContext, listener: RequestListener) =>
+  serve(t, (request, response) => {
     request.resume();
     request.on("end", () => listener(request, response));
   });
+
+async function serve(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();
@@ -102,6 +105,27 @@ test("what takes everything is not to be run on: no probe is blind", async (t) =
     promises.every(({ name, holds }) => name === "sum of parts" || holds === false),
     badly(promises).join("\n"),
   );
+});
+
+test("what says that it has deleted, and keeps, is not to be run on", async (t) => {
+  const keeping = await serve(t, (incoming, response) => {
+    const { method = "", url = "", headers } = incoming;
+    if (method === "DELETE" && headers.authorization) return response.writeHead(204).end();
+    const outgoing = request(new URL(url, local.url), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    return incoming.pipe(outgoing);
+  });
+  const { fit, promises } = await ask({ certify: keeping });
+  assert.ok(!fit);
+  assert.deepEqual(badly(promises), [
+    "parts: a part after the upload was given up: ignored 200",
+    "conditional deletes: delete the version that was read: ignored still there",
+    "conditional deletes: delete another version: ignored not played",
+    "lists: what is deleted is not listed: ignored still listed",
+    "versions: what was deleted can be read, and put back: ignored 1 of 2 kept",
+  ]);
 });
 
 test("what knows nothing is told apart from what ignores, with what to do", async (t) => {
