@@ -11,6 +11,7 @@ export type Fact =
   | "bad-checksum"
   | "apng-order"
   | "short-palette"
+  | "unended-profile"
   | "long-key"
   | "long-codes"
   | "alpha-denied"
@@ -102,6 +103,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "They are black, as in libpng and Firefox; Chromium takes others.",
     applies: ({ kind, facts }) => kind === "colour" && facts.has("short-palette"),
   },
+  "unended-profile": {
+    what: "PNGs whose profile is packed in data that lack their end",
+    why: "All of the profile is there, and libpng and Firefox take it; Chromium does not.",
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("unended-profile"),
+  },
   "long-key": {
     what: "PNGs whose transparent grey has more bits than their pixels",
     why: "The lower bits count, as the specification says and Firefox does.",
@@ -143,7 +149,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
     applies: ({ kind, format, bytes }) => kind === "colour" && format === "jpeg" && has(bytes, "CMYKLab "),
   },
   tables: {
-    what: "AVIF with a profile by tables (A2B0)",
+    what: "AVIF and JPEG with a profile by tables (A2B0)",
     why: "Little CMS here, and each browser its own way, comes between the tables' points, and to what lies outside sRGB.",
     applies: ({ kind, facts }) => kind === "colour" && facts.has("table-profile"),
   },

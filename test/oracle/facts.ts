@@ -1,8 +1,8 @@
 /** What of a file's structure explains that browsers and Darkroom differ about it, or browsers among themselves. */
-import { crc32 } from "node:zlib";
+import { crc32, inflateSync } from "node:zlib";
 import type { FormatName } from "../../core/formats.ts";
 import type { Fact } from "../../docs/differences.ts";
-import { hasGainMap } from "../../pixels/colour/gain-map.ts";
+import { hasGainMap, segmentsOf } from "../../pixels/colour/gain-map.ts";
 import { type Item, type Items, itemsOf } from "../../pixels/colour/items.ts";
 import { saidIn } from "../../pixels/colour/said.ts";
 import { readApng } from "../../pixels/look/apng.ts";
@@ -32,6 +32,18 @@ const table: Readonly<Record<Fact, Finders>> = {
       const [header, ...rest] = chunksOf(bytes);
       const palette = rest.find(({ type }) => type === "PLTE");
       return header?.data[9] === 3 && (palette?.data.length ?? 0) < 3 * 2 ** (header.data[8] ?? 8);
+    },
+  },
+  /** A profile in zlib's format that lacks its end. */
+  "unended-profile": {
+    png: (bytes) => {
+      const said = [...chunksOf(bytes)].find(({ type }) => type === "iCCP")?.data;
+      try {
+        if (said) inflateSync(said.subarray(said.indexOf(0) + 2));
+        return false;
+      } catch {
+        return true;
+      }
     },
   },
   /** A transparent grey with more bits than a pixel has. */
@@ -80,9 +92,13 @@ const table: Readonly<Record<Fact, Finders>> = {
   "empty-brand": {
     avif: (bytes) => bytes.subarray(0, bytes.readUInt32BE(0)).includes("tmap") && !hasGainMap("avif", bytes),
   },
-  "table-profile": avifWhere((bytes, { properties }) =>
-    properties.some(({ type, body, end }) => type === "colr" && bytes.subarray(body, end).includes("A2B0")),
-  ),
+  "table-profile": {
+    ...avifWhere((bytes, { properties }) =>
+      properties.some(({ type, body, end }) => type === "colr" && bytes.subarray(body, end).includes("A2B0")),
+    ),
+    jpeg: (bytes) =>
+      [...segmentsOf(bytes)].some(({ marker, data }) => marker === 0xe2 && data.includes("A2B0")),
+  },
   /** More than one picture without transformations. */
   composed: avifWhere(
     (_, item, { all }) => all.size > 1 || item.properties.some(({ type }) => /clap|irot|imir/.test(type)),
