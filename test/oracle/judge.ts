@@ -25,8 +25,6 @@ export interface Judged {
 
 /** Moments at which an animation is looked at. */
 const MOMENTS = 10;
-/** Pixels up to which a picture is looked at in full. */
-const MOST_FINE = 50e6;
 
 /** Files that are, or are called, images: folders are searched. @param named whether a file that is named is one in any case */
 export function imagesIn(paths: readonly string[], named = true): string[] {
@@ -54,10 +52,10 @@ export async function judge(path: string, pixels: Pixels, first: Oracle, second?
   const [ours, seen] = await Promise.all([develop(pixels, bytes), lookAt(first, bytes)]);
   const differ = async (oracle: Oracle, seen: Seen | string) => {
     const differences = await differencesOf(oracle, seen, ours);
-    const isFine = typeof seen === "object" && seen.width * seen.height <= MOST_FINE;
-    if (!isFine || !differences.some(({ kind }) => kind === "colour")) return differences;
+    if (typeof seen !== "object" || !differences.some(({ kind }) => kind === "colour")) return differences;
     // Lines of a pixel come out darker or lighter by another kernel: what differs when it is small must differ when it is not.
-    return differencesOf(oracle, await lookAt(oracle, bytes, seen), await develop(pixels, bytes, true));
+    const large = await develop(pixels, bytes, true);
+    return differencesOf(oracle, await lookAt(oracle, bytes, sizeOf(large) ?? seen), large);
   };
   const { end, format, header } = ours;
   const file = {
@@ -74,6 +72,13 @@ export async function judge(path: string, pixels: Pixels, first: Oracle, second?
   const judged = { path, end, format, whole, differences };
   if (!second || differences.length === 0) return judged;
   return { ...judged, second: await differ(second, await lookAt(second, bytes)) };
+}
+
+/** Of a still, which is as large as a rung may be: 12 megapixels. */
+function sizeOf({ made }: Ours): Size | undefined {
+  if (made?.type !== "image/png") return undefined;
+  const view = new DataView(made.bytes.buffer, made.bytes.byteOffset, made.bytes.byteLength);
+  return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
 /** What a browser shows of a file, or why it does not come to an end. */
