@@ -39,11 +39,14 @@ function whole(meaning: GainMapMeaning): GainMapMeaning | undefined {
   return isSane && base >= 0 && base < other ? meaning : undefined;
 }
 
-/** Numbers of an attribute, of an element or of a list in one. */
+/** Numbers of an attribute, of an element or of a list in one. In one pass: no text makes it slow. */
 export function numbersIn(xmp: string, name: string): number[] | undefined {
+  const start = xmp.indexOf(`<${name}>`);
+  const end = start < 0 ? -1 : xmp.indexOf(`</${name}>`, start);
   const text =
-    new RegExp(`\\b${name}=["']([^"']*)["']`).exec(xmp)?.[1] ??
-    new RegExp(`<${name}>(.*?)</${name}>`, "s").exec(xmp)?.[1];
+    end < 0
+      ? new RegExp(`\\b${name}=["']([^"']*)["']`).exec(xmp)?.[1]
+      : xmp.slice(start + name.length + 2, end);
   if (text === undefined) return undefined;
   const listed = [...text.matchAll(/<rdf:li>([^<]*)</g)].map(([, value]) => value ?? "");
   return (listed.length > 0 ? listed : [text]).map((value) => (value.trim() ? Number(value) : Number.NaN));
