@@ -30,17 +30,21 @@ after(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-const met = new Set<string>();
-const played = sampleEvents.filter(({ fn, event }) => {
-  const parts = [
+const partsOf = ({ fn, event }: SampleEvent) =>
+  new Set([
     `function ${fn}`,
     ...samplesIn(event).map((id) => `state ${samples[id]?.state}`),
     ...Array.from(JSON.stringify(event).matchAll(/\$\{(\w+)/g), ([, name]) => `placeholder ${name}`),
-  ];
-  const isNew = parts.some((part) => !met.has(part));
-  for (const part of parts) met.add(part);
-  return isNew;
-});
+  ]);
+const events = sampleEvents.map((sample) => ({ sample, parts: partsOf(sample) }));
+/** Always the one that adds most: 29 events meet what 42 do as they come. */
+const played: SampleEvent[] = [];
+for (const missing = new Set(events.flatMap(({ parts }) => [...parts])); missing.size > 0; ) {
+  const added = ({ parts }: (typeof events)[0]) => [...parts].filter((part) => missing.has(part)).length;
+  const { sample, parts } = events.reduce((best, event) => (added(event) > added(best) ? event : best));
+  played.push(sample);
+  for (const part of parts) missing.delete(part);
+}
 
 test("every function, every state of a sample, every placeholder", {
   concurrency: availableParallelism(),
