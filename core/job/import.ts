@@ -127,6 +127,8 @@ const LANES = 32;
 export async function importReport(deps: ProgressDeps, job: string): Promise<ImportReport> {
   const order = await readOrder(deps.uploads, job);
   if (!order?.urls) throw new DarkroomError("not-found", "There is no import with this id.");
+  // First: of a job that is done every result is there, of one that ends meanwhile the next answer says so.
+  const progress = await jobProgress(deps, job);
   const results = await resultsOf(deps, order);
   const images = await inLanes(order.urls, LANES, async (wanted): Promise<ImportedUrl> => {
     const found = results.get(wanted.id);
@@ -136,5 +138,5 @@ export async function importReport(deps: ProgressDeps, job: string): Promise<Imp
     const { code = "", message = "" } = (await deps.uploads.head(found.key))?.metadata ?? {};
     return { ...wanted, result, error: { code, message: decodeURIComponent(message) } };
   });
-  return { job: await jobProgress(deps, job), images };
+  return { job: progress, images };
 }

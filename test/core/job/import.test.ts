@@ -100,6 +100,29 @@ test("a URL becomes an original like an upload's, and an image of it", async () 
   assert.equal(originals[0] && (await readText(originals[0].body)).includes("green"), true);
 });
 
+test("of a job that is done each image has its result, whenever the job ends while somebody looks", async () => {
+  const { fetch } = outside({ "/a.jpg": () => picture() });
+  for (let at = 0, ended = true; ended; at++) {
+    const system = jobSystem();
+    const { id } = await start(system, { owner: "me", images: [{ url: `${HOST}/a.jpg` }] });
+    ended = false;
+    let left = at;
+    const after =
+      <A extends unknown[], R>(read: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        const found = await read(...args);
+        if (left-- > 0 || ended) return found;
+        ended = true;
+        await drain(system, fetch);
+        return found;
+      };
+    const { head, get, list } = system.deps.uploads;
+    const slow = { ...system.deps.uploads, head: after(head), get: after(get), list: after(list) };
+    const { job, images } = await importReport({ ...system.deps, uploads: slow }, id);
+    if (job.state === "done") assert.equal(images[0]?.result, "done");
+  }
+});
+
 test("what cannot be had ends with a reason, and what may pass is tried again", async () => {
   const system = jobSystem();
   let times = 0;
