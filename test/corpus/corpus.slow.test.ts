@@ -5,7 +5,7 @@ import test from "node:test";
 import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { csv } from "./csv.ts";
-import { accepted, checkVariants, outcomeOf, tellsNothing } from "./outcome.ts";
+import { accepted, checkVariants, outcomeOf, PATIENT, tellsNothing } from "./outcome.ts";
 
 const corpus = new URL("../../../shared/corpus/", import.meta.url);
 
@@ -26,7 +26,7 @@ const WHOLE_ALL_THE_SAME: ReadonlySet<string> = new Set([
 if (existsSync(corpus)) {
   test("the corpus", async (t) => {
     // Never replaced for its size, so that its peak can be read.
-    const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY });
+    const pixels = pixelProcess({ ...PATIENT, maxRss: Number.POSITIVE_INFINITY });
     t.after(() => pixels.close());
     await outcomeOf(pixels, readFileSync(new URL("valid/generated/1x1.png", corpus)));
     const pid = lastChild();

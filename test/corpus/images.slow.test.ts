@@ -6,13 +6,13 @@ import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { lastChild, peakMb, resetPeak } from "../../bench/peak.ts";
 import { pixelProcess } from "../../pixels/process.ts";
-import { accepted, checkVariants, outcomeOf, tellsNothing } from "./outcome.ts";
+import { accepted, checkVariants, outcomeOf, PATIENT, tellsNothing } from "./outcome.ts";
 
 const folder = new URL("../images/", import.meta.url);
 const Manifest = v.array(v.strictObject({ file: v.string(), what: v.string(), expected: v.string() }));
 const manifest = v.parse(Manifest, JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8")));
 // Never replaced for its size, so that its peak can be read.
-const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY });
+const pixels = pixelProcess({ ...PATIENT, maxRss: Number.POSITIVE_INFINITY });
 after(() => pixels.close());
 
 /** What stands in hostile files as text and must not come out in a picture. */

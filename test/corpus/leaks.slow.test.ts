@@ -7,7 +7,7 @@ import { rightNames } from "../../core/rights.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { presetOf } from "../pixels/develop-with.ts";
 import { isMadeOfPicture } from "./made-of.ts";
-import { outcomeOf, tellsNothing } from "./outcome.ts";
+import { outcomeOf, PATIENT, tellsNothing } from "./outcome.ts";
 
 const CORPUS = "../shared/corpus";
 const ladder: Parameters<typeof presetOf>[0]["ladder"] = {
@@ -18,7 +18,7 @@ const presets = {
   nothing: presetOf({ ladder }),
   all: presetOf({ ladder, keep: [...rightNames], colour: "p3", hdr: true }),
 };
-const pixels = pixelProcess();
+const pixels = pixelProcess(PATIENT);
 after(() => pixels.close());
 
 for (const folder of ["test/images", "docs", ...(existsSync(CORPUS) ? [CORPUS] : [])]) {

@@ -16,6 +16,9 @@ assert(found);
 /** Keeps what it can of whose a picture is, so that a look at the variants shows that nothing comes along. */
 const photo = { ...found, keep: [...rightNames] };
 
+/** Limits of a pixel process on a machine that does much besides: that one is slow is no verdict on a file. */
+export const PATIENT = { headerSeconds: 300, developSeconds: 500 };
+
 export interface Outcome {
   /** `ready`, or `rejected:` and the code. */
   readonly end: string;

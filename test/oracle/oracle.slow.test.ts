@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import test from "node:test";
 import { pixelProcess } from "../../pixels/process.ts";
+import { PATIENT } from "../corpus/outcome.ts";
 import { startOracle } from "./browser.ts";
 import { imagesIn, judge } from "./judge.ts";
 
@@ -16,7 +17,7 @@ const folders: Record<string, string[]> = {
 
 for (const [name, paths] of Object.entries(folders)) {
   test(`${name} look as the browser shows them`, async (t) => {
-    const [oracle, pixels] = [await startOracle(), pixelProcess()];
+    const [oracle, pixels] = [await startOracle(), pixelProcess(PATIENT)];
     t.after(() => Promise.all([oracle.close(), pixels.close()]));
     const unexplained: string[] = [];
     for (const path of paths) {

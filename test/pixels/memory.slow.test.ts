@@ -8,6 +8,7 @@ import type { FormatName } from "../../core/formats.ts";
 import type { Preset } from "../../core/preset.ts";
 import config from "../../core/shipped.ts";
 import { pixelProcess } from "../../pixels/process.ts";
+import { PATIENT } from "../corpus/outcome.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
 const found = config.presets.get("photo");
@@ -66,7 +67,7 @@ const cases: { what: string; format: FormatName; make: () => Promise<Buffer>; pr
 
 for (const { what, format, make, preset = photo } of cases) {
   test(what, async (t) => {
-    const pixels = pixelProcess({ maxRss: Number.POSITIVE_INFINITY, developSeconds: 500 });
+    const pixels = pixelProcess({ ...PATIENT, maxRss: Number.POSITIVE_INFINITY });
     t.after(() => pixels.close());
     const bytes = await make();
     let child = 0;
