@@ -7,10 +7,8 @@ import { inLanes } from "../lanes.ts";
 import { type Metadata, transition, type Variant, type Verdict } from "../metadata.ts";
 import type { StoredHead } from "../ports.ts";
 import { followUp } from "../tell/tell.ts";
-import type { DeleteDeps } from "./delete-image.ts";
+import { type DeleteDeps, purge } from "./delete-image.ts";
 import { clearHeld, readHeld } from "./held.ts";
-
-export type JudgementDeps = Omit<DeleteDeps, "openUploads">;
 
 export const RejectRequest = v.strictObject({
   /** For whoever uploaded it. */
@@ -39,7 +37,7 @@ interface Found extends Revision {
  * Shows an image to everybody: at once, as its variants are made. Repeated, it is answered the same.
  * @throws DarkroomError `not-found`, `gone`; `not-held` where it does not wait; `unavailable` while it is being made anew
  */
-export async function releaseImage(deps: JudgementDeps, id: string): Promise<Metadata> {
+export async function releaseImage(deps: DeleteDeps, id: string): Promise<Metadata> {
   return settle(
     deps,
     id,
@@ -65,7 +63,7 @@ export async function releaseImage(deps: JudgementDeps, id: string): Promise<Met
  * @throws DarkroomError as `releaseImage` does
  */
 export async function rejectImage(
-  deps: JudgementDeps,
+  deps: DeleteDeps,
   id: string,
   reason: string = errors[NOT_ALLOWED].sentence,
 ): Promise<Metadata> {
@@ -81,7 +79,7 @@ export async function rejectImage(
  * Only then the next one says that it was told, so that whoever dies in between is not the last to remind.
  * @returns false where somebody has judged it
  */
-export async function remind(deps: JudgementDeps, id: string, found: Revision): Promise<boolean> {
+export async function remind(deps: DeleteDeps, id: string, found: Revision): Promise<boolean> {
   const told = await commit(deps, id, found, (current) => (current?.held?.remindAt ? current : undefined));
   const { document, before, written } = told;
   if (!written || !document) return false;
@@ -94,7 +92,7 @@ export async function remind(deps: JudgementDeps, id: string, found: Revision): 
 }
 
 async function settle(
-  deps: JudgementDeps,
+  deps: DeleteDeps,
   id: string,
   isDone: (document: Metadata) => boolean,
   judge: (found: Found) => Promise<Omit<Verdict, "judged" | "force" | "recipe" | "sequencer">>,
@@ -130,13 +128,17 @@ async function settle(
   throw new DarkroomError("unavailable");
 }
 
-async function find({ uploads, media }: JudgementDeps, id: string): Promise<Found> {
+async function find(deps: DeleteDeps, id: string): Promise<Found> {
   if (!isId(id)) throw new DarkroomError("not-found");
   const [original, { document, ...found }] = await Promise.all([
-    uploads.head(originalKey(id)),
-    readRevision(media, id),
+    deps.uploads.head(originalKey(id)),
+    readRevision(deps.media, id),
   ]);
-  if (document?.status === "deleted") throw new DarkroomError("gone");
+  if (document?.status === "deleted") {
+    // Rule 7: what we were at showing when it was deleted goes too.
+    await purge(deps, id, found.home);
+    throw new DarkroomError("gone");
+  }
   if (document) return { ...found, document, original };
   throw new DarkroomError(original ? "not-held" : "not-found");
 }
@@ -147,7 +149,7 @@ function rehomedVariant(variant: Variant, id: string, home: Home): Variant {
 }
 
 async function publish(
-  { uploads, media }: JudgementDeps,
+  { uploads, media }: DeleteDeps,
   id: string,
   { key, type }: Variant,
   home: Home,

@@ -149,6 +149,17 @@ test("what was never held, is deleted, or is not there cannot be judged", async 
   for (const judge of [releaseImage, rejectImage]) await assert.rejects(judge(deps, id), { code: "gone" });
 });
 
+test("a release that a delete overtakes leaves nothing of what it has shown", async () => {
+  const { deps, id, develop, shown, kept } = await system();
+  await develop();
+  const put: ObjectStore["put"] = async (...args) => {
+    await removeImage(deps, me, id);
+    return deps.media.put(...args);
+  };
+  await assert.rejects(releaseImage({ ...deps, media: { ...deps.media, put } }, id), { code: "gone" });
+  assert.deepEqual([await shown(), await kept()], [0, 0]);
+});
+
 test("a delete of what is held leaves nothing", async () => {
   const { deps, id, develop, kept, document } = await system();
   await develop();
