@@ -76,7 +76,7 @@ export type Remedy =
  * @param settledBefore see `Cursor`
  */
 export function needsDocument(traces: Traces, settledBefore: Date | undefined): boolean {
-  const { original, document, variants, attention, openUploads, attach, edit } = traces;
+  const { original, document, home, variants, attention, openUploads, attach, edit } = traces;
   if (!document) return false;
   if (attach?.size || traces.held.length > 0) return true;
   // Of an original that is gone for good the index says so.
@@ -84,7 +84,9 @@ export function needsDocument(traces: Traces, settledBefore: Date | undefined): 
     ? attention.length === 0
     : ["original-gone", "original-expired"].includes(attention.join());
   if (!settledBefore || !isExpected || openUploads.length > 0) return true;
-  return [original, document, edit, ...variants].some((one) => one && one.lastModified >= settledBefore);
+  return [original, document, home, edit, ...variants].some(
+    (one) => one && one.lastModified >= settledBefore,
+  );
 }
 
 /** @param document undefined where there is none */

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { attachKey, editKey, imagePrefix, metaKey, originalKey, variantKey } from "../../../core/keys.ts";
+import {
+  attachKey,
+  editKey,
+  homeKey,
+  imagePrefix,
+  metaKey,
+  originalKey,
+  variantKey,
+} from "../../../core/keys.ts";
 import { type Metadata, placeholder } from "../../../core/metadata.ts";
 import { diagnose, needsDocument, PATIENCE, TOMBSTONE_MS } from "../../../core/sweep/diagnose.ts";
 import type { Traces } from "../../../core/sweep/walk.ts";
@@ -310,6 +318,7 @@ test("a document is read where there may be something to do, and only there", ()
     ["committed since", { ...old, document: object(metaKey(ID), DAY) }],
     ["overwritten since", { ...old, original: original(DAY) }],
     ["a variant since", { ...old, variants: [object(keyOf("a"), DAY)] }],
+    ["on its way into its owner's home since", { ...old, home: object(homeKey(ID), DAY) }],
     ["no original", { ...old, original: undefined }],
     ["listed as failed", { ...old, attention: ["failed"] }],
     ["being uploaded", { ...old, openUploads: [open] }],
