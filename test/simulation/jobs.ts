@@ -12,6 +12,9 @@ import { hasImage } from "./web.ts";
 
 type Deps = JobDeps & Pick<DryRunDeps, "media">;
 
+/** SQS drops what has waited for so long, which `jobs resume` sends again. */
+const KEPT_MS = 4 * 86_400_000;
+
 export class Jobs {
   /** Jobs whose start was answered with success, each with the images that were there before and are all meant. */
   readonly acknowledged = new Map<string, readonly string[]>();
@@ -30,8 +33,10 @@ export class Jobs {
   /** Those that wait for somebody to resume them. Throws where one that was acknowledged just stands still. */
   async unfinished(deps: Deps): Promise<string[]> {
     const jobs = (await this.#all(deps)).filter(({ state }) => state === "running" || state === "failed");
-    for (const { id, state } of jobs) {
-      if (this.acknowledged.has(id) && state === "running") throw new Error(`job ${id} stands still`);
+    for (const { id, state, startedAt } of jobs) {
+      const mayBeDropped = deps.now().getTime() - Date.parse(startedAt) > KEPT_MS;
+      if (this.acknowledged.has(id) && state === "running" && !mayBeDropped)
+        throw new Error(`job ${id} stands still`);
     }
     return jobs.map(({ id }) => id);
   }
