@@ -1,6 +1,7 @@
 /**
  * How a gain map is said: in XMP, as Adobe and Google have it (Gain Map Specification 1.0; Ultra HDR Image Format 1.1), and in
- * the binary of ISO 21496-1, annex C. Written is both: Android 14 reads the first alone, Safari the second.
+ * the binary of ISO 21496-1, annex C. Written is both: Android 14 reads the first alone,
+ * Apple's systems the second.
  */
 import type { Rights } from "../../core/rights.ts";
 import type { GainMapMeaning } from "../raster.ts";

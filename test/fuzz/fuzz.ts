@@ -40,6 +40,7 @@ export function seedsIn(folders: readonly string[], only?: string): Seed[] {
 const preset = presetOf({
   ladder: { widths: [32], formats: ["webp", "jpeg"] },
   profile: "fast",
+  hdr: true,
   animation: { maxFrames: 20, maxPixels: 2_000_000 },
 });
 
