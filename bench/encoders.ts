@@ -23,7 +23,6 @@ export const lossy = Object.keys(defaults) as Lossy[];
 /** What sharp passes to the encoders besides, which no profile asks for. */
 interface Tried extends EncodeSettings {
   readonly tune?: "ssim" | "psnr";
-  readonly smartSubsample?: true;
   readonly smartDeblock?: true;
   readonly trellisQuantisation?: true;
   readonly overshootDeringing?: true;

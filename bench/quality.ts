@@ -8,11 +8,14 @@ import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import { type EncodeSettings, formats } from "../core/formats.ts";
-import { aimOf, numbersOf, qualityFor } from "../core/quality.ts";
+import { type EncodeSettings, formats, type Profile } from "../core/formats.ts";
+import { digest } from "../core/keys.ts";
+import type { PlannedVariant } from "../core/plan.ts";
+import { aimOf, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
-import { isGraphic, trialOf } from "../pixels/develop.ts";
+import { encoded, isGraphic, trialOf } from "../pixels/develop.ts";
 import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
+import { numbersOfFile } from "../pixels/trial.ts";
 import { type Lossy, lossy } from "./encoders.ts";
 import { ladderFigures } from "./ladder.ts";
 import { rgb } from "./photos.ts";
@@ -35,6 +38,7 @@ const settingsOf = (format: Lossy): EncodeSettings => {
 interface Made {
   readonly bytes: number;
   readonly score: number;
+  readonly numbers?: readonly number[];
 }
 interface Measured {
   readonly kind: string;
@@ -44,8 +48,12 @@ interface Measured {
   readonly graphic: boolean;
   readonly trial: readonly number[];
   /** As of a file of this size, whose trial is smaller. */
-  readonly small: readonly number[];
+  readonly small: readonly number[] | undefined;
   readonly at: (format: Lossy, quality: number) => Promise<Made>;
+  /** What ships, encoded. */
+  readonly shipped: (format: Lossy, profile: Profile, again: boolean) => Promise<Made>;
+  /** What a look at the file says. */
+  readonly seen: (format: Lossy, quality: number) => Promise<readonly number[]>;
 }
 
 /** @param quick only what has been measured before */
@@ -54,11 +62,14 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   const pictures = folders.flatMap(picturesIn);
   if (pictures.length === 0) throw new Error("which pictures? npm run bench -- quality FOLDER…");
   const measured: Measured[] = [];
-  for (const picture of pictures)
-    for (const width of WIDTHS) measured.push(...(await measure(picture, width, quick)));
+  for (const picture of pictures) {
+    const graphic = await isDrawn(picture.path);
+    for (const width of WIDTHS) measured.push(...(await measure(picture, width, graphic, quick)));
+  }
   const fitted = measured.filter(({ kind, held }) => !held && !NO_PHOTOS.includes(kind));
   table.axes = axesOf(fitted.map(({ trial }) => trial));
   for (const format of lossy) table[format] = await tableOf(format, fitted);
+  for (const format of looked) table.seen[format] = await lookOf(format, fitted);
   writeFileSync(
     new URL("../core/quality-table.ts", import.meta.url),
     `/** Written by \`npm run bench -- quality FOLDER…\`, formatted by \`npm run format\`. */\nexport default ${JSON.stringify(table)};\n`,
@@ -71,7 +82,7 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
       group: "held out, of a file no larger",
       of: measured
         .filter(({ kind, held, width }) => held && !NO_PHOTOS.includes(kind) && width < 1000)
-        .map((one) => ({ ...one, trial: one.small })),
+        .flatMap((one) => (one.small ? { ...one, trial: one.small } : [])),
     },
     ...kinds.map((group) => ({ group, of: measured.filter(({ kind }) => kind === group) })),
   ];
@@ -83,6 +94,8 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   const rows: Row[] = [];
   for (const format of lossy)
     for (const { group, of } of groups) rows.push(...(await compared(format, group, of)));
+  const small = measured.filter(({ kind, held, width }) => held && !NO_PHOTOS.includes(kind) && width < 1000);
+  for (const format of looked) rows.push(...(await inBest(format, small)));
   return {
     title: "Quality: one number for all pictures, and a number for each",
     on: `${pictures.length} pictures, among them ${photographs.length} photographs (Kodak, CLIC 2025 and cameras of twenty years), at ${WIDTHS.join(", ")} px where they have as many, with the settings of balanced. Score: SSIMULACRA 2.1 against the lossless resize, at three qualities and linear between them; bytes in proportion to one number for all.`,
@@ -114,36 +127,61 @@ const picturesIn = (folder: string): File[] =>
         .map((name, i) => ({ path: join(folder, kind, name), kind, name, held: i % 3 === 0 })),
     );
 
+const flat = (path: string, width?: number) =>
+  sharp(path).autoOrient().resize(width).flatten({ background: "#ffffff" }).toColourspace("srgb");
+
+/** As of the whole picture, whatever becomes of it in smaller ones. */
+async function isDrawn(path: string): Promise<boolean> {
+  const { autoOrient } = await sharp(path).metadata();
+  const picture = await rgb(flat(path, Math.min(2560, autoOrient.width)));
+  return isGraphic(rasterOf(picture));
+}
+
 /** None where the picture is narrower than that. */
-async function measure({ path, ...file }: File, width: number, quick: boolean): Promise<Measured[]> {
+async function measure(
+  { path, ...file }: File,
+  width: number,
+  graphic: boolean,
+  quick: boolean,
+): Promise<Measured[]> {
   const bytes = readFileSync(path);
   const id = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
   const keyOf = (format: Lossy, quality: number) =>
     `${id} ${width} ${format} ${JSON.stringify({ ...settingsOf(format), quality })}`;
-  const keys = lossy.flatMap((format) => QUALITIES[format].map((quality) => keyOf(format, quality)));
+  // Of what is drawn one number is what it has been, and nothing is predicted.
+  const needed = (format: Lossy) => (graphic ? [QUALITIES[format][1]] : QUALITIES[format]);
+  const keys = lossy.flatMap((format) => needed(format).map((quality) => keyOf(format, quality)));
   if (quick && !keys.every((key) => known.has(key))) return [];
   const { autoOrient } = await sharp(bytes).metadata();
   if (autoOrient.width < width) return [];
-  const image = sharp(bytes)
-    .autoOrient()
-    .resize(width)
-    .flatten({ background: "#ffffff" })
-    .toColourspace("srgb");
+  const image = flat(path, width);
   const picture = await rgb(image);
-  const raster = { ...picture, channels: 3, frames: 1 } as const;
+  const raster = rasterOf(picture);
   const trial = await trialOf({ ...raster }, WHOLE);
   const small = await trialOf(raster, raster);
-  if (!trial || !small) return [];
-  const again = once(async () => rgb(image.clone()));
+  if (!trial) return [];
+  const pixels = once(async () => rgb(image.clone()));
   return [
     {
       ...file,
       width,
-      graphic: isGraphic(raster),
+      graphic,
       trial,
       small,
       at: (format, quality) =>
-        cached(keyOf(format, quality), async () => scored(await again(), format, quality)),
+        cached(keyOf(format, quality), async () => scored(await pixels(), format, quality)),
+      shipped: async (format, profile, again) => {
+        const { again: asked, ...aim } = aimOf(format, "good", width, profile) ?? { score: 0, table: "" };
+        // Of the table as it is fitted now.
+        const by = { ...aim, table: digest(JSON.stringify(table)), ...(asked && again && { again: asked }) };
+        const how = { format, encode: formats[format].encode[profile], ...(!graphic && { aim: by }) };
+        return cached(`${id} ${width} ${JSON.stringify(how)}`, async () =>
+          scoredFile(await pixels(), await encodedAs(await pixels(), how, graphic)),
+        );
+      },
+      seen: async (format, quality) =>
+        (await cached(`${keyOf(format, quality)} seen`, async () => seenIn(await pixels(), format, quality)))
+          .numbers ?? [],
     },
   ];
 }
@@ -156,14 +194,41 @@ const once = (make: () => Promise<Picture>) => () => {
 };
 let scorer: { readonly of: Picture; readonly score: (other: Picture) => number } | undefined;
 
-async function scored(picture: Picture, format: Lossy, quality: number): Promise<Made> {
-  const { data, width, height } = picture;
-  const file = await sharp(data, { raw: { width, height, channels: 3 } })
-    .toFormat(format, { ...settingsOf(format), quality })
-    .toBuffer();
+function fileOf({ data, width, height }: Picture, format: Lossy, quality: number): Promise<Buffer> {
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  return image.toFormat(format, { ...settingsOf(format), quality }).toBuffer();
+}
+
+async function scoredFile(picture: Picture, file: Buffer): Promise<Made> {
   if (scorer?.of !== picture) scorer = { of: picture, score: scorerOf(picture) };
   return { bytes: file.length, score: round(scorer.score(await rgb(sharp(file))), 4) };
 }
+
+const scored = async (picture: Picture, format: Lossy, quality: number) =>
+  scoredFile(picture, await fileOf(picture, format, quality));
+
+const rasterOf = (picture: Picture) => ({ ...picture, channels: 3, frames: 1 }) as const;
+
+async function seenIn(picture: Picture, format: Lossy, quality: number): Promise<Made> {
+  const file = await fileOf(picture, format, quality);
+  const decoded = rasterOf(await rgb(sharp(file)));
+  const numbers = numbersOfFile(rasterOf(picture), file.length, decoded, WHOLE.width * WHOLE.height);
+  return { bytes: file.length, score: 0, numbers };
+}
+
+const encodedAs = (
+  picture: Picture,
+  how: Pick<PlannedVariant, "format" | "encode" | "aim">,
+  graphic: boolean,
+) => {
+  const shape = { width: picture.width, height: picture.height };
+  return encoded(
+    rasterOf(picture),
+    { ...how, name: "", shape, frames: 1, background: "#ffffff" },
+    graphic,
+    WHOLE,
+  );
+};
 
 /** As a rung of a photo by a camera. */
 const WHOLE = { width: 4000, height: 3000 };
@@ -205,6 +270,22 @@ async function tableOf(format: Lossy, of: readonly Measured[]) {
     weights.push(short(ridge(numbers, reached)));
   }
   return { qualities, usual: short(usual), weights };
+}
+
+const looked = Object.keys(table.seen) as (keyof typeof table.seen)[];
+
+/** Weights of what a look at a file says, and of what the trial predicts there, for its score at whichever quality. */
+async function lookOf(format: Lossy, of: readonly Measured[]): Promise<number[]> {
+  const numbers: number[][] = [];
+  const reached: number[] = [];
+  for (const { trial, seen, at } of of) {
+    const predicted = predictedBy(format, trial);
+    for (const [i, quality] of table[format].qualities.entries()) {
+      numbers.push([...numbersOf(await seen(format, quality)), predicted[i] ?? 0]);
+      reached.push((await at(format, quality)).score);
+    }
+  }
+  return short(ridge(numbers, reached));
 }
 
 /** Columns of one variance around 0. */
@@ -278,6 +359,7 @@ function solved(rows: number[][]): number[] {
 
 /** At any quality, by those that were measured around it: between them the score is linear, and so is the logarithm of the bytes. */
 async function between({ at }: Measured, format: Lossy, quality: number): Promise<Made> {
+  if (QUALITIES[format].includes(quality)) return at(format, quality);
   const next = QUALITIES[format].findIndex(
     (one, i, all) => i > 0 && (one >= quality || i === all.length - 1),
   );
@@ -290,46 +372,70 @@ async function between({ at }: Measured, format: Lossy, quality: number): Promis
   };
 }
 
+/** As balanced ships it: of a graphic what is made of it, else at the quality that is predicted. */
+function own(one: Measured, format: Lossy): Promise<Made> {
+  const aim = aimOf(format, "good", one.width, "balanced");
+  if (one.graphic || !aim) return one.shipped(format, "balanced", false);
+  return between(one, format, qualityFor(format, settingsOf(format), aim, one.trial));
+}
+
 /** A row for one number, and one for each its own. */
 async function compared(format: Lossy, group: string, of: readonly Measured[]): Promise<Row[]> {
   const fixed: Made[] = [];
   const chosen: Made[] = [];
-  const { quality } = settingsOf(format);
   for (const one of of) {
-    const aim = one.graphic ? undefined : aimOf(format, "good", one.width);
-    const own = aim ? qualityFor(format, settingsOf(format), aim, one.trial) : quality;
-    fixed.push(await between(one, format, quality));
-    chosen.push(await between(one, format, own));
+    fixed.push(await between(one, format, settingsOf(format).quality));
+    chosen.push(await own(one, format));
   }
   const ratio = mean(chosen.map(({ bytes }, i) => bytes / (fixed[i]?.bytes ?? 1)));
-  const sum = (made: readonly Made[]) => made.reduce((total, { bytes }) => total + bytes, 0);
-  const rowOf = (by: string, made: readonly Made[]) => {
-    const sorted = made.map(({ score }) => score).sort((a, b) => a - b);
-    const at = (share: number) => round(sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN, 1);
-    return {
-      format,
-      pictures: `${group} (${of.length})`,
-      by,
-      ...{
-        least: at(0),
-        p10: at(0.1),
-        p25: at(0.25),
-        median: at(0.5),
-        p75: at(0.75),
-        p90: at(0.9),
-        most: at(1),
-        spread: round(at(0.9) - at(0.1), 1),
-      },
-    };
-  };
+  const pictures = `${group} (${of.length})`;
   return [
-    { ...rowOf("one number", fixed), "bytes, sum": 1, "bytes, mean": 1 },
+    { format, pictures, by: "one number", ...spreadOf(fixed), "bytes, sum": 1, "bytes, mean": 1 },
     {
-      ...rowOf("its own", chosen),
-      "bytes, sum": round(sum(chosen) / sum(fixed), 3),
+      ...{ format, pictures, by: "its own", ...spreadOf(chosen) },
+      "bytes, sum": round(bytesOf(chosen) / bytesOf(fixed), 3),
       "bytes, mean": round(ratio, 3),
     },
   ];
+}
+
+/** By the trial alone, and with a second look where it is unsure. */
+async function inBest(format: Lossy, of: readonly Measured[]): Promise<Row[]> {
+  const first: Made[] = [];
+  const second: Made[] = [];
+  for (const one of of) {
+    const aim = aimOf(format, "good", one.width, "best");
+    first.push(await one.shipped(format, "best", false));
+    second.push(await one.shipped(format, "best", !one.graphic && !!aim && isUnsure(aim, one.trial)));
+  }
+  const bytes = mean(second.map((made, i) => made.bytes / (first[i]?.bytes ?? 1)));
+  const pictures = `held out, in best (${of.length})`;
+  return [
+    { format, pictures, by: "its own, once", ...spreadOf(first), "bytes, sum": 1, "bytes, mean": 1 },
+    {
+      ...{ format, pictures, by: "looked at", ...spreadOf(second) },
+      ...{ "bytes, sum": round(bytesOf(second) / bytesOf(first), 3), "bytes, mean": round(bytes, 3) },
+    },
+  ];
+}
+
+const bytesOf = (made: readonly Made[]) => made.reduce((total, { bytes }) => total + bytes, 0);
+
+function spreadOf(made: readonly Made[]) {
+  const sorted = made.map(({ score }) => score).sort((a, b) => a - b);
+  const at = (share: number) => round(sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN, 1);
+  return {
+    ...{
+      least: at(0),
+      p10: at(0.1),
+      p25: at(0.25),
+      median: at(0.5),
+      p75: at(0.75),
+      p90: at(0.9),
+      most: at(1),
+    },
+    spread: round(at(0.9) - at(0.1), 1),
+  };
 }
 
 /**

@@ -52,20 +52,28 @@ export const encodersBudget = (largest: number, parallel: number): number =>
 
 const area = ({ width, height }: { width: number; height: number }) => width * height;
 
+/** What `best` takes where a trial may be unsure, in times one encode: of all pictures (measured), and where it is. */
+const AGAIN = { usual: 1.2, worst: 2.1 } as const;
+
 /** CPU time of one encode, in milliseconds. @param graphic with the settings for graphics */
-export function encodeMs({ format, encode, shape, frames }: PlannedVariant, graphic = false): number {
+export function encodeMs(
+  { format, encode, shape, frames, aim }: PlannedVariant,
+  graphic = false,
+  again: number = AGAIN.usual,
+): number {
   const { graphics, ...usual } = encode;
   const ns = (settings: EncodeSettings) =>
     (area(shape) * frames * formats[format].encoder.ns(settings) * (settings.bitdepth === 10 ? DEEPER : 1)) /
     1e6;
-  if (!graphic || !graphics) return ns(usual);
-  return ns({ ...usual, ...graphics.settings }) + (graphics.ifSmaller ? ns(usual) : 0);
+  if (!graphic || !graphics) return ns(usual) * (aim?.again ? again : 1);
+  const { settings, orSmaller } = graphics;
+  return ns({ ...usual, ...settings }) + (orSmaller ? ns({ ...usual, ...orSmaller }) : 0);
 }
 
 /** What AVIF of 10 bits takes, CPU and memory, in times that of 8 (measured: 1.3 to 1.5). */
 const DEEPER = 1.5;
-/** Per pixel, of the settings for graphics: AVIF in 4:4:4 takes 33, near-lossless WebP 31 (measured). */
-const GRAPHICS_BYTES = 34;
+/** Of the settings for graphics, in times the usual: AVIF in 4:4:4 takes 33 bytes per pixel, near-lossless WebP 31 (measured). */
+const DRAWN = { sharp: 1.62, lossless: 5.4 } as const;
 
 /**
  * What noise costs the encoders, in times a photograph: 2 to 2.3 in each format, and where alpha is noise too, which WebP
@@ -76,8 +84,8 @@ const NOISE = { opaque: 2.3, alpha: 3.7 } as const;
 /** Memory that one encoder takes, in bytes, besides the pixels it reads. @param graphic with the settings for graphics */
 export function encodeBytes({ format, shape, frames, encode }: PlannedVariant, graphic = false): number {
   const usual = formats[format].encoder.bytes * (encode.bitdepth === 10 ? DEEPER : 1);
-  const perPixel = graphic && encode.graphics ? GRAPHICS_BYTES : usual;
-  return area(shape) * frames * perPixel;
+  const drawn = graphic && encode.graphics && (encode.graphics.orSmaller ? DRAWN.lossless : DRAWN.sharp);
+  return area(shape) * frames * usual * (drawn || 1);
 }
 
 /** @param sourceBytes size of the original; @param parallel encodes at a time */
@@ -92,8 +100,8 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
   // Animations never count as graphics.
   const mayBeGraphic = plan.frames === 1;
   const before = (decoded * decode.ns) / 1e6 + resizeMs;
-  const encodingMs = (graphic: boolean) =>
-    encodes.reduce((sum, variant) => sum + encodeMs(variant, graphic), 0);
+  const encodingMs = (graphic: boolean, again?: number) =>
+    encodes.reduce((sum, variant) => sum + encodeMs(variant, graphic, again), 0);
   const noise = formats[plan.format].alpha ? NOISE.alpha : NOISE.opaque;
   const largest = encodes.map((variant) => encodeBytes(variant, mayBeGraphic)).sort((a, b) => b - a);
   const together = largest.slice(0, parallel).reduce((sum, bytes) => sum + bytes, 0);
@@ -101,7 +109,7 @@ export function estimateOf(plan: Plan, sourceBytes: number, parallel: number): E
   return {
     cpuMs: before + encodingMs(false),
     graphicCpuMs: before + encodingMs(mayBeGraphic),
-    noiseCpuMs: before + noise * encodingMs(false),
+    noiseCpuMs: before + noise * encodingMs(false, AGAIN.worst),
     // What the decoder held is let go before the encoders start; the base and the first step's pixels stay.
     peakBytes:
       PROCESS_BYTES +

@@ -178,7 +178,7 @@ export function variantsOf(header: Header, preset: Preset, focus?: Focus): Plann
     shape: Shape,
     quality: Quality = preset.quality,
   ): PlannedVariant => {
-    const aim = aimOf(format, quality, shape.width);
+    const aim = aimOf(format, quality, shape.width, profile);
     return {
       name,
       format,

@@ -246,7 +246,9 @@ function presetRecipe(preset: ParsedPreset): string {
     ),
   ]
     .filter(({ own }) => typeof own !== "number")
-    .flatMap(({ format, own = quality }) => aimOf(format, own, 0) ?? (typeof own === "number" ? own : []));
+    .flatMap(
+      ({ format, own = quality }) => aimOf(format, own, 0, profile) ?? (typeof own === "number" ? own : []),
+    );
   const encoders = outputFormats
     .filter((name) => used.has(name))
     .map((name) => [name, encoderOf(name, profile)]);

@@ -3,12 +3,14 @@
  * comes to that differs from picture to picture; it is predicted from a trial (`pixels/trial.ts`) by `quality-table.ts`.
  */
 import * as v from "valibot";
-import { type EncodeSettings, type FormatName, formats } from "./formats.ts";
+import { type EncodeSettings, type FormatName, formats, type Profile } from "./formats.ts";
 import { digest } from "./keys.ts";
 import table from "./quality-table.ts";
 
-type Aimed = Exclude<keyof typeof table, "axes">;
+type Aimed = Exclude<keyof typeof table, "axes" | "seen">;
 const isAimed = (format: FormatName): format is Aimed => Object.hasOwn(table, format);
+/** Of JPEG a look says no more than the trial, which is one. */
+const isSeen = (format: FormatName): format is keyof typeof table.seen => Object.hasOwn(table.seen, format);
 
 /**
  * Scores of SSIMULACRA 2.1. `good` keeps nine of ten pictures at or above what one number for all gave nine of ten
@@ -19,6 +21,7 @@ const scores = {
   webp: { high: 81, good: 73, low: 65 },
   jpeg: { high: 82, good: 74.5, low: 66 },
 } as const satisfies Record<Aimed, object>;
+export const aimedFormats = Object.keys(scores) as Aimed[];
 export type QualityName = keyof (typeof scores)[Aimed];
 export const qualityNames = Object.keys(scores.avif) as [QualityName, ...QualityName[]];
 
@@ -34,6 +37,8 @@ export type Quality = v.InferOutput<typeof Quality>;
 export interface Aim {
   readonly score: number;
   readonly table: string;
+  /** Where the trial is unsure, what came out is looked at, and encoded once more if it is not near. */
+  readonly again?: true;
 }
 /**
  * A screen of one pixel per CSS pixel is full with this. A wider rung is shown at two or more, where the same loss is seen
@@ -47,13 +52,28 @@ const MOST_STEPS = 24;
 /** And none gets less than a usual one needs by more than this: what seems easiest of all is what a trial has missed. */
 const MOST_LESS = 8;
 
-const TABLE = digest(JSON.stringify([table, SHOWN_AT_ONCE, LESS_BEYOND, MOST_STEPS, MOST_LESS])).slice(0, 8);
+/**
+ * Of a picture that lies further from usual ones than this along an axis, in standard deviations, a trial is unsure: two in
+ * five, among them most of those that it misses. What a look then finds within so many points stays as it is.
+ */
+const UNSURE_BEYOND = 1.25;
+const NEAR = 1;
+
+const TABLE = digest(
+  JSON.stringify([table, SHOWN_AT_ONCE, LESS_BEYOND, MOST_STEPS, MOST_LESS, UNSURE_BEYOND, NEAR]),
+).slice(0, 8);
 
 /** Nothing where the encoder is told a number, and of PNG, which loses nothing. @param width of the variant, in pixels */
-export function aimOf(format: FormatName, quality: Quality, width: number): Aim | undefined {
+export function aimOf(
+  format: FormatName,
+  quality: Quality,
+  width: number,
+  profile: Profile,
+): Aim | undefined {
   if (typeof quality === "number" || !isAimed(format)) return undefined;
-  if (typeof quality === "object") return { score: quality.score, table: TABLE };
-  return { score: scores[format][quality] - (width > SHOWN_AT_ONCE ? LESS_BEYOND : 0), table: TABLE };
+  const how = { table: TABLE, ...(profile === "best" && isSeen(format) && { again: true as const }) };
+  if (typeof quality === "object") return { score: quality.score, ...how };
+  return { score: scores[format][quality] - (width > SHOWN_AT_ONCE ? LESS_BEYOND : 0), ...how };
 }
 
 const line = ([constant = 0, ...weights]: readonly number[], numbers: readonly number[]): number =>
@@ -61,8 +81,23 @@ const line = ([constant = 0, ...weights]: readonly number[], numbers: readonly n
 
 /** Scores do not follow a trial in a straight line: with it, what it comes to along the axes in which pictures differ most, multiplied. */
 export function numbersOf(trial: readonly number[]): number[] {
-  const along = table.axes.map((axis) => line(axis, trial));
+  const along = alongAxes(trial);
   return [...trial, ...along.flatMap((one, i) => along.slice(i).map((other) => one * other))];
+}
+const alongAxes = (trial: readonly number[]) => table.axes.map((axis) => line(axis, trial));
+
+/** What a trial says of the score at each of the table's qualities. */
+export function predictedBy(format: Aimed, trial: readonly number[]): number[] {
+  const numbers = numbersOf(trial);
+  return table[format].weights.map((row) => line(row, numbers));
+}
+
+/** The score at a quality, by those at some of them. */
+export function scoreAt(quality: number, qualities: readonly number[], scores: readonly number[]): number {
+  const next = qualities.findIndex((one, i) => i > 0 && (one >= quality || i === qualities.length - 1));
+  const [low = 0, up = 1] = qualities.slice(next - 1, next + 1);
+  const [from = 0, to = 0] = scores.slice(next - 1, next + 1);
+  return from + ((quality - low) * (to - from)) / (up - low);
 }
 
 /** The number that comes to a score, by what is reached at some of them. */
@@ -82,13 +117,36 @@ export function qualityFor(
   trial: readonly number[] | undefined,
 ): number {
   if (!trial || !isAimed(format)) return encode.quality;
-  const { qualities, usual, weights } = table[format];
-  const numbers = numbersOf(trial);
-  const predicted = weights.map((row) => line(row, numbers));
+  const { qualities, usual } = table[format];
+  const predicted = predictedBy(format, trial);
   const least = numberFor(aim.score, qualities, usual) - MOST_LESS;
   const number = Math.max(least, numberFor(aim.score, qualities, predicted));
   const own = formats[format].encode.balanced.quality;
   const more = Math.min(MOST_STEPS, Math.max(-MOST_STEPS, number - own));
   // Other profiles come to the same score with numbers of their own.
   return Math.min(100, Math.max(1, Math.round(encode.quality + more)));
+}
+
+/** Whether what was encoded by a trial is to be looked at. */
+export const isUnsure = (aim: Aim, trial: readonly number[]): boolean =>
+  aim.again === true && alongAxes(trial).some((one) => Math.abs(one) > UNSURE_BEYOND);
+
+/** Where what came out is not near its aim, the quality that comes nearer. @param seen what a look at the file says, in a trial's numbers */
+export function qualityAgain(
+  format: FormatName,
+  encode: EncodeSettings,
+  aim: Aim,
+  quality: number,
+  trial: readonly number[],
+  seen: readonly number[],
+): number {
+  if (!isAimed(format) || !isSeen(format)) return quality;
+  const { qualities, usual } = table[format];
+  const own = quality - encode.quality + formats[format].encode.balanced.quality;
+  const predicted = scoreAt(own, qualities, predictedBy(format, trial));
+  const missed = aim.score - line(table.seen[format], [...numbersOf(seen), predicted]);
+  if (Math.abs(missed) < NEAR) return quality;
+  const [first = 0, last = 1] = [qualities[0], qualities.at(-1)];
+  const steps = (missed * (last - first)) / ((usual.at(-1) ?? 0) - (usual[0] ?? 0));
+  return Math.min(100, Math.max(1, Math.round(quality + Math.min(MOST_LESS, Math.max(-MOST_LESS, steps)))));
 }

@@ -89,7 +89,7 @@ const blocks: Record<string, () => string> = {
           name,
           [type, ...aliases].map(code).join(", "),
           extensions.map((extension) => code(`.${extension}`)).join(" "),
-          encode ? written(aimOf(name, "good", 0)?.score, encode.balanced.quality) : "",
+          encode ? written(aimOf(name, "good", 0, "balanced")?.score, encode.balanced.quality) : "",
           animates && encode ? "yes" : "",
           `${limit} MP`,
         ];

@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type FormatName, formats } from "../core/formats.ts";
 import type { Plan } from "../core/plan.ts";
+import { aimedFormats } from "../core/quality.ts";
 import { openLoaders } from "./decoders/libvips.ts";
 import { openSource } from "./decoders/open.ts";
 import { cutOut, withMapFor } from "./develop.ts";
@@ -28,14 +29,15 @@ const SMALL = 1_000_000;
  */
 for (const flag of ["--optimize-for-size", "--no-opt", "--expose-gc"]) setFlagsFromString(flag);
 
+let accepted: readonly FormatName[] = [];
 const socket = new Socket({ fd: 3 });
 socket.on("error", () => process.exit(0));
 const inbox = receive(socket);
 for (let message = await inbox.next(); !message.done; message = await inbox.next()) {
   const head = message.value.head as ToChild;
   if (head.kind === "open") {
-    // A trial is a JPEG, which is read again whatever is accepted.
-    openLoaders([...head.formats, "jpeg"]);
+    accepted = head.formats;
+    openLoaders(accepted);
     send(socket, { kind: "ready" });
   }
   if (head.kind === "develop") await develop(head.format, message.value.bytes);
@@ -51,6 +53,8 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   const { source, frames } = plan;
   if (formats[format].decoder !== "libvips" && source.width * source.height * frames > SMALL)
     runInNewContext("gc")();
+  // Of files of our own alone: a trial, and what `best` looks at.
+  openLoaders(aimedFormats);
   try {
     const placeholder = await makeVariants(base, plan, availableParallelism(), (at, encoded) =>
       send(socket, { kind: "variant", ...at }, encoded),
@@ -58,6 +62,8 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
     send(socket, { kind: "done", placeholder, rss: process.memoryUsage.rss() });
   } catch (error) {
     send(socket, { kind: "broken", reason: reasonOf(error) });
+  } finally {
+    openLoaders(accepted);
   }
 }
 

@@ -1,20 +1,26 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { formats } from "../../core/formats.ts";
-import { type Aim, aimOf, qualityFor, qualityNames } from "../../core/quality.ts";
+import { type Aim, aimOf, isUnsure, qualityAgain, qualityFor, qualityNames } from "../../core/quality.ts";
 import table from "../../core/quality-table.ts";
 
 const lossy = ["avif", "webp", "jpeg"] as const;
 
 test("a word is a score of the format; numbers and what loses nothing aim at none", () => {
   for (const format of lossy) {
-    const [high = 0, good = 0, low = 0] = qualityNames.map((name) => aimOf(format, name, 640)?.score ?? 0);
+    const [high = 0, good = 0, low = 0] = qualityNames.map(
+      (name) => aimOf(format, name, 640, "balanced")?.score ?? 0,
+    );
     assert(high > good && good > low, format);
-    assert.equal(aimOf(format, { score: 66 }, 2560)?.score, 66, "what is said is meant of every rung");
-    assert((aimOf(format, "good", 2560)?.score ?? 99) < good, "shown at two pixels per pixel");
-    assert.equal(aimOf(format, 70, 640), undefined);
+    assert.equal(
+      aimOf(format, { score: 66 }, 2560, "balanced")?.score,
+      66,
+      "what is said is meant of every rung",
+    );
+    assert((aimOf(format, "good", 2560, "balanced")?.score ?? 99) < good, "shown at two pixels per pixel");
+    assert.equal(aimOf(format, 70, 640, "balanced"), undefined);
   }
-  assert.equal(aimOf("png", "good", 640), undefined);
+  assert.equal(aimOf("png", "good", 640, "balanced"), undefined);
 });
 
 test("the encoder's quality rises with the score, within bounds, and is the format's own where nothing is known", () => {
@@ -34,4 +40,25 @@ test("the encoder's quality rises with the score, within bounds, and is the form
       for (const quality of rising) assert(quality >= encode.quality - 24 && quality <= encode.quality + 24);
     }
   }
+});
+
+test("in best what a trial is unsure of is looked at, and encoded with more or less where it missed, within bounds", () => {
+  const zeros = (table.axes[0] ?? []).slice(1).map(() => 0);
+  for (const format of ["avif", "webp"] as const) {
+    const encode = formats[format].encode.best;
+    const aim = aimOf(format, "good", 640, "best");
+    assert(aim?.again && isUnsure(aim, zeros), "no picture has a trial of zeros");
+    const once = aimOf(format, "good", 640, "balanced");
+    assert(once && !isUnsure(once, zeros));
+    const again = (score: number) =>
+      qualityAgain(format, encode, { ...aim, score }, encode.quality, zeros, zeros);
+    const chosen = Array.from({ length: 400 }, (_, i) => again(i - 200));
+    assert.deepEqual(
+      chosen,
+      [...chosen].sort((a, b) => a - b),
+    );
+    assert.deepEqual([chosen[0], chosen.at(-1)], [encode.quality - 8, encode.quality + 8]);
+    assert(chosen.includes(encode.quality), "what is near stays");
+  }
+  assert.equal(aimOf("jpeg", "good", 640, "best")?.again, undefined);
 });

@@ -274,7 +274,10 @@ test("a loader that is not asked for stays closed", async (t) => {
   const svg = Buffer.from(
     '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
   );
-  for (const bytes of [png, tiff, svg]) {
+  const others = await Promise.all([base().webp().toBuffer(), base().avif().toBuffer()]);
+  // Also after a picture, whose variants some loaders are open for.
+  assert.equal((await developWith(jpegOnly, jpeg, "jpeg")).header.width, 64);
+  for (const bytes of [png, tiff, svg, ...others]) {
     await assert.rejects(developWith(jpegOnly, bytes, "jpeg"), { code: /^(corrupt|truncated)$/ });
   }
   await assert.rejects(developWith(jpegOnly, png, "png"), { code: "unsupported-format" });

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import sharp from "sharp";
-import { formats } from "../../core/formats.ts";
+import { formats, type OutputFormat } from "../../core/formats.ts";
+import { aimOf, isUnsure } from "../../core/quality.ts";
 import { trialOf } from "../../pixels/develop.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
-// The trial is a JPEG whatever is accepted.
+// Trials are JPEGs, and files that are looked at AVIFs and WebPs, whatever is accepted.
 const pixels = pixelProcess({ accept: ["png"] });
 after(() => pixels.close());
 
@@ -17,6 +18,12 @@ const grain = sharp(
   Buffer.from(Array.from({ length: size.width * size.height * 3 }, (_, i) => 110 + ((i * i * 7919) % 41))),
   { raw: size },
 );
+async function rasterOf(image: ReturnType<typeof sharp>) {
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  assert(channels === 3 || channels === 4);
+  return { data, width, height, channels, frames: 1 };
+}
 const format = "jpeg" as const;
 const made = async (source: Buffer, quality: "high" | "good" | "low" | number) => {
   const preset = presetOf({ quality, ladder: { widths: [320], formats: [format] } });
@@ -40,17 +47,28 @@ test("the same picture gives the same bytes; low, good and high ever more; a num
   assert.equal(Buffer.compare(number, by60), 0);
 });
 
+test("in best, what a trial is unsure of is looked at and the same picture gives the same bytes there as well", async () => {
+  const trial = await trialOf({ ...(await rasterOf(grain.clone())) }, size);
+  const aim = aimOf("avif", "good", 320, "best");
+  assert(trial && aim && isUnsure(aim, trial));
+  const source = await grain.clone().png().toBuffer();
+  const ladder = { widths: [320], formats: ["avif", "webp"] satisfies OutputFormat[] };
+  const preset = presetOf({ profile: "best", ladder });
+  const [one, two] = [
+    await developWith(pixels, source, "png", preset),
+    await developWith(pixels, source, "png", preset),
+  ];
+  for (const name of ["w320.avif", "w320.webp"]) {
+    const [first, second] = [one.get(name), two.get(name)];
+    assert(first && second && Buffer.compare(first, second) === 0, name);
+  }
+});
+
 test("a trial: numbers of every picture with room for a tile, whatever its channels", async () => {
-  const raster = async (image: ReturnType<typeof sharp>) => {
-    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-    const { width, height, channels } = info;
-    assert(channels === 3 || channels === 4);
-    return { data, width, height, channels, frames: 1 };
-  };
-  const opaque = await trialOf(await raster(grain.clone()), size);
+  const opaque = await trialOf(await rasterOf(grain.clone()), size);
   assert(opaque?.every(Number.isFinite));
-  assert.deepEqual(await trialOf(await raster(grain.clone().ensureAlpha(0.5)), size), opaque);
-  const flat = await trialOf(await raster(sharp({ create: { ...size, background: "black" } })), size);
+  assert.deepEqual(await trialOf(await rasterOf(grain.clone().ensureAlpha(0.5)), size), opaque);
+  const flat = await trialOf(await rasterOf(sharp({ create: { ...size, background: "black" } })), size);
   assert(flat?.every(Number.isFinite));
-  assert.equal(await trialOf(await raster(grain.clone().resize(63, 200)), size), undefined);
+  assert.equal(await trialOf(await rasterOf(grain.clone().resize(63, 200)), size), undefined);
 });
