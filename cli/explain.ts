@@ -103,7 +103,8 @@ const BEGINNINGS: readonly (readonly [beginnings: readonly string[], kind: strin
 /** What a file of no format that is accepted is. */
 function kindOf(bytes: Buffer, format: FormatName | undefined): string {
   if (format) return `a ${format.toUpperCase()}, which this preset does not accept`;
-  const head = bytes.toString("latin1", 0, 64).trimStart();
+  // Without a byte order mark.
+  const head = bytes.toString("latin1", 0, 64).replace("\xef\xbb\xbf", "").trimStart();
   const known = BEGINNINGS.find(([all, , at]) => all.some((beginning) => head.startsWith(beginning, at)));
   if (known) return known[1];
   if (/^[\t\n\r -~]*$/.test(head)) return "text";

@@ -37,7 +37,7 @@ test("what is missing is said with its place, in words and as JSON", async () =>
 test("what is no image that is accepted is called by its name", async () => {
   for (const [name, bytes, kind] of [
     ["photo.jpg", Buffer.from("%PDF-1.7\n"), /It is a PDF\./],
-    ["photo.png", Buffer.from("<!DOCTYPE html><title>502</title>"), /It is a web page/],
+    ["photo.png", Buffer.from("\ufeff\n<!DOCTYPE html><title>502</title>"), /It is a web page/],
     ["photo.heic", Buffer.from("\0\0\0\x18ftypqt  ", "latin1"), /It is a video/],
     ["photo.gif", Buffer.from([1, 2, 255]), /begins with the bytes 01 02 ff\./],
   ] as const)
