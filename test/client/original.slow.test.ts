@@ -1,20 +1,18 @@
 /** A file comes back from S3 byte by byte, under the name it had, in a real browser and by the command. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { bytes as inWords } from "../../cli/terminal.ts";
-import { type Stack, startStack } from "../../laptop/stack.ts";
+import type { Stack } from "../../laptop/stack.ts";
 import { darkroom } from "../cli/darkroom.ts";
-import { type Chromium, PATIENCE_MS, startChromium } from "./chromium.ts";
+import { PATIENCE_MS } from "./chromium.ts";
+import { running } from "./running.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 /** Small, as a dozen are developed. */
 const SAMPLE = "test/images/valid/base-progressive.jpg";
 const bytes = readFileSync(SAMPLE);
-let stack: Stack;
-let chromium: Chromium;
+const its = running();
 
 /** As it was called, and as Chromium saves it where that is another name: no path, nothing that a system could stumble over. */
 const names: readonly (readonly [name: string, saved?: string])[] = [
@@ -32,19 +30,9 @@ const names: readonly (readonly [name: string, saved?: string])[] = [
   [`${"長".repeat(60)}.jpg`],
 ];
 
-before(async () => {
-  stack = await startStack({ port: 0, data, logLevel: "error" });
-  chromium = await startChromium();
-});
-after(async () => {
-  await chromium?.close();
-  await stack.close();
-  rmSync(data, { recursive: true, force: true });
-});
-
 test("a browser saves an original under the name it had", async () => {
-  const { page, problems } = await chromium.open();
-  const { api: endpoint, uploadToken } = stack;
+  const { page, problems } = await its.chromium.open();
+  const { api: endpoint, uploadToken } = its.stack;
   for (const [name, saved = name] of names) {
     const original = await page.evaluate(
       async ({ endpoint, token, name, base64 }) => {
@@ -72,11 +60,11 @@ test("a browser saves an original under the name it had", async () => {
   const { images } = (await (
     await fetch(`${endpoint}/images`, { headers: { authorization: `Bearer ${uploadToken}` } })
   ).json()) as { images: { id: string }[] };
-  const { adminToken } = stack;
+  const { adminToken } = its.stack;
   const path = `/images/${images[0]?.id}/original`;
   const answer = await fetch(endpoint + path, { headers: { authorization: `Bearer ${adminToken}` } });
   assert.deepEqual(Buffer.from(await answer.arrayBuffer()), bytes);
-  const { uploadToken: brief } = (await (await fetch(`${stack.page}/local.json`)).json()) as Stack;
+  const { uploadToken: brief } = (await (await fetch(`${its.stack.page}/local.json`)).json()) as Stack;
   const linked = await fetch(`${endpoint}/t/${brief}${path}`, { redirect: "manual" });
   assert.deepEqual(
     [linked.status, linked.headers.get("cache-control"), linked.headers.get("referrer-policy")],
@@ -88,10 +76,10 @@ test("a browser saves an original under the name it had", async () => {
 });
 
 test("the command saves an original, and never over another file", async () => {
-  const env = { DARKROOM_DATA: data };
+  const env = { DARKROOM_DATA: its.data };
   const up = await darkroom(["upload", SAMPLE, "--json"], { env });
   const { id } = JSON.parse(up.out) as { id: string };
-  const output = join(data, "back.jpg");
+  const output = join(its.data, "back.jpg");
   const first = await darkroom(["original", id, "--output", output], { env });
   assert.deepEqual([first.status, first.out], [0, `${output}  ${inWords(bytes.length)}\n`], first.err);
   assert.deepEqual(readFileSync(output), bytes);
@@ -100,7 +88,7 @@ test("the command saves an original, and never over another file", async () => {
   assert.match(again.err, /is there already/);
   const url = await darkroom(["original", id, "--url"], { env });
   assert.match(url.out, /^http.+X-Amz-Signature=[0-9a-f]{64}\n$/);
-  const nowhere = join(data, "x");
+  const nowhere = join(its.data, "x");
   const none = await darkroom(["original", `${id}x`, "--output", nowhere], { env });
   assert.deepEqual([none.status, none.out], [1, ""]);
   assert.ok(!existsSync(nowhere));

@@ -1,60 +1,38 @@
 /** Uploads in parts in a real Chromium: each part retried alone, aborted without a trace, taken up after a reload. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { after, before, beforeEach } from "node:test";
-import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
+import test, { beforeEach } from "node:test";
+import { HeadObjectCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import type { BrowserContext, Page } from "playwright-core";
-import { s3Client } from "../../adapters/aws/s3-store.ts";
 import { seal } from "../../core/upload/seal.ts";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { type Chromium, load, settingsOf, startChromium } from "./chromium.ts";
+import { load, settingsOf } from "./chromium.ts";
+import { arrived, running } from "./running.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 /** Two parts of 8 MiB and a rest. */
 const SIZE = 20_000_000;
 /** Answers of S3 by part number, first to last; then it does as it should. */
 let faults: Record<string, { status: number; code: string }[]> = {};
-let stack: Stack;
-let s3: S3Client;
-let chromium: Chromium;
 let context: BrowserContext;
 let page: Page;
 /** Numbers of the parts that were sent, in order. */
 let sent: string[] = [];
 
-before(async () => {
-  stack = await startStack({
-    port: 0,
-    data,
-    logLevel: "error",
-    poll: false,
-    s3Fault: ({ method, query }) => {
-      const part = query.get("partNumber");
-      if (method !== "PUT" || part === undefined) return undefined;
-      sent.push(part);
-      return faults[part]?.shift();
-    },
-  });
-  // The stack has put its endpoint and credentials where clients look for them.
-  s3 = s3Client({ forcePathStyle: true });
-  chromium = await startChromium();
-});
-after(async () => {
-  await chromium?.close();
-  s3?.destroy();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
+const its = running({
+  poll: false,
+  s3Fault: ({ method, query }) => {
+    const part = query.get("partNumber");
+    if (method !== "PUT" || part === undefined) return undefined;
+    sent.push(part);
+    return faults[part]?.shift();
+  },
 });
 beforeEach(async () => {
   faults = {};
   sent = [];
   await context?.close();
-  ({ context, page } = await chromium.open());
+  ({ context, page } = await its.chromium.open());
   await page.evaluate((settings) => {
     Object.assign(globalThis, { settings });
-  }, settingsOf(stack));
+  }, settingsOf(its.stack));
 });
 
 declare global {
@@ -63,16 +41,16 @@ declare global {
 }
 
 const openUploads = async () => {
-  const listed = await s3.send(
-    new ListMultipartUploadsCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "", Prefix: "originals/" }),
+  const listed = await its.s3.send(
+    new ListMultipartUploadsCommand({ Bucket: its.stack.env["UPLOADS_BUCKET"] ?? "", Prefix: "originals/" }),
   );
   return listed.Uploads ?? [];
 };
 
 /** Bytes of the original that S3 has. */
 async function originalSize(id: string): Promise<number | undefined> {
-  return s3
-    .send(new HeadObjectCommand({ Bucket: stack.env["UPLOADS_BUCKET"] ?? "", Key: `originals/${id}` }))
+  return its.s3
+    .send(new HeadObjectCommand({ Bucket: its.stack.env["UPLOADS_BUCKET"] ?? "", Key: `originals/${id}` }))
     .then(({ ContentLength }) => ContentLength);
 }
 
@@ -124,7 +102,7 @@ test("a token that expires between two parts is asked for again", async () => {
 });
 
 test("a ticket that has expired on the way is asked for again", async () => {
-  const tickets = seal(stack.env["AUTH_SECRET"], "ticket", () => new Date());
+  const tickets = seal(its.stack.env["AUTH_SECRET"], "ticket", () => new Date());
   let late = true;
   await page.route(/\/s3\/multipart$/, (route) => {
     if (route.request().method() !== "POST" || !late) return route.continue();
@@ -193,14 +171,7 @@ const leaving: Record<string, () => Promise<void>> = {
 for (const [name, leave] of Object.entries(leaving))
   test(`${name} costs only the part that was on its way`, async () => {
     faults = { "3": Array.from({ length: 7 }, () => ({ status: 503, code: "SlowDown" })) };
-    const arrived = (part: number) =>
-      page.waitForResponse(
-        (response) =>
-          response.url().includes(`partNumber=${part}&`) &&
-          response.request().method() === "PUT" &&
-          response.status() === 200,
-      );
-    const both = Promise.all([arrived(1), arrived(2)]);
+    const both = Promise.all([arrived(page, 1), arrived(page, 2)]);
     await page.evaluate(async (size) => {
       const file = new File([new Uint8Array(size)], "large.jpg", { type: "image/jpeg" });
       // Left alone: the page will be gone before it ends.
@@ -223,7 +194,7 @@ for (const [name, leave] of Object.entries(leaving))
           .upload(one.file, { ...one.options, onProgress: (now) => progress.push(now.sent) });
         return { id, first: progress[0], left: (await client.unfinished()).length };
       },
-      { settings: settingsOf(stack) },
+      { settings: settingsOf(its.stack) },
     );
     assert.deepEqual(sent, ["3"]);
     assert.deepEqual({ ...after, id: "" }, { id: "", first: 2 * 8_388_608, left: 0 });

@@ -1,24 +1,19 @@
 /** Unmodified Uppy in a real Chromium: 6 with our signer and on the Companion routes, 5 on those with a header. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { after, before, beforeEach } from "node:test";
-import { HeadObjectCommand, ListMultipartUploadsCommand, type S3Client } from "@aws-sdk/client-s3";
+import { HeadObjectCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import type AwsS3 from "@uppy/aws-s3";
 import type Uppy from "@uppy/core";
 import { build } from "esbuild";
 import fc from "fast-check";
 import { SignJWT } from "jose";
 import type { BrowserContext, Page, Request } from "playwright-core";
-import { s3Client } from "../../adapters/aws/s3-store.ts";
 import { createDarkroom, imageIdFromKey, uppySigner } from "../../client/darkroom.ts";
 import { newId, originalKey, parseOriginalKey } from "../../core/keys.ts";
 import { partSizeOf } from "../../core/upload/multipart.ts";
-import { type Stack, startStack } from "../../laptop/stack.ts";
-import { type Chromium, settingsOf, startChromium } from "./chromium.ts";
+import { settingsOf } from "./chromium.ts";
+import { running } from "./running.ts";
 
-const data = mkdtempSync(join(tmpdir(), "darkroom-"));
 /** Three parts of 8 MiB. */
 const SIZE = 17_000_000;
 interface Fault {
@@ -29,9 +24,6 @@ interface Fault {
 let secondPart: (() => Promise<Fault>) | undefined;
 /** Ends the wait of a part that is held up. */
 let release = () => {};
-let stack: Stack;
-let s3: S3Client;
-let chromium: Chromium;
 let context: BrowserContext;
 let page: Page;
 /** Uppy by its major version, as a script that makes `lib`. */
@@ -62,24 +54,13 @@ before(async () => {
     5: await bundle("@uppy/aws-s3-5", { "@uppy/core": "@uppy/core-5" }),
     6: await bundle("@uppy/aws-s3", {}),
   };
-  stack = await startStack({
-    port: 0,
-    data,
-    logLevel: "error",
-    poll: false,
-    s3Fault: ({ method, query }) =>
-      method === "PUT" && query.get("partNumber") === "2" ? secondPart?.() : undefined,
-  });
-  // The stack has put its endpoint and credentials where clients look for them.
-  s3 = s3Client({ forcePathStyle: true });
-  chromium = await startChromium();
 });
-after(async () => {
-  release();
-  await chromium?.close();
-  s3?.destroy();
-  await stack?.close();
-  rmSync(data, { recursive: true, force: true });
+// Before the stack waits for what it holds up.
+after(() => release());
+const its = running({
+  poll: false,
+  s3Fault: ({ method, query }) =>
+    method === "PUT" && query.get("partNumber") === "2" ? secondPart?.() : undefined,
 });
 
 /** By what the documentation calls them, with the major version. */
@@ -90,14 +71,16 @@ beforeEach(async () => {
   secondPart = undefined;
   release();
   await context?.close();
-  ({ context, page } = await chromium.open());
+  ({ context, page } = await its.chromium.open());
 });
 
 /** Uppy in the page, in one of its modes. */
 async function setUp(mode: Mode): Promise<void> {
   await page.addScriptTag({ content: scripts[modes[mode]] });
   // The hour that a token in a path may live.
-  const { uploadToken } = (await (await fetch(`${stack.page}/local.json`)).json()) as { uploadToken: string };
+  const { uploadToken } = (await (await fetch(`${its.stack.page}/local.json`)).json()) as {
+    uploadToken: string;
+  };
   await page.evaluate(
     ({ mode, settings, token }) => {
       const { endpoint } = settings;
@@ -118,7 +101,7 @@ async function setUp(mode: Mode): Promise<void> {
       // 5 sends parts side by side, which takes a size.
       if (mode === "endpoint") uppy.on("file-added", ({ id, size }) => uppy.setFileMeta(id, { size }));
     },
-    { mode, settings: settingsOf(stack), token: uploadToken },
+    { mode, settings: settingsOf(its.stack), token: uploadToken },
   );
 }
 
@@ -138,13 +121,14 @@ const uploadInPage = (size: number, retry = false) =>
     { size, retry },
   );
 
-const bucket = () => stack.env["UPLOADS_BUCKET"] ?? "";
+const bucket = () => its.stack.env["UPLOADS_BUCKET"] ?? "";
 const original = (key: unknown) =>
-  s3
+  its.s3
     .send(new HeadObjectCommand({ Bucket: bucket(), Key: String(key) }))
     .then(({ ContentLength }) => ContentLength);
 const openUploads = async () =>
-  (await s3.send(new ListMultipartUploadsCommand({ Bucket: bucket(), Prefix: "originals/" }))).Uploads ?? [];
+  (await its.s3.send(new ListMultipartUploadsCommand({ Bucket: bucket(), Prefix: "originals/" }))).Uploads ??
+  [];
 
 /** The number of the part that a request to S3 sends. */
 const partOf = (request: Request) =>
@@ -239,7 +223,7 @@ for (const mode of Object.keys(modes) as Mode[]) {
 }
 
 test("signRequest: a token that expires between two parts does not end the upload", async () => {
-  const secret = new TextEncoder().encode(stack.env["AUTH_SECRET"]);
+  const secret = new TextEncoder().encode(its.stack.env["AUTH_SECRET"]);
   const given: string[] = [];
   await page.exposeFunction("freshToken", async () => {
     const claims = { sub: "local", scope: "upload", jti: `${given.length}` };
@@ -257,7 +241,7 @@ test("signRequest: a token that expires between two parts does not end the uploa
     if (partOf(request) === "2") for (const token of given) expired.add(token);
   });
   let refused = 0;
-  await page.route(`${stack.api}/**`, (route) => {
+  await page.route(`${its.stack.api}/**`, (route) => {
     if (!expired.has(route.request().headers()["authorization"] ?? "")) return route.continue();
     refused++;
     return route.fulfill({ status: 401, headers: { "access-control-allow-origin": "*" }, body: "{}" });

@@ -4,6 +4,8 @@ import test, { after, afterEach, before, beforeEach } from "node:test";
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from "@aws-sdk/client-s3";
 import type { Page } from "playwright-core";
 import { s3Client } from "../../adapters/aws/s3-store.ts";
+import { hurry } from "../browsers/tab.ts";
+import { arrived } from "../client/running.ts";
 import { card, choose, jpeg, type OpenPage, openPage, ready, running, violations } from "./page.ts";
 
 let s3: S3Client;
@@ -124,17 +126,11 @@ test("a reload mid-way goes on by itself: one original, and only the part that w
   const before = await originals();
   busy = (part) => part === 3;
   const size = 17_000_000;
-  const arrived = (part: number) =>
-    page.waitForResponse(
-      (response) =>
-        response.url().includes(`partNumber=${part}&`) &&
-        response.request().method() === "PUT" &&
-        response.status() === 200,
-    );
-  const both = Promise.all([arrived(1), arrived(2)]);
+  const both = Promise.all([arrived(page, 1), arrived(page, 2)]);
   await choose(page, await jpeg("large.jpg", { bytes: size }));
   await both;
   await page.reload();
+  await page.evaluate(hurry);
   busy = () => false;
   parts = [];
   await ready(page, "large.jpg");
