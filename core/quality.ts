@@ -58,9 +58,20 @@ const MOST_LESS = 8;
  */
 const UNSURE_BEYOND = 1.25;
 const NEAR = 1;
+/** The widest that the table is fitted on: whatever is wider would be unlike usual ones by that alone. */
+const LOOKED_UP_TO = 1280;
 
 const TABLE = digest(
-  JSON.stringify([table, SHOWN_AT_ONCE, LESS_BEYOND, MOST_STEPS, MOST_LESS, UNSURE_BEYOND, NEAR]),
+  JSON.stringify([
+    table,
+    SHOWN_AT_ONCE,
+    LESS_BEYOND,
+    MOST_STEPS,
+    MOST_LESS,
+    UNSURE_BEYOND,
+    NEAR,
+    LOOKED_UP_TO,
+  ]),
 ).slice(0, 8);
 
 /** Nothing where the encoder is told a number, and of PNG, which loses nothing. @param width of the variant, in pixels */
@@ -71,7 +82,8 @@ export function aimOf(
   profile: Profile,
 ): Aim | undefined {
   if (typeof quality === "number" || !isAimed(format)) return undefined;
-  const how = { table: TABLE, ...(profile === "best" && isSeen(format) && { again: true as const }) };
+  const again = profile === "best" && isSeen(format) && width <= LOOKED_UP_TO;
+  const how = { table: TABLE, ...(again && { again }) };
   if (typeof quality === "object") return { score: quality.score, ...how };
   return { score: scores[format][quality] - (width > SHOWN_AT_ONCE ? LESS_BEYOND : 0), ...how };
 }

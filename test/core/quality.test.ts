@@ -61,4 +61,5 @@ test("in best what a trial is unsure of is looked at, and encoded with more or l
     assert(chosen.includes(encode.quality), "what is near stays");
   }
   assert.equal(aimOf("jpeg", "good", 640, "best")?.again, undefined);
+  assert.equal(aimOf("avif", "good", 1920, "best")?.again, undefined, "wider than what it was fitted on");
 });
