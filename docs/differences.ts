@@ -11,7 +11,7 @@ export type Fact =
   | "bad-checksum"
   | "apng-order"
   | "short-palette"
-  | "unended-profile"
+  | "odd-profile"
   | "long-key"
   | "long-codes"
   | "alpha-denied"
@@ -103,10 +103,10 @@ export const reasons: Readonly<Record<string, Reason>> = {
     why: "They are black, as in libpng and Firefox; Chromium takes others.",
     applies: ({ kind, facts }) => kind === "colour" && facts.has("short-palette"),
   },
-  "unended-profile": {
-    what: "PNGs whose profile is packed in data that lack their end",
+  "odd-profile": {
+    what: "PNGs whose profile is packed in data that lack their end, or is a printer's of grey",
     why: "All of the profile is there, and libpng and Firefox take it; Chromium does not.",
-    applies: ({ kind, facts }) => kind === "colour" && facts.has("unended-profile"),
+    applies: ({ kind, facts }) => kind === "colour" && facts.has("odd-profile"),
   },
   "long-key": {
     what: "PNGs whose transparent grey has more bits than their pixels",

@@ -34,13 +34,13 @@ const table: Readonly<Record<Fact, Finders>> = {
       return header?.data[9] === 3 && (palette?.data.length ?? 0) < 3 * 2 ** (header.data[8] ?? 8);
     },
   },
-  /** A profile in zlib's format that lacks its end. */
-  "unended-profile": {
+  /** A profile in zlib's format that lacks its end, or one of a printer for grey. */
+  "odd-profile": {
     png: (bytes) => {
       const said = [...chunksOf(bytes)].find(({ type }) => type === "iCCP")?.data;
+      if (!said) return false;
       try {
-        if (said) inflateSync(said.subarray(said.indexOf(0) + 2));
-        return false;
+        return inflateSync(said.subarray(said.indexOf(0) + 2)).toString("latin1", 12, 20) === "prtrGRAY";
       } catch {
         return true;
       }
