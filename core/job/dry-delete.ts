@@ -2,8 +2,8 @@
 
 import { originalKey } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
-import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
-import { type DryRunDeps, drawSample } from "./dry-run.ts";
+import { WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
+import { cents, type DryRunDeps, drawSample, type Taken, taken } from "./dry-run.ts";
 import {
   type Candidate,
   checkPreset,
@@ -13,23 +13,13 @@ import {
   uploadedUntil,
 } from "./selection.ts";
 
-export interface DeleteDryRun {
-  readonly dryRun: true;
+export interface DeleteDryRun extends Taken {
   readonly action: "delete";
-  /** Every image was looked at. Otherwise the figures are those of `sample`, extrapolated. */
-  readonly exact: boolean;
-  /** Images whose metadata was read. */
-  readonly sample: number;
-  /** Images that would be deleted. */
-  readonly images: number;
   /** What is kept of them today; variants of earlier recipes are not counted. */
   readonly bytes: { readonly originals: number; readonly variants: number };
   /** What comes later is not counted, nor deleted where the order says so too; absent where images are named. */
   readonly uploadedBefore?: string | undefined;
-  readonly lambdaSeconds: number;
-  readonly requests: { readonly lambda: number; readonly s3: number; readonly sqs: number };
-  /** Once, and what keeping them costs in a month, by the price list of eu-central-1. */
-  readonly dollars: number;
+  /** Dollars that keeping them costs in a month. */
   readonly savesMonthly: number;
 }
 
@@ -41,7 +31,8 @@ const DELETE_MS = { image: 250, variant: 15 };
 export async function dryRunDelete(deps: DryRunDeps, asked: Select): Promise<DeleteDryRun> {
   checkPreset(asked, deps.config);
   const select = uploadedUntil(asked, deps.now());
-  const { sample, count, listed, ended, pages } = await drawSample(deps, select, true);
+  const drawn = await drawSample(deps, select, true);
+  const { sample, count, listed, pages } = drawn;
   const looks = await inLanes(sample, LANES, (candidate) => look(deps, select, candidate));
   const meant = looks.filter((one) => one !== undefined);
   const scale = sample.length === 0 ? 0 : count / sample.length;
@@ -49,7 +40,7 @@ export async function dryRunDelete(deps: DryRunDeps, asked: Select): Promise<Del
   const images = sum(() => 1);
   const bytes = { originals: sum(({ original }) => original), variants: sum(({ variants }) => variants) };
   const seconds = sum(({ files }) => DELETE_MS.image + files * DELETE_MS.variant) / 1000;
-  const usage = {
+  const amounts = {
     lambdaGbSecond: seconds * WORKER_GB,
     lambdaRequest: images / WORKER_BATCH + pages,
     // cancelled?, order, document, original; what the selection looks at once more.
@@ -57,25 +48,13 @@ export async function dryRunDelete(deps: DryRunDeps, asked: Select): Promise<Del
     // Entry, tombstone, two notes for the CDN, kept event, result; two lists. A list and a record for each page.
     s3Write: 8 * images + 2 * pages,
     sqsRequest: images / 10 + (4 * images) / WORKER_BATCH + 3 * pages,
-  } satisfies Usage;
-  const kept = { s3Storage: (bytes.originals + bytes.variants) / 1e9 } satisfies Usage;
-  const round = Math.round;
+  };
   return {
-    dryRun: true,
+    ...taken(drawn, images, seconds, amounts),
     action: "delete",
-    exact: ended && sample.length === listed,
-    sample: sample.length,
-    images: round(images),
-    bytes: { originals: round(bytes.originals), variants: round(bytes.variants) },
+    bytes: { originals: Math.round(bytes.originals), variants: Math.round(bytes.variants) },
     ...(select.ids ? {} : { uploadedBefore: select.uploadedBefore }),
-    lambdaSeconds: round(seconds * 10) / 10,
-    requests: {
-      lambda: Math.ceil(usage.lambdaRequest),
-      s3: Math.ceil(usage.s3Read + usage.s3Write),
-      sqs: Math.ceil(usage.sqsRequest),
-    },
-    dollars: round(costOf(usage) * 10_000) / 10_000,
-    savesMonthly: round(costOf(kept) * 10_000) / 10_000,
+    savesMonthly: cents({ s3Storage: (bytes.originals + bytes.variants) / 1e9 }),
   };
 }
 

@@ -8,7 +8,7 @@ import { formats } from "../formats.ts";
 import { PUBLIC, rehomed } from "../keys.ts";
 import { inLanes } from "../lanes.ts";
 import { hasProblem, type Metadata } from "../metadata.ts";
-import { costOf, type Usage, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
+import { type Amounts, costOf, WORKER_BATCH, WORKER_GB } from "../money/prices.ts";
 import { type Header, keyOf, variantsOf } from "../plan.ts";
 import { type Preset, presetOf } from "../preset.ts";
 import {
@@ -33,24 +33,29 @@ export interface DryRunDeps extends SelectDeps {
   readonly sampleSize?: number;
 }
 
-export interface DryRun {
+/** What every dry run says. */
+export interface Taken {
   readonly dryRun: true;
   /** Every image was looked at. Otherwise the figures are those of `sample`, extrapolated. */
   readonly exact: boolean;
   /** Images whose metadata was read. */
   readonly sample: number;
-  /** Images that would be queued, and those among them of which something would be made or tried again. */
+  /** Images that would be queued. */
   readonly images: number;
+  readonly lambdaSeconds: number;
+  readonly requests: { readonly lambda: number; readonly s3: number; readonly sqs: number };
+  /** Once, by the price list of eu-central-1. */
+  readonly dollars: number;
+}
+
+export interface DryRun extends Taken {
+  /** Images of which something would be made or tried again. */
   readonly changed: number;
   /** Images whose preset there is no more, by its name: of them nothing can be made. */
   readonly gone: Readonly<Record<string, number>>;
   /** That would be made. */
   readonly variants: number;
-  readonly lambdaSeconds: number;
   readonly gbSeconds: number;
-  readonly requests: { readonly lambda: number; readonly s3: number; readonly sqs: number };
-  /** By the price list of eu-central-1. */
-  readonly dollars: number;
 }
 
 const BUDGET_MS = 8_000;
@@ -66,7 +71,8 @@ const SKIP_MS = 60;
 /** @throws DarkroomError `bad-request` for a preset there is not */
 export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean): Promise<DryRun> {
   checkPreset(select, deps.config);
-  const { sample, count, listed, ended, pages } = await drawSample(deps, select);
+  const drawn = await drawSample(deps, select);
+  const { sample, count, listed, pages } = drawn;
   const looks = await inLanes(sample, LANES, (candidate) => look(deps, select, force, candidate));
   const queued = looks.filter((one) => one !== undefined);
   const changing = queued.filter(({ changes }) => changes);
@@ -90,7 +96,7 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
       ) +
       (images - changed) * SKIP_MS) /
     1000;
-  const usage = {
+  const amounts = {
     lambdaGbSecond: seconds * WORKER_GB,
     lambdaRequest: images / WORKER_BATCH + pages,
     // cancelled?, metadata, original. To choose, at most one document each.
@@ -99,13 +105,10 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
     s3Write: images + 2 * changed + variants + 2 * pages,
     // Sent by tens, received and deleted by batches.
     sqsRequest: images / 10 + (2 * images) / WORKER_BATCH + 3 * pages,
-  } satisfies Usage;
-  const round = Math.round;
+  };
+  const { round } = Math;
   return {
-    dryRun: true,
-    exact: ended && sample.length === listed,
-    sample: sample.length,
-    images: round(images),
+    ...taken(drawn, images, seconds, amounts),
     changed: round(changed),
     gone: Object.fromEntries(
       [...Map.groupBy(queued, (one) => one.gone)].flatMap(([name, of]) =>
@@ -113,16 +116,33 @@ export async function dryRunJob(deps: DryRunDeps, select: Select, force: boolean
       ),
     ),
     variants: round(variants),
-    lambdaSeconds: round(seconds * 10) / 10,
-    gbSeconds: round(usage.lambdaGbSecond * 10) / 10,
-    requests: {
-      lambda: Math.ceil(usage.lambdaRequest),
-      s3: Math.ceil(usage.s3Read + usage.s3Write),
-      sqs: Math.ceil(usage.sqsRequest),
-    },
-    dollars: round(costOf(usage) * 10_000) / 10_000,
+    gbSeconds: round(amounts.lambdaGbSecond * 10) / 10,
   };
 }
+
+export function taken(
+  { sample, listed, ended }: Awaited<ReturnType<typeof drawSample>>,
+  images: number,
+  seconds: number,
+  amounts: Required<Pick<Amounts, "lambdaGbSecond" | "lambdaRequest" | "s3Read" | "s3Write" | "sqsRequest">>,
+): Taken {
+  return {
+    dryRun: true,
+    exact: ended && sample.length === listed,
+    sample: sample.length,
+    images: Math.round(images),
+    lambdaSeconds: Math.round(seconds * 10) / 10,
+    requests: {
+      lambda: Math.ceil(amounts.lambdaRequest),
+      s3: Math.ceil(amounts.s3Read + amounts.s3Write),
+      sqs: Math.ceil(amounts.sqsRequest),
+    },
+    dollars: cents(amounts),
+  };
+}
+
+/** What they cost, to a hundredth of a cent. */
+export const cents = (amounts: Amounts): number => Math.round(costOf(amounts) * 10_000) / 10_000;
 
 /** Reservoir sampling: every candidate has the same chance, however many there are and in whatever order they come. */
 export async function drawSample(deps: DryRunDeps, select: Select, withGone = false) {

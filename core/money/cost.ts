@@ -7,7 +7,7 @@ import { estimateOf } from "../estimate.ts";
 import { type OutputFormat, writtenBytes } from "../formats.ts";
 import { planOf, variantsOf } from "../plan.ts";
 import type { Preset } from "../preset.ts";
-import { costOf, type PriceName, sumOf, type Usage, WORKER_GB } from "./prices.ts";
+import { type Amounts, costOf, type PriceName, sumOf, WORKER_GB } from "./prices.ts";
 
 export interface Load {
   /** In a month. */
@@ -125,7 +125,7 @@ const ROUND = 11;
 const YOUNG_DAYS = 30 + 25 / 24;
 
 /** Of a stack that nobody uses. */
-function unused(): Usage {
+function unused(): Amounts {
   const { parked, sweep } = IDLE_TURN;
   const seconds = (turn: { writes: number; reads: number }) => OWN + (turn.writes + turn.reads) * REQUEST;
   return {
@@ -138,7 +138,7 @@ function unused(): Usage {
 }
 
 /** The sweep's rounds over all that is kept, beside its idle turns. */
-function rounds({ uploads, months }: Load, variants: number): Usage {
+function rounds({ uploads, months }: Load, variants: number): Amounts {
   const kept = uploads * months;
   if (kept === 0) return {};
   const rest = Math.min(REST.most, Math.max(REST.least, kept * REST.each));
@@ -158,26 +158,31 @@ export function missesOf(views: number): number {
   return days.reduce((sum, today) => sum + Math.min(SHOWN_WIDTHS, today), 0);
 }
 
-function originals({ uploads, megabytes, months, colder, originalsMonths = months }: Load): Usage {
+function originals({ uploads, megabytes, months, colder, originalsMonths = months }: Load): Amounts {
   const kept = Math.min(months, originalsMonths);
   const gigabytes = (over: number) => (uploads * Math.max(0, over) * megabytes) / 1000;
   if (!colder || colder.afterMonths >= kept) return { s3Storage: gigabytes(kept) };
   const { afterMonths } = colder;
   const row: (typeof coldClasses)[ColdClass] & { readonly watched?: PriceName } = coldClasses[colder.to];
   const cold = kept - afterMonths;
-  const steps = row.kept.map(([from, price], index): Usage => {
+  const steps = row.kept.map(([from, price], index): Amounts => {
     const to = row.kept[index + 1]?.[0] ?? cold;
     return { [price]: gigabytes(Math.min(to, cold) - from) };
   });
-  const watched: Usage = row.watched ? { [row.watched]: uploads * cold } : {};
-  const parts: Usage[] = [{ s3Storage: gigabytes(afterMonths) }, ...steps, { [row.moved]: uploads }, watched];
+  const watched: Amounts = row.watched ? { [row.watched]: uploads * cold } : {};
+  const parts: Amounts[] = [
+    { s3Storage: gigabytes(afterMonths) },
+    ...steps,
+    { [row.moved]: uploads },
+    watched,
+  ];
   return parts.reduce(sumOf, {});
 }
 
 export interface Line {
   readonly service: string;
   readonly what: string;
-  readonly usage: Usage;
+  readonly amounts: Amounts;
 }
 
 /** What a month uses, line by line. */
@@ -188,7 +193,7 @@ export function usageOf(load: Load, variants: number, variantBytes: number, deve
   const worker = developMs / 1000 + OWN + IN_A_ROW.worker * REQUEST;
   const others = UPLOAD.invocations * OWN + IN_A_ROW.others * REQUEST + RECEIVER;
   const logBytes = LOG.upload + (UPLOAD.invocations + 1) * LOG.invocation + UPLOAD.calls * LOG.call;
-  const line = (service: string, what: string, usage: Usage): Line => ({ service, what, usage });
+  const line = (service: string, what: string, amounts: Amounts): Line => ({ service, what, amounts });
   return [
     line("Lambda", "developing", { lambdaGbSecond: uploads * worker * WORKER_GB, lambdaRequest: uploads }),
     line("Lambda", "API and events", {
@@ -228,9 +233,9 @@ export function usageOf(load: Load, variants: number, variantBytes: number, deve
 
 /** With their steps by volume, which are an account's and not a bucket's: each line begins where those before it end. */
 function priced(lines: readonly Line[]): Bill["lines"] {
-  let before: Usage = {};
-  return lines.map(({ service, what, usage }) => {
-    const with_ = sumOf(before, usage);
+  let before: Amounts = {};
+  return lines.map(({ service, what, amounts }) => {
+    const with_ = sumOf(before, amounts);
     const dollars = costOf(with_) - costOf(before);
     before = with_;
     return { service, what, dollars };

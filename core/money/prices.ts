@@ -73,18 +73,19 @@ interface Price {
 }
 
 export type PriceName = keyof typeof prices;
-export type Usage = Readonly<Partial<Record<PriceName, number>>>;
+/** Of what AWS charges for. */
+export type Amounts = Readonly<Partial<Record<PriceName, number>>>;
 
-/** What a month's usage costs, in dollars. */
-export function costOf(usage: Usage): number {
-  return (Object.keys(usage) as PriceName[]).reduce(
-    (sum, name) => sum + priceOf(prices[name], usage[name] ?? 0),
+/** What they cost where they are a month's, in dollars. */
+export function costOf(amounts: Amounts): number {
+  return (Object.keys(amounts) as PriceName[]).reduce(
+    (sum, name) => sum + priceOf(prices[name], amounts[name] ?? 0),
     0,
   );
 }
 
 /** Both together. */
-export function sumOf(one: Usage, other: Usage): Usage {
+export function sumOf(one: Amounts, other: Amounts): Amounts {
   const names = new Set([...Object.keys(one), ...Object.keys(other)] as PriceName[]);
   return Object.fromEntries([...names].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { usageOf } from "../../../core/money/cost.ts";
-import { costOf, type PriceName, sumOf, type Usage } from "../../../core/money/prices.ts";
+import { type Amounts, costOf, type PriceName, sumOf } from "../../../core/money/prices.ts";
 import { variantsOf } from "../../../core/plan.ts";
 import config from "../../../core/shipped.ts";
 import { readTemplate } from "../../../host/template.ts";
@@ -32,11 +32,11 @@ test("a month's bill is thirty of a day that is counted, line by line within 5 %
   const of = (...whats: string[]) =>
     lines
       .filter(({ what }) => whats.includes(what))
-      .map(({ usage }) => usage)
+      .map(({ amounts }) => amounts)
       .reduce(sumOf, {});
-  const counted = (...causes: Cause[]) => causes.map((cause) => day.counts[cause]).reduce<Usage>(sumOf, {});
+  const counted = (...causes: Cause[]) => causes.map((cause) => day.counts[cause]).reduce<Amounts>(sumOf, {});
   const { s3Storage: _, ...uploads } = day.counts.uploads;
-  const pairs: [string, Usage, Usage][] = [
+  const pairs: [string, Amounts, Amounts][] = [
     ["uploads", of("developing", "API and events", "requests", "messages"), uploads],
     ["views", of("requests, and what it asks S3 for"), counted("views")],
     ["deletes", of("deletes, and what CloudFront forgets"), counted("deletes")],
@@ -56,6 +56,6 @@ test("a month's bill is thirty of a day that is counted, line by line within 5 %
   );
   assert.deepEqual(off, []);
   const dollars = (which: 1 | 2, times: number) =>
-    pairs.map((pair) => pair[which]).reduce<number>((sum, usage) => sum + times * costOf(usage), 0);
+    pairs.map((pair) => pair[which]).reduce<number>((sum, amounts) => sum + times * costOf(amounts), 0);
   assert.ok(Math.abs(dollars(1, 1) / dollars(2, DAYS) - 1) < 0.05);
 });
