@@ -8,6 +8,7 @@ import type { Header } from "../core/plan.ts";
 /** What a look at a file's structure can find: `test/oracle/facts.ts` says of each how. */
 export type Fact =
   | "data-missing"
+  | "arithmetic"
   | "bad-checksum"
   | "apng-order"
   | "short-palette"
@@ -97,6 +98,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
     what: "APNGs whose frames are out of order, or lack what describes them, are the still picture that they begin with",
     why: "Every pixel of it is there, and programs that know no APNG show it; browsers show of some of them nothing.",
     applies: ({ kind, facts }) => ["accepted", "colour"].includes(kind) && facts.has("apng-order"),
+  },
+  arithmetic: {
+    what: "JPEGs in arithmetic coding of which the decoder complains",
+    why: "Whether all is there cannot be seen without Huffman's codes. Whole ones are accepted; no camera writes any, and Firefox shows none.",
+    applies: ({ kind, facts }) => kind === "refused" && facts.has("arithmetic"),
   },
   "short-palette": {
     what: "PNGs that name colours that their palette does not have",

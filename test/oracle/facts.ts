@@ -14,6 +14,10 @@ type Finders = Partial<Record<FormatName, (bytes: Buffer) => boolean>>;
 const table: Readonly<Record<Fact, Finders>> = {
   /** A walk through a JPEG's structure has found that its data end early or make no sense. */
   "data-missing": { jpeg: (bytes) => typeof walkJpeg(bytes) === "object" },
+  /** SOF9 and SOF10. */
+  arithmetic: {
+    jpeg: (bytes) => [...segmentsOf(bytes)].some(({ marker }) => marker === 0xc9 || marker === 0xca),
+  },
   /** PNG: a checksum is wrong, or it is cut off. */
   "bad-checksum": {
     png: (bytes) => {
