@@ -28,8 +28,8 @@ const QUALITIES: Record<Lossy, readonly [number, number, number]> = {
   webp: [70, 80, 88],
   jpeg: [66, 76, 85],
 };
-/** Not fitted on: drawn pictures keep their number, and of text there is too little. */
-const NO_PHOTOS = ["graphics", "text", "alpha"];
+/** Not fitted on: drawn pictures keep their number, and of text there is too little. `colours`: pages of saturated ones. */
+const NO_PHOTOS = ["graphics", "text", "colours", "alpha"];
 const settingsOf = (format: Lossy): EncodeSettings => {
   const { graphics: _, ...settings }: EncodeSettings = formats[format].encode.balanced;
   return settings;

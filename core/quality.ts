@@ -105,7 +105,7 @@ export function predictedBy(format: Aimed, trial: readonly number[]): number[] {
 }
 
 /** The score at a quality, by those at some of them. */
-export function scoreAt(quality: number, qualities: readonly number[], scores: readonly number[]): number {
+function scoreAt(quality: number, qualities: readonly number[], scores: readonly number[]): number {
   const next = qualities.findIndex((one, i) => i > 0 && (one >= quality || i === qualities.length - 1));
   const [low = 0, up = 1] = qualities.slice(next - 1, next + 1);
   const [from = 0, to = 0] = scores.slice(next - 1, next + 1);
