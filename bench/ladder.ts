@@ -15,7 +15,7 @@ import type { Preset } from "../core/preset.ts";
 import config from "../core/shipped.ts";
 import { openLoaders } from "../pixels/decoders/libvips.ts";
 import { openSource } from "../pixels/decoders/open.ts";
-import { encoded, isGraphic, shaped } from "../pixels/develop.ts";
+import { encoded, graphicOf, shaped } from "../pixels/develop.ts";
 import type { Raster } from "../pixels/raster.ts";
 import { type Figure, median, medianWithin, round } from "./report.ts";
 
@@ -53,7 +53,7 @@ async function developed(path: string, preset: Preset, settings: Settings): Prom
   const variants = variantsOf(header, preset);
   const plan = planOf(header, variants);
   const base = await opened.decode(plan);
-  const graphic = isGraphic(base);
+  const graphic = graphicOf(base);
   const rasters: Raster[] = [];
   for (const { from, shape } of plan.steps) rasters.push(await shaped(rasters[from] ?? base, shape));
   const bytesOf = async (variants: readonly PlannedVariant[], raster = base) => {

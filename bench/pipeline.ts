@@ -110,7 +110,7 @@ const floor: Way = async (source, preset) => {
       const raster = rasters[index];
       if (!raster) continue;
       for (const variant of encodes)
-        made.push({ variant, bytes: await encoded(raster, variant, false, raster) });
+        made.push({ variant, bytes: await encoded(raster, variant, undefined, raster) });
     }
     return made;
   });

@@ -13,7 +13,7 @@ import { digest } from "../core/keys.ts";
 import type { PlannedVariant } from "../core/plan.ts";
 import { aimOf, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
-import { encoded, isGraphic, trialOf } from "../pixels/develop.ts";
+import { encoded, type Graphic, graphicOf, trialOf } from "../pixels/develop.ts";
 import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
 import { numbersOfFile } from "../pixels/trial.ts";
 import { type Lossy, lossy } from "./encoders.ts";
@@ -45,7 +45,7 @@ interface Measured {
   readonly name: string;
   readonly width: number;
   readonly held: boolean;
-  readonly graphic: boolean;
+  readonly graphic: Graphic | undefined;
   readonly trial: readonly number[];
   /** As of a file of this size, whose trial is smaller. */
   readonly small: readonly number[] | undefined;
@@ -63,7 +63,7 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   if (pictures.length === 0) throw new Error("which pictures? npm run bench -- quality FOLDER…");
   const measured: Measured[] = [];
   for (const picture of pictures) {
-    const graphic = await isDrawn(picture.path);
+    const graphic = await drawnIn(picture.path);
     for (const width of WIDTHS) measured.push(...(await measure(picture, width, graphic, quick)));
   }
   const fitted = measured.filter(({ kind, held }) => !held && !NO_PHOTOS.includes(kind));
@@ -131,17 +131,17 @@ const flat = (path: string, width?: number) =>
   sharp(path).autoOrient().resize(width).flatten({ background: "#ffffff" }).toColourspace("srgb");
 
 /** As of the whole picture, whatever becomes of it in smaller ones. */
-async function isDrawn(path: string): Promise<boolean> {
+async function drawnIn(path: string): Promise<Graphic | undefined> {
   const { autoOrient } = await sharp(path).metadata();
   const picture = await rgb(flat(path, Math.min(2560, autoOrient.width)));
-  return isGraphic(rasterOf(picture));
+  return graphicOf(rasterOf(picture));
 }
 
 /** None where the picture is narrower than that. */
 async function measure(
   { path, ...file }: File,
   width: number,
-  graphic: boolean,
+  graphic: Graphic | undefined,
   quick: boolean,
 ): Promise<Measured[]> {
   const bytes = readFileSync(path);
@@ -219,7 +219,7 @@ async function seenIn(picture: Picture, format: Lossy, quality: number): Promise
 const encodedAs = (
   picture: Picture,
   how: Pick<PlannedVariant, "format" | "encode" | "aim">,
-  graphic: boolean,
+  graphic: Graphic | undefined,
 ) => {
   const shape = { width: picture.width, height: picture.height };
   return encoded(

@@ -326,18 +326,22 @@ function partOf(from: Raster, shape: Shape, crop: "attention" | "centre" | Focus
   };
 }
 
-/** Rows of which one is looked at, and the share of unlike neighbours up to which a picture is a graphic. */
+/** `drawn`: a screenshot, a chart, text. `mixed`: one with photographs in it, where to try without loss is four times the CPU for nothing. */
+export type Graphic = "drawn" | "mixed";
+
+/** Rows of which one is looked at, and the shares of unlike neighbours up to which a picture is a graphic. */
 const LOOK_EVERY = 16;
-const GRAPHIC_UP_TO = 0.55;
+const DRAWN_UP_TO = 0.4;
+const MIXED_UP_TO = 0.55;
 
 /**
  * Whether a picture is a screenshot or a drawing, by a look at every 16th row: the share of pixels that differ from their
  * left neighbour. Photographs came to 0.56 to 0.99, screenshots (also after JPEG) and charts to 0.01 to 0.35, and to 0.5 where
  * photographs stand in them (measured).
  */
-export function isGraphic({ data, width, height, channels, frames }: Raster): boolean {
-  if (frames > 1 || width < 2) return false;
-  const mayDiffer = GRAPHIC_UP_TO * (width - 1) * Math.ceil(height / LOOK_EVERY);
+export function graphicOf({ data, width, height, channels, frames }: Raster): Graphic | undefined {
+  if (frames > 1 || width < 2) return undefined;
+  const looked = (width - 1) * Math.ceil(height / LOOK_EVERY);
   let different = 0;
   for (let y = 0; y < height; y += LOOK_EVERY) {
     const end = (y + 1) * width * channels;
@@ -352,9 +356,9 @@ export function isGraphic({ data, width, height, channels, frames }: Raster): bo
       }
     }
     // A photograph shows itself in the upper half.
-    if (different > mayDiffer) return false;
+    if (different > MIXED_UP_TO * looked) return undefined;
   }
-  return true;
+  return different > DRAWN_UP_TO * looked ? "mixed" : "drawn";
 }
 
 /** A gain map's quality: what it says is soft, and a step in it would be seen as one of brightness. */
@@ -400,11 +404,11 @@ async function asJpeg({ data, width, height }: Mosaic) {
   return { bytes: file.length, data: await sharp(file).raw().toBuffer() };
 }
 
-/** The file of a variant. @param graphic as `isGraphic` says of the whole picture @param whole the base */
+/** The file of a variant. @param graphic as `graphicOf` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
   variant: PlannedVariant,
-  graphic: boolean,
+  graphic: Graphic | undefined,
   whole: Pick<Raster, "width" | "height" | "gainMap" | "bright">,
 ): Promise<Buffer> {
   const { format, encode, background, colour, gainMap, rights } = variant;
@@ -420,7 +424,7 @@ export async function encoded(
   };
   const drawn = async ({ settings, orSmaller }: NonNullable<typeof graphics>) => {
     const file = await as({ ...own, ...settings });
-    const other = orSmaller ? await as({ ...own, ...orSmaller }) : file;
+    const other = orSmaller && graphic === "drawn" ? await as({ ...own, ...orSmaller }) : file;
     return other.length < file.length ? other : file;
   };
   // What is drawn has edges that a prediction from photographs knows nothing of.

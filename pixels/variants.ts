@@ -1,7 +1,7 @@
 /** Follows a plan: which pixels are made when, how many encoders work at a time, and when memory is let go. */
 import { encodeBytes, encodersBudget } from "../core/estimate.ts";
 import type { Plan, Step } from "../core/plan.ts";
-import { encoded, firstFrame, isGraphic, placeholderOf, shaped } from "./develop.ts";
+import { encoded, firstFrame, graphicOf, placeholderOf, shaped } from "./develop.ts";
 import { letGo } from "./let-go.ts";
 import type { Raster } from "./raster.ts";
 
@@ -105,9 +105,9 @@ export async function makeVariants(
   parallel: number,
   made: (at: { step: number; encode: number }, bytes: Uint8Array) => void,
 ): Promise<Placeholder> {
-  const graphic = isGraphic(base);
+  const graphic = graphicOf(base);
   const waiting = plan.steps.flatMap(({ encodes }, step) =>
-    encodes.map((variant, encode) => ({ step, encode, variant, memory: encodeBytes(variant, graphic) })),
+    encodes.map((variant, encode) => ({ step, encode, variant, memory: encodeBytes(variant, !!graphic) })),
   );
   const budget = encodersBudget(Math.max(0, ...waiting.map(({ memory }) => memory)), parallel);
   const { width, height, gainMap, bright } = base;
