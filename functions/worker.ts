@@ -23,9 +23,8 @@ export const handler = onQueue(({ memoryLimitInMB }) => {
   // TIFF and whatever else a preset asks for; every other loader stays closed.
   const accept = [...config.presets.values()].flatMap((preset) => preset.accept);
   const pixels = pixelProcess({ accept, developSeconds: means.seconds, child: startedAhead() });
-  const { MEDIA_URL: mediaUrl, ORIGINALS_DAYS: originalsDays } = env;
+  const { MEDIA_URL: mediaUrl, ORIGINALS_DAYS: originalsDays, UPLOADS_BUCKET: bucket } = env;
   const worker = { ...deps, mediaUrl, originalsDays, pixels, means, config };
-  const bucket = env.UPLOADS_BUCKET;
   return {
     logLevel: env.LOG_LEVEL,
     done: "developed",

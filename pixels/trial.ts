@@ -9,7 +9,7 @@ const TILE = 64;
 const TILES = 24;
 /**
  * Of a small picture fewer, one for so many of its pixels, and none for what is made of it with less than that (`thumb`), which costs
- * as much for half a millisecond in sharp: trials would be 4 to 5 % of what developing it takes, and are 3 at most.
+ * as much for half a millisecond in sharp: trials would be 4 to 5 % of what developing it takes, and are 3 to 4.
  */
 const PIXELS_A_TILE = 35_000;
 /** Pixels of a block's side, at each scale: about as far as SSIMULACRA's Gaussian sees. */

@@ -76,7 +76,7 @@ export function withPrimary(bytes: Buffer, id: number): Buffer {
   return copy;
 }
 
-/** \`iinf\` has an entry for each item (ISO/IEC 14496-12, 8.11.6), of version 2 or, with longer ids, 3. */
+/** `iinf` has an entry for each item (ISO/IEC 14496-12, 8.11.6), of version 2 or, with longer ids, 3. */
 function entriesOf(bytes: Buffer, { body, end }: Box) {
   const entries = [...boxesOf(bytes, body + (bytes[body] === 0 ? 6 : 8), end)];
   return entries.map(({ body }) => {
