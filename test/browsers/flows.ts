@@ -56,6 +56,15 @@ function file(name: string, content: Buffer | string): string {
 export const photo = async (name: string, bytes = 0) =>
   file(name, (await jpeg(name, { width: 140, height: 100, bytes })).buffer);
 
+/** In the page: S3 has the first part, and has said so. */
+export const firstPartSent = (): Promise<void> =>
+  new Promise((resolve) => {
+    const told = new PerformanceObserver((list) => {
+      if (list.getEntries().some(({ name }) => /partNumber=1\b/.test(name))) resolve();
+    });
+    told.observe({ type: "resource", buffered: true });
+  });
+
 type Flow = (tab: Tab, look: Look, s3: Watch) => Promise<unknown>;
 
 export const flows = {
@@ -147,15 +156,7 @@ export const flows = {
     await tab.choose(input, await photo("reloaded.jpg", LARGE));
     // S3 has the first part, and has said so; the second is on its way when the page goes.
     await arrived.promise;
-    await tab.run(
-      () =>
-        new Promise<void>((resolve) => {
-          const told = new PerformanceObserver((list) => {
-            if (list.getEntries().some(({ name }) => /partNumber=1\b/.test(name))) resolve();
-          });
-          told.observe({ type: "resource", buffered: true });
-        }),
-    );
+    await tab.run(firstPartSent);
     await tab.goto(await tab.run(() => location.href));
     s3.reset();
     await tab.run(hurry);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { type Stack, startStack } from "../../laptop/stack.ts";
 import { engines } from "../browsers/engines.ts";
-import { flows, LARGE, type Look, photo, Watch } from "../browsers/flows.ts";
+import { firstPartSent, flows, LARGE, type Look, photo, Watch } from "../browsers/flows.ts";
 import { shows } from "../browsers/tab.ts";
 import { launchWebKit } from "../browsers/webkit.ts";
 
@@ -65,6 +65,7 @@ test("WebKit reads nothing for a page that is being left: one that stays after a
   };
   await tab.choose(page.input, await photo("stays.jpg", LARGE));
   await arrived.promise;
+  await tab.run(firstPartSent);
   s3.reset();
   // 204: there is nothing to go to. It takes its time to say so, as a server does that is far away.
   const nowhere = createServer((_, response) => setTimeout(() => response.writeHead(204).end(), 2000));
