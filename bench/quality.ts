@@ -11,7 +11,7 @@ import sharp from "sharp";
 import { type EncodeSettings, formats, type Profile } from "../core/formats.ts";
 import { digest } from "../core/keys.ts";
 import type { PlannedVariant } from "../core/plan.ts";
-import { aimOf, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
+import { aimOf, isUnlike, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
 import { encoded, type Graphic, graphicOf, trialOf } from "../pixels/develop.ts";
 import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
@@ -28,11 +28,23 @@ const QUALITIES: Record<Lossy, readonly [number, number, number]> = {
   webp: [70, 80, 88],
   jpeg: [66, 76, 85],
 };
-/** Not fitted on: drawn pictures keep their number, and of text there is too little. `colours`: pages of saturated ones. */
-const NO_PHOTOS = ["graphics", "text", "colours", "alpha"];
+/** Of graphics, whose files are looked at: where they may be raised to as well. */
+const LOOKED_AT: Record<Lossy, readonly number[]> = {
+  avif: [44, 54, 64, 76, 88],
+  webp: [68, 80, 90, 97],
+  jpeg: [64, 76, 86, 94],
+};
+/** Where a line through what was seen is to hold: what is far worse is raised by as much as can be, what is far better stays. */
+const WITHIN = { least: 40, most: 92 } as const;
+/** No photographs: `colours` and `pages` are rendered, `drawings` what projects publish of themselves. */
+const NO_PHOTOS = ["graphics", "text", "colours", "alpha", "pages", "drawings"];
 const settingsOf = (format: Lossy): EncodeSettings => {
   const { graphics: _, ...settings }: EncodeSettings = formats[format].encode.balanced;
   return settings;
+};
+const drawnSettingsOf = (format: Lossy): EncodeSettings => {
+  const { graphics, ...settings }: EncodeSettings = formats[format].encode.balanced;
+  return { ...settings, ...graphics?.settings };
 };
 
 interface Made {
@@ -54,7 +66,12 @@ interface Measured {
   readonly shipped: (format: Lossy, profile: Profile, again: boolean) => Promise<Made>;
   /** What a look at the file says. */
   readonly seen: (format: Lossy, quality: number) => Promise<readonly number[]>;
+  /** With the settings for graphics, and what a look at that file says. */
+  readonly drawn: (format: Lossy, quality: number) => Promise<Made>;
 }
+
+const isGraphic = ({ graphic, trial }: Pick<Measured, "graphic" | "trial">): boolean =>
+  (graphic !== undefined && graphic !== "smooth") || isUnlike(trial);
 
 /** @param quick only what has been measured before */
 export async function quality(folders: readonly string[], quick: boolean): Promise<Report> {
@@ -67,9 +84,14 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
     for (const width of WIDTHS) measured.push(...(await measure(picture, width, graphic, quick)));
   }
   const fitted = measured.filter(({ kind, held }) => !held && !NO_PHOTOS.includes(kind));
-  table.axes = axesOf(fitted.map(({ trial }) => trial));
+  const trials = fitted.map(({ trial }) => trial);
+  table.axes = axesOf(trials);
+  const { means, deviations } = level(trials);
+  table.photographs = { means: short(means), deviations: short(deviations) };
   for (const format of lossy) table[format] = await tableOf(format, fitted);
   for (const format of looked) table.seen[format] = await lookOf(format, fitted);
+  const graphics = measured.filter(({ held }) => !held).filter(isGraphic);
+  for (const format of lossy) table.drawn[format] = await graphicLookOf(format, graphics);
   writeFileSync(
     new URL("../core/quality-table.ts", import.meta.url),
     `/** Written by \`npm run bench -- quality FOLDER…\`, formatted by \`npm run format\`. */\nexport default ${JSON.stringify(table)};\n`,
@@ -83,6 +105,10 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
       of: measured
         .filter(({ kind, held, width }) => held && !NO_PHOTOS.includes(kind) && width < 1000)
         .flatMap((one) => (one.small ? { ...one, trial: one.small } : [])),
+    },
+    {
+      group: "drawn, held out",
+      of: measured.filter(({ kind, held }) => held && kind !== "alpha" && NO_PHOTOS.includes(kind)),
     },
     ...kinds.map((group) => ({ group, of: measured.filter(({ kind }) => kind === group) })),
   ];
@@ -148,9 +174,17 @@ async function measure(
   const id = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
   const keyOf = (format: Lossy, quality: number) =>
     `${id} ${width} ${format} ${JSON.stringify({ ...settingsOf(format), quality })}`;
+  const drawnKeyOf = (format: Lossy, quality: number) =>
+    `${id} ${width} ${format} ${JSON.stringify({ ...drawnSettingsOf(format), quality })}`;
   // Of what is drawn one number is what it has been, and nothing is predicted.
-  const needed = (format: Lossy) => (graphic ? [QUALITIES[format][1]] : QUALITIES[format]);
-  const keys = lossy.flatMap((format) => needed(format).map((quality) => keyOf(format, quality)));
+  const needed = (format: Lossy) =>
+    graphic && graphic !== "smooth"
+      ? [
+          keyOf(format, QUALITIES[format][1]),
+          ...(file.held ? [] : LOOKED_AT[format].map((quality) => drawnKeyOf(format, quality))),
+        ]
+      : QUALITIES[format].map((quality) => keyOf(format, quality));
+  const keys = lossy.flatMap(needed);
   if (quick && !keys.every((key) => known.has(key))) return [];
   const { autoOrient } = await sharp(bytes).metadata();
   if (autoOrient.width < width) return [];
@@ -169,19 +203,35 @@ async function measure(
       trial,
       small,
       at: (format, quality) =>
-        cached(keyOf(format, quality), async () => scored(await pixels(), format, quality)),
+        cached(keyOf(format, quality), async () => {
+          const picture = await pixels();
+          return scoredFile(picture, await fileOf(picture, format, { ...settingsOf(format), quality }));
+        }),
       shipped: async (format, profile, again) => {
         const { again: asked, ...aim } = aimOf(format, "good", width, profile) ?? { score: 0, table: "" };
         // Of the table as it is fitted now.
-        const by = { ...aim, table: digest(JSON.stringify(table)), ...(asked && again && { again: asked }) };
-        const how = { format, encode: formats[format].encode[profile], ...(!graphic && { aim: by }) };
+        const { drawn, photographs, ...predicting } = table;
+        const parts = isGraphic({ graphic, trial }) ? table : { ...predicting, ...(graphic && { graphic }) };
+        const by = { ...aim, table: digest(JSON.stringify(parts)), ...(asked && again && { again: asked }) };
+        const how = { format, encode: formats[format].encode[profile], aim: by };
         return cached(`${id} ${width} ${JSON.stringify(how)}`, async () =>
           scoredFile(await pixels(), await encodedAs(await pixels(), how, graphic)),
         );
       },
-      seen: async (format, quality) =>
-        (await cached(`${keyOf(format, quality)} seen`, async () => seenIn(await pixels(), format, quality)))
-          .numbers ?? [],
+      seen: async (format, quality) => {
+        const made = cached(`${keyOf(format, quality)} seen`, async () => {
+          const picture = await pixels();
+          const file = await fileOf(picture, format, { ...settingsOf(format), quality });
+          return { bytes: file.length, score: 0, numbers: await seenIn(picture, file) };
+        });
+        return (await made).numbers ?? [];
+      },
+      drawn: (format, quality) =>
+        cached(drawnKeyOf(format, quality), async () => {
+          const picture = await pixels();
+          const file = await fileOf(picture, format, { ...drawnSettingsOf(format), quality });
+          return { ...(await scoredFile(picture, file)), numbers: await seenIn(picture, file) };
+        }),
     },
   ];
 }
@@ -194,9 +244,9 @@ const once = (make: () => Promise<Picture>) => () => {
 };
 let scorer: { readonly of: Picture; readonly score: (other: Picture) => number } | undefined;
 
-function fileOf({ data, width, height }: Picture, format: Lossy, quality: number): Promise<Buffer> {
+function fileOf({ data, width, height }: Picture, format: Lossy, settings: EncodeSettings): Promise<Buffer> {
   const image = sharp(data, { raw: { width, height, channels: 3 } });
-  return image.toFormat(format, { ...settingsOf(format), quality }).toBuffer();
+  return image.toFormat(format, settings).toBuffer();
 }
 
 async function scoredFile(picture: Picture, file: Buffer): Promise<Made> {
@@ -204,16 +254,10 @@ async function scoredFile(picture: Picture, file: Buffer): Promise<Made> {
   return { bytes: file.length, score: round(scorer.score(await rgb(sharp(file))), 4) };
 }
 
-const scored = async (picture: Picture, format: Lossy, quality: number) =>
-  scoredFile(picture, await fileOf(picture, format, quality));
-
 const rasterOf = (picture: Picture) => ({ ...picture, channels: 3, frames: 1 }) as const;
 
-async function seenIn(picture: Picture, format: Lossy, quality: number): Promise<Made> {
-  const file = await fileOf(picture, format, quality);
-  const decoded = rasterOf(await rgb(sharp(file)));
-  const numbers = numbersOfFile(rasterOf(picture), file.length, decoded, WHOLE.width * WHOLE.height);
-  return { bytes: file.length, score: 0, numbers };
+async function seenIn(picture: Picture, file: Buffer): Promise<readonly number[]> {
+  return numbersOfFile(rasterOf(picture), file.length, rasterOf(await rgb(sharp(file)))) ?? [];
 }
 
 const encodedAs = (
@@ -288,6 +332,19 @@ async function lookOf(format: Lossy, of: readonly Measured[]): Promise<number[]>
   return short(ridge(numbers, reached));
 }
 
+/** Weights of what a look at a graphic's file says, for its score at whichever quality. */
+async function graphicLookOf(format: Lossy, of: readonly Measured[]): Promise<number[]> {
+  const all: Made[] = [];
+  for (const { drawn } of of) for (const quality of LOOKED_AT[format]) all.push(await drawn(format, quality));
+  const made = all.filter(({ score }) => score > WITHIN.least && score < WITHIN.most);
+  return short(
+    ridge(
+      made.map(({ numbers }) => numbers ?? []),
+      made.map(({ score }) => score),
+    ),
+  );
+}
+
 /** Columns of one variance around 0. */
 function level(numbers: readonly (readonly number[])[]) {
   const all = (numbers[0] ?? []).map((_, i) => numbers.map((row) => row[i] ?? 0));
@@ -301,7 +358,7 @@ function level(numbers: readonly (readonly number[])[]) {
     const own = weights.map((weight, i) => weight / (deviations[i] ?? 1));
     return [constant - dot(own, means), ...own];
   };
-  return { columns, unlevel };
+  return { columns, unlevel, means, deviations };
 }
 
 /** How many: with two the spread is wider, and with four what is rare comes out worse. */
@@ -372,10 +429,11 @@ async function between({ at }: Measured, format: Lossy, quality: number): Promis
   };
 }
 
-/** As balanced ships it: of a graphic what is made of it, else at the quality that is predicted. */
+/** As balanced ships it: of what is looked at, and of no photographs, the file itself, else at the quality that is predicted. */
 function own(one: Measured, format: Lossy): Promise<Made> {
   const aim = aimOf(format, "good", one.width, "balanced");
-  if (one.graphic || !aim) return one.shipped(format, "balanced", false);
+  const isFile = NO_PHOTOS.includes(one.kind) || one.graphic || isGraphic(one);
+  if (isFile || !aim) return one.shipped(format, "balanced", false);
   return between(one, format, qualityFor(format, settingsOf(format), aim, one.trial));
 }
 
@@ -406,7 +464,7 @@ async function inBest(format: Lossy, of: readonly Measured[]): Promise<Row[]> {
   for (const one of of) {
     const aim = aimOf(format, "good", one.width, "best");
     first.push(await one.shipped(format, "best", false));
-    second.push(await one.shipped(format, "best", !one.graphic && !!aim && isUnsure(aim, one.trial)));
+    second.push(await one.shipped(format, "best", !isGraphic(one) && !!aim && isUnsure(aim, one.trial)));
   }
   const bytes = mean(second.map((made, i) => made.bytes / (first[i]?.bytes ?? 1)));
   const pictures = `held out, in best (${of.length})`;

@@ -52,7 +52,7 @@ export const encodersBudget = (largest: number, parallel: number): number =>
 
 const area = ({ width, height }: { width: number; height: number }) => width * height;
 
-/** What `best` takes where a trial may be unsure, in times one encode: of all pictures (measured), and where it is. */
+/** What `best` takes where a trial may be unsure, and graphics everywhere, in times one encode: of all pictures (measured), and where it is. */
 const AGAIN = { usual: 1.2, worst: 2.1 } as const;
 
 /** CPU time of one encode, in milliseconds. @param graphic with the settings for graphics */
@@ -67,7 +67,7 @@ export function encodeMs(
     1e6;
   if (!graphic || !graphics) return ns(usual) * (aim?.again ? again : 1);
   const { settings, orSmaller } = graphics;
-  return ns({ ...usual, ...settings }) + (orSmaller ? ns({ ...usual, ...orSmaller }) : 0);
+  return ns({ ...usual, ...settings }) * (aim ? again : 1) + (orSmaller ? ns({ ...usual, ...orSmaller }) : 0);
 }
 
 /** What AVIF of 10 bits takes, CPU and memory, in times that of 8 (measured: 1.3 to 1.5). */

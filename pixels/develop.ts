@@ -5,7 +5,7 @@
 import sharp, { type Sharp } from "sharp";
 import { type EncodeSettings, formats } from "../core/formats.ts";
 import type { Focus, Plan, PlannedVariant, Rectangle, Shape, Turned } from "../core/plan.ts";
-import { isUnsure, qualityAgain, qualityFor } from "../core/quality.ts";
+import { isSeenAt, isUnlike, isUnsure, qualityAgain, qualityFor, qualityOfGraphic } from "../core/quality.ts";
 import { fromSrgb } from "./colour/cicp.ts";
 import type { Colours } from "./colour/colours.ts";
 import {
@@ -326,22 +326,34 @@ function partOf(from: Raster, shape: Shape, crop: "attention" | "centre" | Focus
   };
 }
 
-/** `drawn`: a screenshot, a chart, text. `mixed`: one with photographs in it, where to try without loss is four times the CPU for nothing. */
-export type Graphic = "drawn" | "mixed";
+/**
+ * `drawn`: a screenshot, a chart, text. `mixed`: one with photographs in it, where to try without loss is four times the CPU for nothing.
+ * `smooth`: a photograph that a phone has smoothed, or a drawing saved as a JPEG, which nothing tells apart: encoded as a photograph, and
+ * looked at.
+ */
+export type Graphic = "drawn" | "mixed" | "smooth";
 
 /** Rows of which one is looked at, and the shares of unlike neighbours up to which a picture is a graphic. */
 const LOOK_EVERY = 16;
 const DRAWN_UP_TO = 0.4;
 const MIXED_UP_TO = 0.55;
+/**
+ * A screenshot with photographs in it has a ground as well: of all neighbours so many are alike in one colour, 0.1 to 0.5. Of what is smooth
+ * it is 0.01 to 0.05 (measured).
+ */
+const GROUND_FROM = 0.1;
+const COLOURS = 4096;
 
 /**
  * Whether a picture is a screenshot or a drawing, by a look at every 16th row: the share of pixels that differ from their
- * left neighbour. Photographs came to 0.56 to 0.99, screenshots (also after JPEG) and charts to 0.01 to 0.35, and to 0.5 where
+ * left neighbour. Photographs came to 0.46 to 0.99, screenshots (also after JPEG) and charts to 0.01 to 0.35, and to 0.5 where
  * photographs stand in them (measured).
  */
 export function graphicOf({ data, width, height, channels, frames }: Raster): Graphic | undefined {
   if (frames > 1 || width < 2) return undefined;
   const looked = (width - 1) * Math.ceil(height / LOOK_EVERY);
+  // By a hash of the colour: what others add to the commonest is nothing.
+  const alike = new Uint32Array(COLOURS);
   let different = 0;
   for (let y = 0; y < height; y += LOOK_EVERY) {
     const end = (y + 1) * width * channels;
@@ -353,12 +365,17 @@ export function graphicOf({ data, width, height, channels, frames }: Raster): Gr
         (channels === 4 && data[at + 3] !== data[left + 3])
       ) {
         different++;
+      } else {
+        const colour =
+          ((data[at] ?? 0) * 31 + (data[at + 1] ?? 0) * 1009 + (data[at + 2] ?? 0) * 331) % COLOURS;
+        alike[colour] = (alike[colour] ?? 0) + 1;
       }
     }
     // A photograph shows itself in the upper half.
     if (different > MIXED_UP_TO * looked) return undefined;
   }
-  return different > DRAWN_UP_TO * looked ? "mixed" : "drawn";
+  if (different <= DRAWN_UP_TO * looked) return "drawn";
+  return Math.max(...alike) >= GROUND_FROM * looked ? "mixed" : "smooth";
 }
 
 /** A gain map's quality: what it says is soft, and a step in it would be seen as one of brightness. */
@@ -411,7 +428,7 @@ export async function encoded(
   graphic: Graphic | undefined,
   whole: Pick<Raster, "width" | "height" | "gainMap" | "bright">,
 ): Promise<Buffer> {
-  const { format, encode, background, colour, gainMap, rights } = variant;
+  const { format, encode, background, colour, gainMap, rights, aim } = variant;
   if (variant.bright) return brightFile(whole.bright, variant, raster.channels);
   const { delay, loop, frames } = raster;
   const animation = frames > 1 ? { ...(delay ? { delay } : {}), loop: loop ?? 0 } : {};
@@ -422,37 +439,76 @@ export async function encoded(
     if (rights && !gainMap) image.withXmp(packetIn(rights));
     return image.toFormat(format, { ...settings, ...animation }).toBuffer();
   };
-  const drawn = async ({ settings, orSmaller }: NonNullable<typeof graphics>) => {
-    const file = await as({ ...own, ...settings });
-    const other = orSmaller && graphic === "drawn" ? await as({ ...own, ...orSmaller }) : file;
-    return other.length < file.length ? other : file;
-  };
-  // What is drawn has edges that a prediction from photographs knows nothing of.
+  const known = graphic === "smooth" ? undefined : graphic;
+  const trial = aim && !known ? await trialOf(raster, whole) : undefined;
+  const kind = known ?? (trial && frames === 1 && isUnlike(trial) ? "mixed" : undefined);
   const file =
-    graphic && graphics
-      ? await drawn(graphics)
-      : await atQuality(raster, variant, whole, (quality) => as({ ...own, quality }));
+    kind && graphics
+      ? await asGraphic(raster, variant, kind, as)
+      : await atQuality(raster, variant, trial, !!graphic, (quality) => as({ ...own, quality }));
   if (gainMap && whole.gainMap)
     return withGainMap(file, await mapFor(raster, whole), whole.gainMap.meaning, rights);
   return colour === "p3" ? taggedP3(format, file) : file;
 }
 
+/** At a graphic's files: the first may have missed by so much that it could not say by how much. */
+const LOOKS = 2;
+/** What asks for this cannot be shown in 4:2:0, whatever it takes (65 points at 99, measured): then without loss. */
+const TOO_MUCH = 97;
+
+/** With the settings for graphics: at the format's number, or what looks at the file ask for; without loss where that is smaller. */
+async function asGraphic(
+  raster: Raster,
+  { format, encode, aim, background }: PlannedVariant,
+  kind: "drawn" | "mixed",
+  as: (settings: EncodeSettings) => Promise<Buffer>,
+): Promise<Buffer> {
+  const { graphics, ...own } = encode;
+  const { settings, orSmaller } = graphics ?? {};
+  const lossy = { ...own, ...settings };
+  const lossless = () => as({ ...own, ...orSmaller });
+  let file = await as(lossy);
+  const other = orSmaller && kind === "drawn" ? await lossless() : undefined;
+  if (other && other.length < file.length) return other;
+  let { quality } = own;
+  for (let looks = 0; aim && looks < LOOKS; looks++) {
+    const seen = await seenIn(file, raster, background);
+    const better = seen ? qualityOfGraphic(format, aim, quality, seen) : quality;
+    if (better === quality) break;
+    quality = better;
+    file = await as({ ...lossy, quality });
+  }
+  if (orSmaller && quality >= TOO_MUCH) return other ?? lossless();
+  return other && other.length < file.length ? other : file;
+}
+
+/** What a look at a file says, in a trial's numbers; of alpha what shows, as encoders change what it hides. */
+async function seenIn(file: Buffer, raster: Raster, background: string): Promise<number[] | undefined> {
+  if (raster.frames > 1) return undefined;
+  const shown = async (image: Sharp): Promise<Raster> => {
+    const data = await image.flatten({ background }).raw().toBuffer();
+    return { ...raster, data, channels: 3 };
+  };
+  const before = raster.channels === 3 ? raster : await shown(open(raster));
+  const after = await shown(sharp(file));
+  const seen = numbersOfFile(before, file.length, after);
+  for (const { data } of [before, after]) if (data !== raster.data) letGo(data);
+  return seen;
+}
+
 /** At the quality that comes to what is aimed at; once more where a look at the file shows that it did not. */
 async function atQuality(
   raster: Raster,
-  { format, encode, aim }: PlannedVariant,
-  whole: Pick<Raster, "width" | "height">,
+  { format, encode, aim, background }: PlannedVariant,
+  trial: readonly number[] | undefined,
+  smooth: boolean,
   as: (quality: number) => Promise<Buffer>,
 ): Promise<Buffer> {
-  const trial = aim && (await trialOf(raster, whole));
-  if (!trial) return as(encode.quality);
+  if (!aim || !trial) return as(encode.quality);
   const quality = qualityFor(format, encode, aim, trial);
   const file = await as(quality);
-  // Encoders change what alpha hides, which nobody sees and a look would count.
-  if (!isUnsure(aim, trial) || raster.channels === 4 || raster.frames > 1) return file;
-  const data = await sharp(file).raw().toBuffer();
-  const seen = numbersOfFile(raster, file.length, { ...raster, data }, whole.width * whole.height);
-  letGo(data);
-  const better = qualityAgain(format, encode, aim, quality, trial, seen);
+  const unsure = smooth ? isSeenAt(format, raster.width) : isUnsure(aim, trial);
+  const seen = unsure ? await seenIn(file, raster, background) : undefined;
+  const better = seen ? qualityAgain(format, encode, aim, quality, trial, seen) : quality;
   return better === quality ? file : as(better);
 }

@@ -74,15 +74,12 @@ async function tried(encode: Encode, raster: Raster, whole: number): Promise<num
   ];
 }
 
-/** The same numbers of a whole file. @param decoded its pixels */
-export function numbersOfFile(raster: Raster, bytes: number, decoded: Raster, whole: number): number[] {
-  const before = mosaicOf(raster, tilesOf(whole));
-  const after = mosaicOf(decoded, tilesOf(whole));
-  return [
-    Math.log2(raster.width),
-    Math.log(bytes / (raster.width * raster.height)),
-    ...losses(before, after),
-  ];
+/** The same numbers of a whole file, or nothing of what has no room for one tile. @param decoded its pixels */
+export function numbersOfFile(raster: Raster, bytes: number, decoded: Raster): number[] | undefined {
+  const { width, height } = raster;
+  if (width < TILE || height < TILE) return undefined;
+  const lost = losses(mosaicOf(raster, TILES), mosaicOf(decoded, TILES));
+  return [Math.log2(width), Math.log(bytes / (width * height)), ...lost];
 }
 
 const tilesOf = (whole: number) => Math.min(TILES, Math.ceil(whole / PIXELS_A_TILE));

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { formats } from "../../core/formats.ts";
-import { type Aim, aimOf, isUnsure, qualityAgain, qualityFor, qualityNames } from "../../core/quality.ts";
+import {
+  type Aim,
+  aimOf,
+  isUnlike,
+  isUnsure,
+  qualityAgain,
+  qualityFor,
+  qualityNames,
+  qualityOfGraphic,
+} from "../../core/quality.ts";
 import table from "../../core/quality-table.ts";
 
 const lossy = ["avif", "webp", "jpeg"] as const;
@@ -62,4 +71,30 @@ test("in best what a trial is unsure of is looked at, and encoded with more or l
   }
   assert.equal(aimOf("jpeg", "good", 640, "best")?.again, undefined);
   assert.equal(aimOf("avif", "good", 1920, "best")?.again, undefined, "wider than what it was fitted on");
+});
+
+test("a graphic is encoded again where a look says that it misses its aim, with the more the more it misses, never with less", () => {
+  const { means } = table.photographs;
+  for (const format of lossy) {
+    const { quality } = formats[format].encode.balanced;
+    const again = (score: number) => qualityOfGraphic(format, { score, table: "" }, quality, means);
+    const chosen = Array.from({ length: 400 }, (_, i) => again(i - 200));
+    assert.deepEqual(
+      chosen,
+      [...chosen].sort((a, b) => a - b),
+    );
+    assert.deepEqual([chosen[0], chosen.at(-1)], [quality, Math.min(100, quality + 24)]);
+  }
+});
+
+test("photographs' own numbers are like photographs, with any of them two deviations off; far off in many they are not", () => {
+  const { means, deviations } = table.photographs;
+  assert(!isUnlike(means));
+  for (const [i, deviation] of deviations.entries())
+    for (const by of [-2, 2])
+      assert(!isUnlike(means.map((mean, j) => (i === j ? mean + by * deviation : mean))));
+  assert(isUnlike(means.map((mean, i) => mean + 3 * (i % 2) * (deviations[i] ?? 0))));
+  // A black and white photograph loses nothing of its colours: the numbers from the fourth look on, but for the fifth.
+  const isColours = (i: number) => i >= 17 && !(i >= 22 && i < 27);
+  assert(!isUnlike(means.map((mean, i) => (isColours(i) ? mean - 6 * (deviations[i] ?? 0) : mean))));
 });
