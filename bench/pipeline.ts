@@ -43,10 +43,7 @@ export type Kind = (typeof kinds)[number];
 
 type Result = Omit<Costs, "variants"> & { made: MadeVariant[] };
 /** Develops the file once more. */
-type Way = (
-  source: Buffer,
-  preset: Preset,
-) => Promise<{ again: () => Promise<Result>; end?: () => Promise<void> }>;
+type Way = (source: Buffer, preset: Preset) => Promise<{ again: () => Promise<Result> }>;
 
 const darkroom: Way = async (source, preset) => {
   const format = detectFormat(source);
@@ -73,7 +70,7 @@ const darkroom: Way = async (source, preset) => {
   // The first image pays for the start of the process.
   await warm(pixels, preset);
   resetPeak(lastChild());
-  return { again, end: () => pixels.close() };
+  return { again };
 };
 
 /** A worker that has developed a picture before: code compiled, every encoder loaded. */
@@ -172,7 +169,7 @@ if (import.meta.main) {
   const preset: Preset = { ...photo, profile };
   const source = readFileSync(file);
   const ways: Record<string, Way> = { tutorial, naive, floor, darkroom };
-  const { again, end } = await (ways[kind] ?? darkroom)(source, preset);
+  const { again } = await (ways[kind] ?? darkroom)(source, preset);
   if (folder === "turns") {
     for await (const _ of createInterface({ input: process.stdin })) console.log((await again()).cpu);
   } else {
@@ -186,5 +183,4 @@ if (import.meta.main) {
     });
     console.log(JSON.stringify({ ...costs, variants } satisfies Costs));
   }
-  await end?.();
 }

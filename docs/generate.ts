@@ -1,5 +1,6 @@
 /**
- * Writes what documents repeat of the code: tables between `<!-- name -->` marks, and the metadata's JSON Schema.
+ * Writes what documents repeat of the code: tables between `<!-- name -->` marks, and the metadata's JSON Schema; and a trial's
+ * arithmetic as WebAssembly.
  * `npm run generate`; with `--check` it only says what is out of date (a test does).
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -22,6 +23,7 @@ import { maxPixelsOf } from "../core/preset.ts";
 import { aimOf } from "../core/quality.ts";
 import config from "../core/shipped.ts";
 import { MAX_FILES } from "../core/upload/issue-uploads.ts";
+import { lossesModule } from "../deploy/wasm.ts";
 import { reasons } from "./differences.ts";
 import { openapi } from "./openapi.ts";
 import { bytesAgainstQuality, cpuAgainstEffort, spreadOfQuality } from "./plots.ts";
@@ -338,7 +340,7 @@ const FILES = [
 ];
 
 /** Every generated file with its content as it should be. */
-export function generated(): { file: string; content: string }[] {
+export async function generated(): Promise<{ file: string; content: string }[]> {
   const documents = FILES.map((file) => {
     const text = readFileSync(new URL(file, root), "utf8");
     const content = text.replaceAll(/(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g, (_, open, name, close) => {
@@ -356,8 +358,9 @@ export function generated(): { file: string; content: string }[] {
     { file: "docs/bytes-quality.svg", content: bytesAgainstQuality() },
     { file: "docs/cpu-effort.svg", content: cpuAgainstEffort() },
     { file: "docs/quality-spread.svg", content: spreadOfQuality() },
+    { file: "pixels/losses.wasm.ts", content: await lossesModule() },
   ];
 }
 
 if (import.meta.main)
-  for (const { file, content } of generated()) writeFileSync(new URL(file, root), content);
+  for (const { file, content } of await generated()) writeFileSync(new URL(file, root), content);

@@ -415,8 +415,8 @@ const isGrey = ({ data, channels }: Raster) =>
 export const trialOf = (raster: Raster, whole: Pick<Raster, "width" | "height">) =>
   trialBy(asJpeg, raster, whole.width * whole.height);
 
-async function asJpeg({ data, width, height }: Mosaic) {
-  const image = sharp(data, { raw: { width, height, channels: 3 } });
+async function asJpeg({ data, width, height, channels }: Mosaic) {
+  const image = sharp(data, { raw: { width, height, channels } }).removeAlpha();
   const file = await image.jpeg({ quality: 78, quantisationTable: 3 }).toBuffer();
   return { bytes: file.length, data: await sharp(file).raw().toBuffer() };
 }

@@ -49,39 +49,43 @@ export function focusOf(picture: Raster, box: { width: number; height: number })
 function interest({ data, width, height, channels }: Raster, byColumn: boolean): Float64Array {
   const columns = Math.min(GRID, width);
   const rows = Math.min(GRID, height);
-  const value = (at: number) => data[at] ?? 0;
-  const opacity = (at: number) => (channels === 4 ? value(at + 3) / 255 : 1);
-  const warm = (at: number) => value(at) - value(at + 2);
-  const pink = (at: number) => (value(at) + value(at + 2)) / 2 - value(at + 1);
-
   const places = new Uint32Array(columns * rows);
   const usual = { warm: 0, pink: 0, opacity: 0 };
   for (let i = 0; i < places.length; i++) {
     const at =
       (spot(Math.floor(i / columns), rows, height) * width + spot(i % columns, columns, width)) * channels;
     places[i] = at;
-    usual.opacity += opacity(at);
-    usual.warm += opacity(at) * warm(at);
-    usual.pink += opacity(at) * pink(at);
+    const opacity = channels === 4 ? (data[at + 3] ?? 0) / 255 : 1;
+    usual.opacity += opacity;
+    usual.warm += opacity * warm(data, at);
+    usual.pink += opacity * pink(data, at);
   }
   usual.warm /= usual.opacity || 1;
   usual.pink /= usual.opacity || 1;
 
   // Not nothing, so that the middle wins where there is nothing to see.
   const lines = new Float64Array(byColumn ? columns : rows).fill(1);
-  for (const [i, at] of places.entries()) {
-    const green = value(at + 1);
+  for (let i = 0; i < places.length; i++) {
+    const at = places[i] ?? 0;
+    const red = data[at] ?? 0;
+    const green = data[at + 1] ?? 0;
     // Against its neighbours at full size: what is out of focus has no detail.
-    const beside = value(at + 1 - channels);
-    const above = value(at + 1 - width * channels);
+    const beside = data[at + 1 - channels] ?? 0;
+    const above = data[at + 1 - width * channels] ?? 0;
     const detail = Math.min(DETAIL_UP_TO, Math.abs(green - beside) + Math.abs(green - above));
-    const colour = Math.abs(warm(at) - usual.warm) + Math.abs(pink(at) - usual.pink);
-    const skin = isSkin(value(at), green, value(at + 2)) ? SKIN : 0;
+    const colour = Math.abs(warm(data, at) - usual.warm) + Math.abs(pink(data, at) - usual.pink);
+    const skin = isSkin(red, green, data[at + 2] ?? 0) ? SKIN : 0;
+    const opacity = channels === 4 ? (data[at + 3] ?? 0) / 255 : 1;
     const line = byColumn ? i % columns : Math.floor(i / columns);
-    lines[line] = (lines[line] ?? 0) + opacity(at) * (DETAIL * detail + COLOUR * colour + skin);
+    lines[line] = (lines[line] ?? 0) + opacity * (DETAIL * detail + COLOUR * colour + skin);
   }
   return lines;
 }
+
+// Not within `interest`: what is made anew for every picture begins in V8's interpreter, 4 ms in place of 0.7.
+const warm = (data: Uint8Array, at: number) => (data[at] ?? 0) - (data[at + 2] ?? 0);
+const pink = (data: Uint8Array, at: number) =>
+  ((data[at] ?? 0) + (data[at + 2] ?? 0)) / 2 - (data[at + 1] ?? 0);
 
 /** The pixel in the middle of a field of the grid; not the first one, as it has no neighbour before it. */
 const spot = (field: number, fields: number, pixels: number) =>

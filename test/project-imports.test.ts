@@ -59,7 +59,11 @@ const rooms: readonly (readonly [room: string, rooms: string, packages: string])
     // sharp to look at variants, which are our own.
     "node: @aws-sdk/client- chokidar commander mime-types sharp valibot",
   ],
-  ["deploy", "core/* adapters adapters/* host laptop", "node: @aws-sdk/client-secrets-manager esbuild"],
+  [
+    "deploy",
+    "core/* adapters adapters/* host laptop",
+    "node: @aws-sdk/client-secrets-manager assemblyscript/asc esbuild",
+  ],
   [
     "bench",
     "core/* adapters adapters/* pixels pixels/decoders host laptop client deploy",
