@@ -17,14 +17,11 @@ import config from "../core/shipped.ts";
 import { pixelProcess } from "../pixels/process.ts";
 import { scorerOf } from "../pixels/ssimulacra2.ts";
 import { type Lossy, lossy } from "./encoders.ts";
-import { fileOf, open, photo, photoNames, photoSource, rgb } from "./photos.ts";
+import { fileOf, NO_PHOTOS, open, photo, photoNames, photoSource, rgb } from "./photos.ts";
 import { type Report, type Row, round } from "./report.ts";
 
 /** As a card on a screen of two pixels per CSS pixel, or a phone's whole width on one of 2.5. */
 const WIDTH = 960;
-/** What `bench -- quality` fits its table on is not shown here. */
-const NO_PHOTOS = ["graphics", "text", "alpha"];
-
 type Files = Readonly<Record<Lossy, Buffer>>;
 interface Program {
   readonly name: string;

@@ -21,6 +21,9 @@ export const photoSource = existsSync(corpus)
   ? "four photographs of the corpus (two by phones, 10 to 48 MP)"
   : "the rendered docs/sample.jpg, enlarged under noise: no corpus here";
 
+/** Folders of `quality`, `page` and `written` with no photographs: `colours` and `pages` are rendered, `drawings` what projects publish of themselves. */
+export const NO_PHOTOS: readonly string[] = ["graphics", "text", "colours", "alpha", "pages", "drawings"];
+
 export async function photo(name: PhotoName): Promise<Picture> {
   const file = `${corpus}${inCorpus[name]}.heic`;
   if (!existsSync(file)) return enlargedSample();

@@ -18,7 +18,7 @@ import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
 import { numbersOfFile } from "../pixels/trial.ts";
 import { type Lossy, lossy } from "./encoders.ts";
 import { ladderFigures } from "./ladder.ts";
-import { rgb } from "./photos.ts";
+import { NO_PHOTOS, rgb } from "./photos.ts";
 import { type Figure, mean, type Report, type Row, round } from "./report.ts";
 
 const WIDTHS = [320, 640, 1280];
@@ -36,8 +36,6 @@ const LOOKED_AT: Record<Lossy, readonly number[]> = {
 };
 /** Where a line through what was seen is to hold: what is far worse is raised by as much as can be, what is far better stays. */
 const WITHIN = { least: 40, most: 92 } as const;
-/** No photographs: `colours` and `pages` are rendered, `drawings` what projects publish of themselves. */
-const NO_PHOTOS = ["graphics", "text", "colours", "alpha", "pages", "drawings"];
 const settingsOf = (format: Lossy): EncodeSettings => {
   const { graphics: _, ...settings }: EncodeSettings = formats[format].encode.balanced;
   return settings;
@@ -115,8 +113,8 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   const photographs = pictures.filter(({ kind }) => !NO_PHOTOS.includes(kind));
   const large = photographs
     .filter(({ path }) => /\.jpe?g$/i.test(path))
-    .filter((_, i) => i % 7 === 2)
-    .slice(0, quick ? 7 : 14);
+    .filter((_, i) => i % 4 === 1)
+    .slice(0, quick ? 7 : 24);
   const rows: Row[] = [];
   for (const format of lossy)
     for (const { group, of } of groups) rows.push(...(await compared(format, group, of)));
