@@ -475,10 +475,10 @@ async function asGraphic(
     const seen = await seenIn(file, raster, background);
     const better = seen ? qualityOfGraphic(format, aim, quality, seen) : quality;
     if (better === quality) break;
+    if (orSmaller && better >= TOO_MUCH) return other ?? lossless();
     quality = better;
     file = await as({ ...lossy, quality });
   }
-  if (orSmaller && quality >= TOO_MUCH) return other ?? lossless();
   return other && other.length < file.length ? other : file;
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { formats } from "../../core/formats.ts";
 import { graphicOf } from "../../pixels/develop.ts";
 import { pixelProcess } from "../../pixels/process.ts";
 import { scorerOf } from "../../pixels/ssimulacra2.ts";
@@ -93,14 +94,25 @@ test("saturated letters: looked at, and encoded again where 4:4:4 at the usual n
   assert.equal(chroma(get("w480.avif")), "4:4:4");
 });
 
+/** Of two pixels each, in every colour. */
+const smoothed = at((x, y) => {
+  const run = x >> 1;
+  return [90 + ((run * 37 + y) % 80), 110 + ((run * 53 + y * 3) % 90), 120 + ((run * 71 + y * 7) % 70)];
+});
+/** The same beside a white margin. */
+const page = Buffer.from(smoothed);
+for (let y = 0; y < raw.height; y++) page.fill(255, y * raw.width * 3, (y * raw.width + raw.width / 6) * 3);
+
 test("a photograph that a phone has smoothed is no screenshot, though half of its neighbours are alike; with a ground it is one", () => {
-  // Of two pixels each, in every colour.
-  const smoothed = at((x, y) => {
-    const run = x >> 1;
-    return [90 + ((run * 37 + y) % 80), 110 + ((run * 53 + y * 3) % 90), 120 + ((run * 71 + y * 7) % 70)];
-  });
   assert.equal(kindOf(smoothed), "smooth");
-  const page = Buffer.from(smoothed);
-  for (let y = 0; y < raw.height; y++) page.fill(255, y * raw.width * 3, (y * raw.width + raw.width / 6) * 3);
   assert.equal(kindOf(page), "mixed");
+});
+
+test("a screenshot with a photograph in it: a number means that number, however high", async () => {
+  const preset = presetOf({ ladder: { widths: [480], formats: ["webp"], quality: { webp: 98 } } });
+  const { get } = await developWith(pixels, await sharp(page, { raw }).png().toBuffer(), "png", preset);
+  const { graphics, ...usual } = formats.webp.encode.balanced;
+  const told = { ...usual, ...graphics?.settings, quality: 98 };
+  const expected = await sharp(page, { raw }).webp(told).toBuffer();
+  assert.equal(Buffer.compare(get("w480.webp"), expected), 0);
 });
