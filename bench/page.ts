@@ -22,6 +22,7 @@ import { type Report, type Row, round } from "./report.ts";
 
 /** As a card on a screen of two pixels per CSS pixel, or a phone's whole width on one of 2.5. */
 const WIDTH = 960;
+
 type Files = Readonly<Record<Lossy, Buffer>>;
 interface Program {
   readonly name: string;

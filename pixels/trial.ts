@@ -70,6 +70,8 @@ interface Assembly {
   losses(width: number, height: number, channels: number, others: number): void;
 }
 let assembly: Assembly | undefined;
+/** Five numbers of each of its eight looks. */
+const LOSSES = 40;
 
 function assembled(): Assembly {
   const module = new WebAssembly.Module(Buffer.from(wasm, "base64"));
@@ -89,7 +91,7 @@ function losses(before: Mosaic, after: Mosaic): number[] {
   room.set(before.data);
   room.set(after.data, before.data.length);
   assembly.losses(before.width, before.height, before.channels, after.channels);
-  return [...new Float64Array(memory.buffer, numbers.value, 40)];
+  return [...new Float64Array(memory.buffer, numbers.value, LOSSES)];
 }
 
 /** Tiles beside each other, in the order in which they lie in the picture; of an animation, of its first frame. */
