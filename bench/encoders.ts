@@ -24,7 +24,6 @@ export const lossy = Object.keys(defaults) as Lossy[];
 interface Tried extends EncodeSettings {
   readonly tune?: "ssim" | "psnr";
   readonly smartDeblock?: true;
-  readonly trellisQuantisation?: true;
   readonly overshootDeringing?: true;
 }
 const avif = (effort: number, quality: number, chromaSubsampling: string, bitdepth: 8 | 10) => ({

@@ -13,19 +13,22 @@ import { digest } from "../core/keys.ts";
 import type { PlannedVariant } from "../core/plan.ts";
 import { aimOf, isUnlike, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
-import { encoded, type Graphic, graphicOf, trialOf } from "../pixels/develop.ts";
+import { encoded, type Graphic, graphicOf } from "../pixels/develop.ts";
 import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
-import { numbersOfFile } from "../pixels/trial.ts";
+import { numbersOfFile, trialOf } from "../pixels/trial.ts";
 import { type Lossy, lossy } from "./encoders.ts";
 import { ladderFigures } from "./ladder.ts";
 import { NO_PHOTOS, rgb } from "./photos.ts";
 import { type Figure, mean, type Report, type Row, round } from "./report.ts";
 
 const WIDTHS = [320, 640, 1280];
-/** Around each format's number; what a preset may ask lies between them, or not far from them. */
-const QUALITIES: Record<Lossy, readonly [number, number, number]> = {
+/**
+ * Around each format's number; what a preset may ask lies between them, or not far from them. From 75 on a step of WebP's is three of
+ * those below (libwebp's `QualityToCompression`).
+ */
+const QUALITIES: Record<Lossy, readonly number[]> = {
   avif: [44, 54, 64],
-  webp: [70, 80, 88],
+  webp: [70, 75, 80, 88],
   jpeg: [66, 76, 85],
 };
 /** Of graphics, whose files are looked at: where they may be raised to as well. */
@@ -122,7 +125,7 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   for (const format of looked) rows.push(...(await inBest(format, small)));
   return {
     title: "Quality: one number for all pictures, and a number for each",
-    on: `${pictures.length} pictures, among them ${photographs.length} photographs (Kodak, CLIC 2025 and cameras of twenty years), at ${WIDTHS.join(", ")} px where they have as many, with the settings of balanced. Score: SSIMULACRA 2.1 against the lossless resize, at three qualities and linear between them; bytes in proportion to one number for all.`,
+    on: `${pictures.length} pictures, among them ${photographs.length} photographs (Kodak, CLIC 2025 and cameras of twenty years), at ${WIDTHS.join(", ")} px where they have as many, with the settings of balanced. Score: SSIMULACRA 2.1 against the lossless resize: of files as they ship, and of what was fitted on, of one number and as of a smaller file at three or four qualities and linear between them; bytes in proportion to one number for all.`,
     rows,
     figures: [
       ...lossy.flatMap((format) => figuresOf(format, rows, photographs.length)),
@@ -178,7 +181,7 @@ async function measure(
   const needed = (format: Lossy) =>
     graphic && graphic !== "smooth"
       ? [
-          keyOf(format, QUALITIES[format][1]),
+          keyOf(format, settingsOf(format).quality),
           ...(file.held ? [] : LOOKED_AT[format].map((quality) => drawnKeyOf(format, quality))),
         ]
       : QUALITIES[format].map((quality) => keyOf(format, quality));
@@ -189,8 +192,8 @@ async function measure(
   const image = flat(path, width);
   const picture = await rgb(image);
   const raster = rasterOf(picture);
-  const trial = await trialOf({ ...raster }, WHOLE);
-  const small = await trialOf(raster, raster);
+  const trial = trialOf({ ...raster }, WHOLE);
+  const small = trialOf(raster, raster);
   if (!trial) return [];
   const pixels = once(async () => rgb(image.clone()));
   return [
@@ -427,11 +430,16 @@ async function between({ at }: Measured, format: Lossy, quality: number): Promis
   };
 }
 
-/** As balanced ships it: of what is looked at, and of no photographs, the file itself, else at the quality that is predicted. */
+/**
+ * As balanced ships it: of what is held out or looked at, and of no photographs, the file itself, else at the quality that is predicted,
+ * as of a smaller file's rung, which ships otherwise.
+ */
 function own(one: Measured, format: Lossy): Promise<Made> {
   const aim = aimOf(format, "good", one.width, "balanced");
-  const isFile = NO_PHOTOS.includes(one.kind) || one.graphic || isGraphic(one);
-  if (isFile || !aim) return one.shipped(format, "balanced", false);
+  const isFile =
+    (one.held && one.trial !== one.small) || NO_PHOTOS.includes(one.kind) || one.graphic || isGraphic(one);
+  if (isFile || !aim || isUnsure(format, aim, one.width, one.trial))
+    return one.shipped(format, "balanced", false);
   return between(one, format, qualityFor(format, settingsOf(format), aim, one.trial));
 }
 
@@ -462,7 +470,13 @@ async function inBest(format: Lossy, of: readonly Measured[]): Promise<Row[]> {
   for (const one of of) {
     const aim = aimOf(format, "good", one.width, "best");
     first.push(await one.shipped(format, "best", false));
-    second.push(await one.shipped(format, "best", !isGraphic(one) && !!aim && isUnsure(aim, one.trial)));
+    second.push(
+      await one.shipped(
+        format,
+        "best",
+        !isGraphic(one) && !!aim && isUnsure(format, aim, one.width, one.trial),
+      ),
+    );
   }
   const bytes = mean(second.map((made, i) => made.bytes / (first[i]?.bytes ?? 1)));
   const pictures = `held out, in best (${of.length})`;

@@ -1,8 +1,8 @@
 /** AssemblyScript as a module of base64, which loads wherever the code does: in a bundle, in a package, under Node's permissions. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 
-/** Memory in pages of 64 kB: its planes and two mosaics of 24 tiles, each of four channels. */
+/** Memory in pages of 64 kB: its planes and two mosaics of 24 tiles (or one of 32), each of four channels. */
 const PAGES = 15;
 const FLAGS = `losses.ts -o losses.wasm -O3 --enable simd --runtime stub --noAssert --use abort= --initialMemory ${PAGES} --maximumMemory ${PAGES}`;
 
@@ -11,7 +11,8 @@ export async function lossesModule(): Promise<string> {
   const source = new URL("../pixels/assembly/", import.meta.url);
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await asc.main(FLAGS.split(" "), {
-    readFile: (name) => (name === "losses.ts" ? readFileSync(new URL(name, source), "utf8") : null),
+    readFile: (name) =>
+      existsSync(new URL(name, source)) ? readFileSync(new URL(name, source), "utf8") : null,
     writeFile: (_, contents) => {
       wasm = contents as Uint8Array;
     },

@@ -53,7 +53,7 @@ async function develop(format: FormatName, bytes: Uint8Array): Promise<void> {
   const { source, frames } = plan;
   if (formats[format].decoder !== "libvips" && source.width * source.height * frames > SMALL)
     runInNewContext("gc")();
-  // Of files of our own alone: a trial, and what `best` looks at.
+  // Of files of our own alone: those that are looked at.
   openLoaders(aimedFormats);
   try {
     const placeholder = await makeVariants(base, plan, availableParallelism(), (at, encoded) =>

@@ -24,7 +24,7 @@ import { letGo } from "./let-go.ts";
 import { dominantColour, rgbaOf, thumbhashOf } from "./placeholder.ts";
 import type { Bright, Raster } from "./raster.ts";
 import { packetIn } from "./rights/xmp.ts";
-import { type Mosaic, numbersOfFile, trialBy } from "./trial.ts";
+import { numbersOfFile, trialOf } from "./trial.ts";
 
 const P3: Reading = {
   most: 255,
@@ -411,16 +411,6 @@ async function mapFor(
 const isGrey = ({ data, channels }: Raster) =>
   data.every((value, at) => at % channels > 2 || value === data[at - (at % channels)]);
 
-/** What `qualityFor` predicts from: as our own JPEGs are encoded, but for the search for the best scans. */
-export const trialOf = (raster: Raster, whole: Pick<Raster, "width" | "height">) =>
-  trialBy(asJpeg, raster, whole.width * whole.height);
-
-async function asJpeg({ data, width, height, channels }: Mosaic) {
-  const image = sharp(data, { raw: { width, height, channels } }).removeAlpha();
-  const file = await image.jpeg({ quality: 78, quantisationTable: 3 }).toBuffer();
-  return { bytes: file.length, data: await sharp(file).raw().toBuffer() };
-}
-
 /** The file of a variant. @param graphic as `graphicOf` says of the whole picture @param whole the base */
 export async function encoded(
   raster: Raster,
@@ -440,7 +430,7 @@ export async function encoded(
     return image.toFormat(format, { ...settings, ...animation }).toBuffer();
   };
   const known = graphic === "smooth" ? undefined : graphic;
-  const trial = aim && !known ? await trialOf(raster, whole) : undefined;
+  const trial = aim && !known ? trialOf(raster, whole) : undefined;
   const kind = known ?? (trial && frames === 1 && isUnlike(trial) ? "mixed" : undefined);
   const file =
     kind && graphics
@@ -507,7 +497,7 @@ async function atQuality(
   if (!aim || !trial) return as(encode.quality);
   const quality = qualityFor(format, encode, aim, trial);
   const file = await as(quality);
-  const unsure = smooth ? isSeenAt(format, raster.width) : isUnsure(aim, trial);
+  const unsure = smooth ? isSeenAt(format, raster.width) : isUnsure(format, aim, raster.width, trial);
   const seen = unsure ? await seenIn(file, raster, background) : undefined;
   const better = seen ? qualityAgain(format, encode, aim, quality, trial, seen) : quality;
   return better === quality ? file : as(better);

@@ -3,8 +3,10 @@
  * runs for every pixel: JavaScript takes five times as long, and 25 ms the first time. `npm run generate` compiles it.
  */
 
-/** Pixels of a tile's side, and of a block's at each scale: about as far as SSIMULACRA's Gaussian sees. */
-const TILE: usize = 64;
+import { begin, bits, shown } from "./jpeg";
+import { AFTER, BEFORE, halve, light, lightOf, log, ONE, OTHER, PLANE, TILE, times } from "./tile";
+
+/** Pixels of a block's side at each scale: about as far as SSIMULACRA's Gaussian sees. */
 const BLOCK: usize = 4;
 const C2: f64 = 0.0009;
 const STEPS: f32 = 16384;
@@ -12,25 +14,14 @@ const STEPS: f32 = 16384;
 const BIAS: f32 = 0.0037930732552754493;
 /** So that what is flat, or grey, is no further from all others than what is hardly so. */
 const LEAST: f64 = 1e-3;
-const LOOKS: usize = 8;
+const LOOKS: usize = 6;
 const NUMBERS: usize = 5;
 
-// Where memory holds what, in bytes. A plane of a tile has 32-bit floats.
-const PLANE: usize = TILE * TILE * 4;
-/** To be written once: in linear light, what sRGB's 256 values are. */
-export const light: usize = 0;
 /** Of every look five 64-bit floats. */
-export const numbers: usize = light + 256 * 4;
-/** Red, green and blue of a tile in linear light, before and after; and one plane of each. */
-const BEFORE: usize = numbers + LOOKS * NUMBERS * 8;
-const AFTER: usize = BEFORE + PLANE * 3;
-const ONE: usize = AFTER + PLANE * 3;
-const OTHER: usize = ONE + PLANE;
+export const numbers = memory.data(i32(LOOKS * NUMBERS * 8), 16);
 /** To be written: both mosaics, one behind the other. */
-export const mosaics: usize = OTHER + PLANE;
-
-// JavaScript's: AssemblyScript's own takes 4 kB of tables.
-declare function log(x: f64): f64;
+export const mosaics: usize = __heap_base;
+export { light };
 
 enum XYB {
   X,
@@ -54,7 +45,27 @@ export function losses(width: usize, height: usize, channels: usize, others: usi
       look();
     }
   }
-  const tiles = f64((width / TILE) * (height / TILE));
+  finish(width * height);
+}
+
+/** The same of one as a JPEG. @returns bits of that, without its header */
+export function trial(width: usize, height: usize, channels: usize): f64 {
+  memory.fill(numbers, 0, LOOKS * NUMBERS * 8);
+  begin();
+  for (let top: usize = 0; top < height; top += TILE) {
+    for (let left: usize = 0; left < width; left += TILE) {
+      const at = mosaics + (top * width + left) * channels;
+      linear(at, channels, width, BEFORE);
+      shown(at, channels, width);
+      look();
+    }
+  }
+  finish(width * height);
+  return bits();
+}
+
+function finish(pixels: usize): void {
+  const tiles = f64(pixels / (TILE * TILE));
   for (let at = numbers; at < numbers + LOOKS * NUMBERS * 8; at += NUMBERS * 8) {
     f64.store(at, log(f64.load(at) / tiles + LEAST));
     for (let norm = at + 8; norm < at + 32; norm += 8)
@@ -66,58 +77,32 @@ export function losses(width: usize, height: usize, channels: usize, others: usi
 /** At a tile: the planes that weigh in the score, at 1:1 and at half the size of before. */
 function look(): void {
   compare(0, XYB.Y, TILE);
-  halve(TILE / 2);
+  halve(BEFORE, ONE, TILE / 2);
   compare(1, XYB.Y, TILE / 2);
-  halve(TILE / 4);
+  halve(BEFORE, ONE, TILE / 4);
   compare(2, XYB.Y, TILE / 4);
-  compare(3, XYB.X, TILE / 4);
-  halve(TILE / 8);
-  compare(4, XYB.Y, TILE / 8);
-  compare(5, XYB.X, TILE / 8);
-  compare(6, XYB.B, TILE / 8);
-  halve(TILE / 16);
-  compare(7, XYB.B, TILE / 16);
+  halve(BEFORE, ONE, TILE / 8);
+  compare(3, XYB.Y, TILE / 8);
+  compare(4, XYB.X, TILE / 8);
+  halve(BEFORE, ONE, TILE / 16);
+  compare(5, XYB.B, TILE / 16);
 }
 
 function linear(from: usize, channels: usize, width: usize, to: usize): void {
   for (let y: usize = 0; y < TILE; y++, from += (width - TILE) * channels) {
     for (let x: usize = 0; x < TILE; x++, from += channels, to += 4) {
-      for (let c: usize = 0; c < 3; c++)
-        f32.store(to + PLANE * c, f32.load(light + (usize(load<u8>(from + c)) << 2)));
+      for (let c: usize = 0; c < 3; c++) f32.store(to + PLANE * c, lightOf(load<u8>(from + c)));
     }
   }
 }
 
-/** All six planes, in their place. @param side of what comes out */
-function halve(side: usize): void {
-  const row = side * 8;
-  for (let plane = BEFORE; plane < ONE; plane += PLANE) {
-    for (let y: usize = 0, from = plane, to = plane; y < side; y++, from += row) {
-      for (const end = from + row; from < end; from += 32, to += 16) {
-        const left = f32x4.add(v128.load(from), v128.load(from + row));
-        const right = f32x4.add(v128.load(from + 16), v128.load(from + row + 16));
-        const even = v128.shuffle<f32>(left, right, 0, 2, 4, 6);
-        const odd = v128.shuffle<f32>(left, right, 1, 3, 5, 7);
-        v128.store(to, times(f32x4.add(even, odd), 0.25));
-      }
-    }
-  }
-}
-
-function times(four: v128, by: f32): v128 {
-  return f32x4.mul(four, f32x4.splat(by));
-}
-
-/** Cube roots of four numbers over 0: a third of their exponents, then twice Halley's step, which leaves floats' own error. */
+/** Cube roots of four numbers over 0 to 0.00003 of themselves: a third of their exponents, then a step of Halley's. */
 function root(four: v128): v128 {
   const third = i32x4.trunc_sat_f32x4_s(times(f32x4.convert_i32x4_s(four), 1.0 / 3));
-  let y = i32x4.add(third, i32x4.splat(0x2a514067));
-  const twice = f32x4.add(four, four);
-  for (let i = 0; i < 2; i++) {
-    const cube = f32x4.mul(f32x4.mul(y, y), y);
-    y = f32x4.div(f32x4.mul(y, f32x4.add(cube, twice)), f32x4.add(f32x4.add(cube, cube), four));
-  }
-  return y;
+  const y = i32x4.add(third, i32x4.splat(0x2a514067));
+  const cube = f32x4.mul(f32x4.mul(y, y), y);
+  const twice = f32x4.add(four, cube);
+  return f32x4.div(f32x4.mul(y, f32x4.add(twice, four)), f32x4.add(twice, cube));
 }
 
 /** How far four pixels stir a cone of the eye, by light in steps: with none, what is dark tells more of noise than of what is seen (measured). */

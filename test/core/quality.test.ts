@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formats } from "../../core/formats.ts";
+import { formats, profiles } from "../../core/formats.ts";
 import {
   type Aim,
   aimOf,
@@ -56,9 +56,9 @@ test("in best what a trial is unsure of is looked at, and encoded with more or l
   for (const format of ["avif", "webp"] as const) {
     const encode = formats[format].encode.best;
     const aim = aimOf(format, "good", 640, "best");
-    assert(aim?.again && isUnsure(aim, zeros), "no picture has a trial of zeros");
+    assert(aim?.again && isUnsure(format, aim, 640, zeros), "no picture has a trial of zeros");
     const once = aimOf(format, "good", 640, "balanced");
-    assert(once && !isUnsure(once, zeros));
+    assert(once && !isUnsure(format, once, 640, table.photographs.means));
     const again = (score: number) =>
       qualityAgain(format, encode, { ...aim, score }, encode.quality, zeros, zeros);
     const chosen = Array.from({ length: 400 }, (_, i) => again(i - 200));
@@ -71,6 +71,21 @@ test("in best what a trial is unsure of is looked at, and encoded with more or l
   }
   assert.equal(aimOf("jpeg", "good", 640, "best")?.again, undefined);
   assert.equal(aimOf("avif", "good", 1920, "best")?.again, undefined, "wider than what it was fitted on");
+});
+
+test("WebPs of a photograph unlike others are looked at in every profile, up to the width that looks are fitted on", () => {
+  const { means, deviations } = table.photographs;
+  const odd = means.map((mean, i) => mean + (i === 20 ? 5 * (deviations[i] ?? 0) : 0));
+  for (const profile of profiles) {
+    const isLookedAt = (format: (typeof lossy)[number], width: number, trial: readonly number[]) => {
+      const { again: _, ...aim } = aimOf(format, "good", width, profile) ?? { score: 0, table: "" };
+      return isUnsure(format, aim, width, trial);
+    };
+    assert(isLookedAt("webp", 1280, odd));
+    assert(!isLookedAt("webp", 1281, odd));
+    assert(!isLookedAt("webp", 1280, means));
+    assert(!isLookedAt("avif", 1280, odd));
+  }
 });
 
 test("a graphic is encoded again where a look says that it misses its aim, with the more the more it misses, never with less", () => {

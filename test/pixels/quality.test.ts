@@ -4,11 +4,11 @@ import test, { after } from "node:test";
 import sharp from "sharp";
 import { formats, type OutputFormat } from "../../core/formats.ts";
 import { aimOf, isUnsure } from "../../core/quality.ts";
-import { trialOf } from "../../pixels/develop.ts";
 import { pixelProcess } from "../../pixels/process.ts";
+import { trialOf } from "../../pixels/trial.ts";
 import { developWith, presetOf } from "./develop-with.ts";
 
-// Trials are JPEGs, and files that are looked at AVIFs and WebPs, whatever is accepted.
+// Files that are looked at are AVIFs and WebPs, whatever is accepted.
 const pixels = pixelProcess({ accept: ["png"] });
 after(() => pixels.close());
 
@@ -48,9 +48,9 @@ test("the same picture gives the same bytes; low, good and high ever more; a num
 });
 
 test("in best, what a trial is unsure of is looked at and the same picture gives the same bytes there as well", async () => {
-  const trial = await trialOf({ ...(await rasterOf(grain.clone())) }, size);
+  const trial = trialOf({ ...(await rasterOf(grain.clone())) }, size);
   const aim = aimOf("avif", "good", 320, "best");
-  assert(trial && aim && isUnsure(aim, trial));
+  assert(trial && aim && isUnsure("avif", aim, 320, trial));
   const source = await grain.clone().png().toBuffer();
   const ladder = { widths: [320], formats: ["avif", "webp"] satisfies OutputFormat[] };
   const preset = presetOf({ profile: "best", ladder });
@@ -65,10 +65,10 @@ test("in best, what a trial is unsure of is looked at and the same picture gives
 });
 
 test("a trial: numbers of every picture with room for a tile, whatever its channels", async () => {
-  const opaque = await trialOf(await rasterOf(grain.clone()), size);
+  const opaque = trialOf(await rasterOf(grain.clone()), size);
   assert(opaque?.every(Number.isFinite));
-  assert.deepEqual(await trialOf(await rasterOf(grain.clone().ensureAlpha(0.5)), size), opaque);
-  const flat = await trialOf(await rasterOf(sharp({ create: { ...size, background: "black" } })), size);
+  assert.deepEqual(trialOf(await rasterOf(grain.clone().ensureAlpha(0.5)), size), opaque);
+  const flat = trialOf(await rasterOf(sharp({ create: { ...size, background: "black" } })), size);
   assert(flat?.every(Number.isFinite));
-  assert.equal(await trialOf(await rasterOf(grain.clone().resize(63, 200)), size), undefined);
+  assert.equal(trialOf(await rasterOf(grain.clone().resize(63, 200)), size), undefined);
 });
