@@ -1,6 +1,6 @@
 /**
- * What a JPEG would lose of tiles, and what it would take, without a file: colours in 4:2:0, cosines in steps and back, as our own
- * JPEGs are encoded and decoders show them (ITU-T T.81; JFIF). With an encoder and a decoder it takes twice as long.
+ * What a JPEG would lose of tiles, and what it would take, without a file: colours in 4:2:0, cosines in steps and back, as libjpeg
+ * has them (ITU-T T.81; JFIF). By an encoder and a decoder it takes twice as long.
  */
 import { AFTER, halve, lightOf, log, ONE, OTHER, PLANE, TILE, times } from "./tile";
 
@@ -10,7 +10,7 @@ const HALF: usize = TILE / 2;
 const ROW: usize = SIDE * 4;
 const BLOCK: usize = SIDE * ROW;
 
-/** Nicolas Robidoux' (MozJPEG's third), as `core/formats.ts` has it. */
+/** Nicolas Robidoux', MozJPEG's third, for luma and chroma. */
 const table = memory.data<u16>([
   16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75, 16, 20, 24, 31, 43, 62, 91, 135, 18, 27, 31,
   40, 53, 74, 106, 156, 25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238, 56, 53, 91, 106,
