@@ -11,7 +11,7 @@ import sharp from "sharp";
 import { type EncodeSettings, formats, type Profile } from "../core/formats.ts";
 import { digest } from "../core/keys.ts";
 import type { PlannedVariant } from "../core/plan.ts";
-import { aimOf, isUnlike, isUnsure, numbersOf, predictedBy, qualityFor } from "../core/quality.ts";
+import { aimOf, isUnlike, isUnsure, numbersOf, predictedBy, qualityFor, rules } from "../core/quality.ts";
 import table from "../core/quality-table.ts";
 import { encoded, type Graphic, graphicOf } from "../pixels/develop.ts";
 import { type Picture, scorerOf } from "../pixels/ssimulacra2.ts";
@@ -48,6 +48,7 @@ const drawnSettingsOf = (format: Lossy): EncodeSettings => {
   return { ...settings, ...graphics?.settings };
 };
 
+type Size = Pick<Picture, "width" | "height">;
 interface Made {
   readonly bytes: number;
   readonly score: number;
@@ -59,12 +60,14 @@ interface Measured {
   readonly width: number;
   readonly held: boolean;
   readonly graphic: Graphic | undefined;
+  /** Of what its file is, which says how large its trial is. */
+  readonly whole: Size;
   readonly trial: readonly number[];
   /** As of a file of this size, whose trial is smaller. */
-  readonly small: readonly number[] | undefined;
+  readonly small: Pick<Measured, "whole" | "trial"> | undefined;
   readonly at: (format: Lossy, quality: number) => Promise<Made>;
   /** What ships, encoded. */
-  readonly shipped: (format: Lossy, profile: Profile, again: boolean) => Promise<Made>;
+  readonly shipped: (format: Lossy, profile: Profile, again: boolean, whole: Size) => Promise<Made>;
   /** What a look at the file says. */
   readonly seen: (format: Lossy, quality: number) => Promise<readonly number[]>;
   /** With the settings for graphics, and what a look at that file says. */
@@ -105,7 +108,7 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
       group: "held out, of a file no larger",
       of: measured
         .filter(({ kind, held, width }) => held && !NO_PHOTOS.includes(kind) && width < 1000)
-        .flatMap((one) => (one.small ? { ...one, trial: one.small } : [])),
+        .flatMap((one) => (one.small ? { ...one, ...one.small } : [])),
     },
     {
       group: "drawn, held out",
@@ -125,7 +128,7 @@ export async function quality(folders: readonly string[], quick: boolean): Promi
   for (const format of looked) rows.push(...(await inBest(format, small)));
   return {
     title: "Quality: one number for all pictures, and a number for each",
-    on: `${pictures.length} pictures, among them ${photographs.length} photographs (Kodak, CLIC 2025 and cameras of twenty years), at ${WIDTHS.join(", ")} px where they have as many, with the settings of balanced. Score: SSIMULACRA 2.1 against the lossless resize: of files as they ship, and of what was fitted on, of one number and as of a smaller file at three or four qualities and linear between them; bytes in proportion to one number for all.`,
+    on: `${pictures.length} pictures, among them ${photographs.length} photographs (Kodak, CLIC 2025 and cameras of twenty years), at ${WIDTHS.join(", ")} px where they have as many, with the settings of balanced. Score: SSIMULACRA 2.1 against the lossless resize: of files as they ship, and of what was fitted on and of one number at three or four qualities and linear between them; bytes in proportion to one number for all.`,
     rows,
     figures: [
       ...lossy.flatMap((format) => figuresOf(format, rows, photographs.length)),
@@ -194,6 +197,7 @@ async function measure(
   const raster = rasterOf(picture);
   const trial = trialOf({ ...raster }, WHOLE);
   const small = trialOf(raster, raster);
+  const { height } = picture;
   if (!trial) return [];
   const pixels = once(async () => rgb(image.clone()));
   return [
@@ -201,22 +205,24 @@ async function measure(
       ...file,
       width,
       graphic,
+      whole: WHOLE,
       trial,
-      small,
+      small: small && { whole: { width, height }, trial: small },
       at: (format, quality) =>
         cached(keyOf(format, quality), async () => {
           const picture = await pixels();
           return scoredFile(picture, await fileOf(picture, format, { ...settingsOf(format), quality }));
         }),
-      shipped: async (format, profile, again) => {
+      shipped: async (format, profile, again, whole) => {
         const { again: asked, ...aim } = aimOf(format, "good", width, profile) ?? { score: 0, table: "" };
         // Of the table as it is fitted now.
-        const { drawn, photographs, ...predicting } = table;
+        const { drawn, ...predicting } = table;
         const parts = isGraphic({ graphic, trial }) ? table : { ...predicting, ...(graphic && { graphic }) };
-        const by = { ...aim, table: digest(JSON.stringify(parts)), ...(asked && again && { again: asked }) };
+        const decides = digest(JSON.stringify([parts, ...rules, whole]));
+        const by = { ...aim, table: decides, ...(asked && again && { again: asked }) };
         const how = { format, encode: formats[format].encode[profile], aim: by };
         return cached(`${id} ${width} ${JSON.stringify(how)}`, async () =>
-          scoredFile(await pixels(), await encodedAs(await pixels(), how, graphic)),
+          scoredFile(await pixels(), await encodedAs(await pixels(), how, graphic, whole)),
         );
       },
       seen: async (format, quality) => {
@@ -265,19 +271,21 @@ const encodedAs = (
   picture: Picture,
   how: Pick<PlannedVariant, "format" | "encode" | "aim">,
   graphic: Graphic | undefined,
+  whole: Size,
 ) => {
   const shape = { width: picture.width, height: picture.height };
   return encoded(
     rasterOf(picture),
     { ...how, name: "", shape, frames: 1, background: "#ffffff" },
     graphic,
-    WHOLE,
+    whole,
   );
 };
 
-/** As a rung of a photo by a camera. */
+/** What rungs are of: a photo by a camera. */
 const WHOLE = { width: 4000, height: 3000 };
 
+/** To be deleted where what a trial or a look says changes. */
 const kept = new URL("../.cache/quality.jsonl", import.meta.url);
 const known = new Map<string, Made>();
 if (existsSync(kept)) {
@@ -430,16 +438,12 @@ async function between({ at }: Measured, format: Lossy, quality: number): Promis
   };
 }
 
-/**
- * As balanced ships it: of what is held out or looked at, and of no photographs, the file itself, else at the quality that is predicted,
- * as of a smaller file's rung, which ships otherwise.
- */
+/** As balanced ships it: of what is held out or looked at, and of no photographs, the file itself, else at the quality that is predicted. */
 function own(one: Measured, format: Lossy): Promise<Made> {
   const aim = aimOf(format, "good", one.width, "balanced");
-  const isFile =
-    (one.held && one.trial !== one.small) || NO_PHOTOS.includes(one.kind) || one.graphic || isGraphic(one);
+  const isFile = one.held || NO_PHOTOS.includes(one.kind) || one.graphic || isGraphic(one);
   if (isFile || !aim || isUnsure(format, aim, one.width, one.trial))
-    return one.shipped(format, "balanced", false);
+    return one.shipped(format, "balanced", false, one.whole);
   return between(one, format, qualityFor(format, settingsOf(format), aim, one.trial));
 }
 
@@ -463,27 +467,28 @@ async function compared(format: Lossy, group: string, of: readonly Measured[]): 
   ];
 }
 
-/** By the trial alone, and with a second look where it is unsure. */
+/** With balanced's looks, of WebPs of unusual photographs alone, and with those of best. */
 async function inBest(format: Lossy, of: readonly Measured[]): Promise<Row[]> {
   const first: Made[] = [];
   const second: Made[] = [];
   for (const one of of) {
     const aim = aimOf(format, "good", one.width, "best");
-    first.push(await one.shipped(format, "best", false));
+    first.push(await one.shipped(format, "best", false, one.whole));
     second.push(
       await one.shipped(
         format,
         "best",
         !isGraphic(one) && !!aim && isUnsure(format, aim, one.width, one.trial),
+        one.whole,
       ),
     );
   }
   const bytes = mean(second.map((made, i) => made.bytes / (first[i]?.bytes ?? 1)));
   const pictures = `held out, in best (${of.length})`;
   return [
-    { format, pictures, by: "its own, once", ...spreadOf(first), "bytes, sum": 1, "bytes, mean": 1 },
+    { format, pictures, by: "as balanced looks", ...spreadOf(first), "bytes, sum": 1, "bytes, mean": 1 },
     {
-      ...{ format, pictures, by: "looked at", ...spreadOf(second) },
+      ...{ format, pictures, by: "as best looks", ...spreadOf(second) },
       ...{ "bytes, sum": round(bytesOf(second) / bytesOf(first), 3), "bytes, mean": round(bytes, 3) },
     },
   ];

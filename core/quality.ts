@@ -84,23 +84,22 @@ const [FULL, HALF] = [6, 11];
 /** Of graphics a look says the score to 2 points: it has to say so many more than the aim, within `NEAR`. */
 const OVER = 2;
 
-const TABLE = digest(
-  JSON.stringify([
-    table,
-    SHOWN_AT_ONCE,
-    LESS_BEYOND,
-    MOST_STEPS,
-    MOST_LESS,
-    UNSURE_BEYOND,
-    NEAR,
-    LOOKED_UP_TO,
-    UNLIKE_BEYOND,
-    LESS_COUNTS_TO,
-    UNUSUAL,
-    NOISE,
-    OVER,
-  ]),
-).slice(0, 8);
+/** What decides besides the table. */
+export const rules = [
+  SHOWN_AT_ONCE,
+  LESS_BEYOND,
+  MOST_STEPS,
+  MOST_LESS,
+  UNSURE_BEYOND,
+  NEAR,
+  LOOKED_UP_TO,
+  UNLIKE_BEYOND,
+  LESS_COUNTS_TO,
+  UNUSUAL,
+  NOISE,
+  OVER,
+];
+const TABLE = digest(JSON.stringify([table, ...rules])).slice(0, 8);
 
 /** Whether a look at a photograph's file says more than its trial. @param width of the variant, in pixels */
 export const isSeenAt = (format: FormatName, width: number): boolean =>
@@ -192,12 +191,17 @@ function unlikeness(trial: readonly number[]): number {
 
 /** Whether a trial is none of a photograph, whatever the pixels look like: then no prediction holds. */
 export const isUnlike = (trial: readonly number[]): boolean =>
-  (trial[FULL] ?? 0) - (trial[HALF] ?? 0) <= NOISE.fall && unlikeness(trial) > UNLIKE_BEYOND;
+  !isNoise(trial) && unlikeness(trial) > UNLIKE_BEYOND;
+
+const isNoise = (trial: readonly number[]): boolean => (trial[FULL] ?? 0) - (trial[HALF] ?? 0) > NOISE.fall;
 
 /** Whether what was encoded by a trial is to be looked at. @param width of the variant, in pixels */
 export const isUnsure = (format: FormatName, aim: Aim, width: number, trial: readonly number[]): boolean =>
   (aim.again === true && alongAxes(trial).some((one) => Math.abs(one) > UNSURE_BEYOND)) ||
-  (format === UNUSUAL.format && isSeenAt(format, width) && unlikeness(trial) > UNUSUAL.beyond);
+  (format === UNUSUAL.format &&
+    isSeenAt(format, width) &&
+    !isNoise(trial) &&
+    unlikeness(trial) > UNUSUAL.beyond);
 
 /** Where what came out is not near its aim, the quality that comes nearer. @param seen what a look at the file says, in a trial's numbers */
 export function qualityAgain(

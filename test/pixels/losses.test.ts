@@ -133,3 +133,25 @@ test("what a trial says a JPEG would lose and take is what libjpeg's loses and t
       assert.ok(Math.abs(number - (expected[i] ?? 0)) < 0.25, `${i}: ${number}, libjpeg ${expected[i]}`);
   }
 });
+
+test("a trial of several tiles is the mean of theirs, however they lie and whatever the channels", () => {
+  const whole = picture(1);
+  const camera = { width: 4000, height: 3000 };
+  const tiles = Array.from({ length: 6 }, (_, tile) => {
+    const [left, top] = [(tile % 3) * 64, Math.floor(tile / 3) * 64];
+    const rows = Array.from({ length: 64 }, (_, y) => {
+      const from = ((top + y) * width + left) * 4;
+      return whole.data.subarray(from, from + 64 * 4).filter((_, i) => i % 4 < 3);
+    });
+    return trialOf({ data: Buffer.concat(rows), width: 64, height: 64, channels: 3, frames: 1 }, camera);
+  });
+  const numbers = trialOf(whole, camera)?.slice(2) ?? [];
+  assert.equal(numbers.length, 30);
+  // Means of lost structure and of variance's logarithm, and fourth norms: as they were before their logarithms.
+  for (const [i, number] of numbers.entries()) {
+    const kind = i % 5;
+    const raw = (n: number) => (kind === 4 ? n : (Math.exp(n) - 1e-3) ** (kind === 0 ? 1 : 4));
+    const expected = mean(tiles.map((tile) => raw(tile?.[i + 2] ?? Number.NaN)));
+    assert.ok(Math.abs(raw(number) / expected - 1) < 1e-4, `${i}: ${raw(number)}, of the tiles ${expected}`);
+  }
+});
