@@ -107,7 +107,7 @@ const floor: Way = async (source, preset) => {
       const raster = rasters[index];
       if (!raster) continue;
       for (const variant of encodes)
-        made.push({ variant, bytes: await encoded(raster, variant, undefined, raster) });
+        made.push({ variant, bytes: await encoded(raster, variant, undefined, plan.base) });
     }
     return made;
   });
