@@ -9,7 +9,7 @@ import table from "./quality-table.ts";
 
 type Aimed = keyof typeof table.drawn;
 const isAimed = (format: FormatName): format is Aimed => Object.hasOwn(table.drawn, format);
-/** Of JPEG a look says no more than the trial, which is one. */
+/** Of JPEG a look says no more than the trial, which is what one would lose. */
 const isSeen = (format: FormatName): format is keyof typeof table.seen => Object.hasOwn(table.seen, format);
 
 /**

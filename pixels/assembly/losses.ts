@@ -1,6 +1,7 @@
 /**
- * What a JPEG lost of tiles, measured the way SSIMULACRA 2.1 does, by blocks in the place of its Gaussian. In AssemblyScript, as it
- * runs for every pixel: JavaScript takes five times as long, and 25 ms the first time. `npm run generate` compiles it.
+ * What a file, or a JPEG that is not made, lost of tiles, measured the way SSIMULACRA 2.1 does, by blocks in the place of its
+ * Gaussian. In AssemblyScript, as it runs for every pixel: JavaScript takes five times as long, and 25 ms the first time.
+ * `npm run generate` compiles it.
  */
 
 import { begin, bits, shown } from "./jpeg";
@@ -101,8 +102,8 @@ function root(four: v128): v128 {
   const third = i32x4.trunc_sat_f32x4_s(times(f32x4.convert_i32x4_s(four), 1.0 / 3));
   const y = i32x4.add(third, i32x4.splat(0x2a514067));
   const cube = f32x4.mul(f32x4.mul(y, y), y);
-  const twice = f32x4.add(four, cube);
-  return f32x4.div(f32x4.mul(y, f32x4.add(twice, four)), f32x4.add(twice, cube));
+  const both = f32x4.add(four, cube);
+  return f32x4.div(f32x4.mul(y, f32x4.add(both, four)), f32x4.add(both, cube));
 }
 
 /** How far four pixels stir a cone of the eye, by light in steps: with none, what is dark tells more of noise than of what is seen (measured). */

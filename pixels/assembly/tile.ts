@@ -15,6 +15,7 @@ export const OTHER = ONE + PLANE;
 // JavaScript's: AssemblyScript's own takes 4 kB of tables.
 export declare function log(x: f64): f64;
 
+/** Of a value of sRGB, to 255. */
 export function lightOf(value: usize): f32 {
   return f32.load(light + (value << 2));
 }
