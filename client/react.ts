@@ -1,5 +1,13 @@
 /** `<Picture>`, `useUpload` and `useImages` for React 18 and later. */
-import { createElement, type ReactElement, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import {
+  createElement,
+  type ReactElement,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import type { Darkroom } from "./create.ts";
 import type { Image } from "./image.ts";
 import { type Images, type ImagesOptions, type ImagesState, imagesOf } from "./images.ts";
@@ -23,7 +31,7 @@ export function useUpload(
   { resume, everywhere }: UploadsOptions = {},
 ): UseUpload {
   const uploads = useMemo(() => uploadsOf(darkroom, { resume, everywhere }), [darkroom, resume, everywhere]);
-  useEffect(() => uploads.open(), [uploads]);
+  useShown(() => uploads.open(), [uploads]);
   const { upload, choose, cancel, remove, retry } = uploads;
   return { uploads: useStore(uploads), upload, choose, cancel, remove, retry };
 }
@@ -56,5 +64,11 @@ export function useRenewed(darkroom: Pick<Darkroom, "waitUntilReady">, image: Im
   useEffect(() => renewing(darkroom, image, (next) => show({ of: image, image: next })), [darkroom, image]);
   return renewed?.of === image ? renewed.image : image;
 }
+
+/**
+ * With what is shown, as a drop that comes before anybody listens replaces the page: an effect is late on a busy machine.
+ * React 18 warns of a layout effect on a server, where neither runs.
+ */
+const useShown = globalThis.document ? useLayoutEffect : useEffect;
 
 const useStore = <T>({ subscribe, state }: Store<T>) => useSyncExternalStore(subscribe, state, state);

@@ -105,7 +105,7 @@ export function start(settings) {
     return { id: uploaded.id, ready: Promise.reject(new DarkroomError("still-processing", "Later.", { retryable: true })) };
   } };
   function App() {
-    const { uploads, upload, cancel, retry } = useUpload(darkroom);
+    const { uploads, upload, cancel, retry } = useUpload(darkroom, { everywhere: true });
     return h("main", null,
       h("input", { type: "file", multiple: true, onChange: (event) => upload(event.target.files) }),
       uploads.map(({ key, file, status, image, error }) => h("p", { key, id: file.name.split(".")[0], className: status },
@@ -132,8 +132,18 @@ test("useUpload takes files from an input to pictures on the page, and says what
     const { page, problems } = await chromium.open();
     await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
     await page.evaluate((settings) => {
+      // What is pasted in the moment the page shows itself is taken: a drop would otherwise replace the page.
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector("main")) return;
+        observer.disconnect();
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File(["<html>"], "early.jpg", { type: "image/jpeg" }));
+        document.dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+      }).observe(document.body, { childList: true, subtree: true });
       (globalThis as unknown as { app: { start: (settings: object) => void } }).app.start(settings);
     }, settingsOf(stack));
+    await page.waitForSelector("#early.failed");
+    await page.click("#early button:text('Remove')");
     const buffer = await sharp({ create: { width: 400, height: 300, channels: 3, background: "#1f6f8b" } })
       .jpeg()
       .toBuffer();
@@ -154,7 +164,7 @@ test("useUpload takes files from an input to pictures on the page, and says what
     await page.click("#late button:text('Again')");
     await page.waitForSelector("#late.ready img");
     const sent = await page.evaluate(() => (globalThis as unknown as { app: { sent: string[] } }).app.sent);
-    assert.deepEqual(sent, ["boat.jpg", "none.jpg", "late.jpg"]);
+    assert.deepEqual(sent, ["early.jpg", "boat.jpg", "none.jpg", "late.jpg"]);
     assert.deepEqual(problems, []);
   } finally {
     await chromium.close();

@@ -60,6 +60,23 @@ test("a picture that is pasted is sent with the preset that is chosen", async ()
   assert.deepEqual(opened.problems, []);
 });
 
+test("a picture that is pasted in the moment the page shows itself is taken", async () => {
+  const { buffer } = await jpeg("");
+  await page.addInitScript((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector("h1")) return;
+      observer.disconnect();
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([bytes], "early.jpg", { type: "image/jpeg" }));
+      dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+    }).observe(document, { childList: true, subtree: true });
+  }, buffer.toString("base64"));
+  await page.reload();
+  await ready(page, "early.jpg");
+  assert.deepEqual(opened.problems, []);
+});
+
 test("all of it works without a mouse", async () => {
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
