@@ -20,6 +20,7 @@ export type Fact =
   | "profile-2"
   | "layers"
   | "derived-matrix"
+  | "halved-chroma"
   | "grey-profile"
   | "empty-brand"
   | "table-profile"
@@ -182,6 +183,14 @@ export const reasons: Readonly<Record<string, Reason>> = {
     what: "AVIF whose matrix follows from its primaries (code points 12 and 13 of H.273)",
     why: "It is decoded as that says; Chromium does not know it, and shows HDR flat.",
     applies: ({ kind, facts }) => kind === "colour" && facts.has("derived-matrix"),
+  },
+  "small-halved-chroma": {
+    what: "AVIF in 4:2:0 of at most 160 pixels, whose colours change from one pixel to the next",
+    why: "libheif repeats a colour over the pixels that share it, as Firefox does; Chromium goes from one to the next by degrees, a pixel wide.",
+    applies: ({ kind, header, facts }) =>
+      kind === "colour" &&
+      facts.has("halved-chroma") &&
+      Math.max(header?.width ?? 0, header?.height ?? 0) <= 160,
   },
   "profile-2": {
     what: "AVIF of AV1's professional profile: 4:2:2",

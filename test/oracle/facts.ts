@@ -81,6 +81,10 @@ const table: Readonly<Record<Fact, Finders>> = {
         [12, 13].includes(bytes.readUInt16BE(body + 8)),
     ),
   ),
+  /** 4:2:0, by the bits of `av1C` (AV1 codec ISO media file format, 2.3.3). */
+  "halved-chroma": avifWhere((bytes, item) =>
+    item.properties.some(({ type, body }) => type === "av1C" && ((bytes[body + 2] ?? 0) & 0x1c) === 0x0c),
+  ),
   /** A profile, where the one or the other is of grey. */
   "grey-profile": avifWhere((bytes, { properties }) => {
     const profile = properties.find(
