@@ -60,6 +60,19 @@ function isWidened(detail: string): boolean {
   return ours !== theirs && Math.abs(Math.min(255, ((ours - 16) * 255) / 219) - theirs) < 3;
 }
 
+/**
+ * Whether the block that differs most is as light in both: chroma alone is not where it was. A wrong matrix or range shows in the light
+ * as well (red of BT.601 read by BT.709: 14 of 255).
+ */
+function isAsLight(detail: string): boolean {
+  const found = /: ([0-9a-f]{6}) .*browser ([0-9a-f]{6})/.exec(detail);
+  const [ours = 0, theirs = 255] = (found?.slice(1) ?? []).map((hex) => {
+    const [red = 0, green = 0, blue = 0] = Buffer.from(hex, "hex");
+    return 0.299 * red + 0.587 * green + 0.114 * blue;
+  });
+  return Math.abs(ours - theirs) < 3;
+}
+
 export const reasons: Readonly<Record<string, Reason>> = {
   limit: {
     what: "Pictures over a preset's limits of bytes, pixels or sides",
@@ -187,9 +200,10 @@ export const reasons: Readonly<Record<string, Reason>> = {
   "small-halved-chroma": {
     what: "AVIF in 4:2:0 of at most 160 pixels, whose colours change from one pixel to the next",
     why: "libheif repeats a colour over the pixels that share it, as Firefox does; Chromium goes from one to the next by degrees, a pixel wide.",
-    applies: ({ kind, header, facts }) =>
+    applies: ({ kind, header, facts, detail }) =>
       kind === "colour" &&
       facts.has("halved-chroma") &&
+      isAsLight(detail) &&
       Math.max(header?.width ?? 0, header?.height ?? 0) <= 160,
   },
   "profile-2": {
